@@ -1,0 +1,102 @@
+"""Actions: a prompt template with its model, parameters and contexts.
+
+Owner: runner. Every change makes a new version; runs name the one they used.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Struct, UnsetType
+
+from libs.contracts.paging import Page, Slice
+from libs.contracts.subjects import Rpc
+
+Kind = Literal["prompt", "chat"]
+
+
+class Parameters(Struct, frozen=True, omit_defaults=True):
+    """What shapes a generation; None leaves it to the provider. `timeout` is in seconds, `retries` are extra attempts."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: list[str] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    retries: int | None = None
+    timeout: float | None = None
+    seed: int | None = None
+    response_format: dict[str, Any] | None = None
+    logit_bias: dict[str, float] | None = None
+
+
+class Action(Struct, frozen=True):
+    id: UUID
+    workspace_id: UUID
+    app_id: UUID
+    version_id: UUID
+    version: int
+    name: str
+    kind: Kind
+    description: str
+    prompt: str
+    system_message: str
+    model_id: UUID | None
+    parameters: Parameters
+    context_ids: list[UUID]
+    metadata: dict[str, Any]
+    created_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class CreateAction(Struct, frozen=True):
+    """Without `model_id` the action follows the workspace's default model."""
+
+    workspace_id: UUID
+    app_id: UUID
+    name: str
+    prompt: str
+    kind: Kind = "prompt"
+    description: str = ""
+    system_message: str = ""
+    model_id: UUID | None = None
+    parameters: Parameters = Parameters()
+    context_ids: list[UUID] = []
+    metadata: dict[str, Any] = {}
+    created_by: UUID | None = None
+
+
+class GetAction(Struct, frozen=True):
+    workspace_id: UUID
+    action_id: UUID
+
+
+class PageActions(Struct, frozen=True):
+    workspace_id: UUID
+    app_id: UUID | None = None
+    slice: Slice = Slice()
+
+
+class UpdateAction(Struct, frozen=True):
+    """What is UNSET stays as it is."""
+
+    workspace_id: UUID
+    action_id: UUID
+    name: str | UnsetType = UNSET
+    prompt: str | UnsetType = UNSET
+    kind: Kind | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    system_message: str | UnsetType = UNSET
+    model_id: UUID | UnsetType | None = UNSET
+    parameters: Parameters | UnsetType = UNSET
+    context_ids: list[UUID] | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+
+
+CREATE = Rpc("rpc.runner.actions.create", CreateAction, Action)
+GET = Rpc("rpc.runner.actions.get", GetAction, Action)
+PAGE = Rpc("rpc.runner.actions.page", PageActions, Page[Action])
+UPDATE = Rpc("rpc.runner.actions.update", UpdateAction, Action)
+DELETE = Rpc("rpc.runner.actions.delete", GetAction, Action)

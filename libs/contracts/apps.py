@@ -1,0 +1,58 @@
+"""Apps: a folder of actions, one of which is its default.
+
+Owner: runner.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import UNSET, Struct, UnsetType
+
+from libs.contracts.paging import Page, Slice
+from libs.contracts.subjects import Rpc
+
+
+class App(Struct, frozen=True):
+    id: UUID
+    workspace_id: UUID
+    name: str
+    description: str
+    app_type: str
+    default_action_id: UUID | None
+    created_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class CreateApp(Struct, frozen=True):
+    workspace_id: UUID
+    name: str
+    description: str = ""
+    app_type: str = ""
+    created_by: UUID | None = None
+
+
+class GetApp(Struct, frozen=True):
+    workspace_id: UUID
+    app_id: UUID
+
+
+class PageApps(Struct, frozen=True):
+    workspace_id: UUID
+    slice: Slice = Slice()
+
+
+class UpdateApp(Struct, frozen=True):
+    """What is UNSET stays as it is."""
+
+    workspace_id: UUID
+    app_id: UUID
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+CREATE = Rpc("rpc.runner.apps.create", CreateApp, App)
+GET = Rpc("rpc.runner.apps.get", GetApp, App)
+PAGE = Rpc("rpc.runner.apps.page", PageApps, Page[App])
+UPDATE = Rpc("rpc.runner.apps.update", UpdateApp, App)
+DELETE = Rpc("rpc.runner.apps.delete", GetApp, App)

@@ -1,0 +1,48 @@
+"""Deliveries: one event on its way to one endpoint, attempted until it arrives or the schedule is used up.
+
+Owner: webhook_dispatcher.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.endpoints import GetEndpoint
+from libs.contracts.subjects import Rpc
+
+
+class Attempt(Struct, frozen=True):
+    """`excerpt` holds at most 1 KiB of the response."""
+
+    number: int
+    at: datetime
+    latency_ms: float
+    status_code: int | None = None
+    error: str | None = None
+    excerpt: str = ""
+
+
+class Delivery(Struct, frozen=True):
+    """`status` is pending, delivered or failed."""
+
+    id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    event: str
+    status: str
+    attempts: list[Attempt]
+    created_at: datetime
+    next_attempt_at: datetime | None = None
+
+
+class LatestDeliveries(Struct, frozen=True):
+    """Newest first."""
+
+    workspace_id: UUID
+    endpoint_id: UUID
+    limit: int = 50
+
+
+LATEST = Rpc("rpc.webhook_dispatcher.deliveries.latest", LatestDeliveries, list[Delivery])
+TEST = Rpc("rpc.webhook_dispatcher.deliveries.test", GetEndpoint, Delivery)

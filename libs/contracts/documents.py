@@ -1,0 +1,102 @@
+"""Documents: what a context knows, read, cut into chunks and embedded by a job that shows its progress.
+
+Owner: retrieval.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.paging import Page, Slice
+from libs.contracts.subjects import Event, Rpc
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    INDEXING = "indexing"
+    INDEXED = "indexed"
+    FAILED = "failed"
+
+
+class Document(Struct, frozen=True):
+    """`text` is filled where one document is asked for, `error` says to a person why it failed; `size` is in bytes."""
+
+    id: UUID
+    workspace_id: UUID
+    context_id: UUID
+    name: str
+    status: Status
+    metadata: dict[str, Any]
+    chunks_done: int
+    chunks_total: int
+    size: int
+    created_at: datetime
+    updated_at: datetime
+    url: str | None = None
+    error: str | None = None
+    text: str | None = None
+
+
+class AddText(Struct, frozen=True):
+    workspace_id: UUID
+    context_id: UUID
+    text: str
+    name: str = ""
+    metadata: dict[str, Any] = {}
+
+
+class AddFiles(Struct, frozen=True):
+    """Each URL becomes a document: an address to fetch through the egress guard, or the `blob:` URL of an upload."""
+
+    workspace_id: UUID
+    context_id: UUID
+    urls: list[str]
+    metadata: dict[str, Any] = {}
+
+
+class GetDocument(Struct, frozen=True):
+    workspace_id: UUID
+    context_id: UUID
+    document_id: UUID
+
+
+class PageDocuments(Struct, frozen=True):
+    workspace_id: UUID
+    context_id: UUID
+    slice: Slice = Slice()
+
+
+class DeleteDocuments(Struct, frozen=True):
+    """All documents of a context."""
+
+    workspace_id: UUID
+    context_id: UUID
+
+
+class DocumentIndexed(Struct, frozen=True):
+    workspace_id: UUID
+    context_id: UUID
+    document_id: UUID
+    name: str
+    chunks: int
+
+
+class DocumentFailed(Struct, frozen=True):
+    workspace_id: UUID
+    context_id: UUID
+    document_id: UUID
+    name: str
+    error: str
+
+
+ADD_TEXT = Rpc("rpc.retrieval.documents.add_text", AddText, Document)
+ADD_FILES = Rpc("rpc.retrieval.documents.add_files", AddFiles, list[Document])
+GET = Rpc("rpc.retrieval.documents.get", GetDocument, Document)
+PAGE = Rpc("rpc.retrieval.documents.page", PageDocuments, Page[Document])
+DELETE = Rpc("rpc.retrieval.documents.delete", GetDocument, Document)
+DELETE_ALL = Rpc("rpc.retrieval.documents.delete_all", DeleteDocuments, int)
+INDEXED = Event("event.retrieval.documents.indexed", DocumentIndexed)
+FAILED = Event("event.retrieval.documents.failed", DocumentFailed)

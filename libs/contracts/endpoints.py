@@ -1,0 +1,51 @@
+"""Webhook endpoints: where a workspace wants its events delivered.
+
+Owner: webhook_dispatcher. An endpoint subscribes by exact event name, by prefix (`generation.*`) or to all (`*`).
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.paging import Page, Slice
+from libs.contracts.subjects import Rpc
+
+
+class Endpoint(Struct, frozen=True):
+    id: UUID
+    workspace_id: UUID
+    url: str
+    events: list[str]
+    description: str
+    status: str
+    created_at: datetime
+
+
+class CreateEndpoint(Struct, frozen=True):
+    workspace_id: UUID
+    url: str
+    events: list[str]
+    description: str = ""
+
+
+class CreatedEndpoint(Struct, frozen=True):
+    """The `secret` is shown this once: it is kept encrypted and never given out again."""
+
+    endpoint: Endpoint
+    secret: str
+
+
+class GetEndpoint(Struct, frozen=True):
+    workspace_id: UUID
+    endpoint_id: UUID
+
+
+class PageEndpoints(Struct, frozen=True):
+    workspace_id: UUID
+    slice: Slice = Slice()
+
+
+CREATE = Rpc("rpc.webhook_dispatcher.endpoints.create", CreateEndpoint, CreatedEndpoint)
+PAGE = Rpc("rpc.webhook_dispatcher.endpoints.page", PageEndpoints, Page[Endpoint])
+DELETE = Rpc("rpc.webhook_dispatcher.endpoints.delete", GetEndpoint, Endpoint)

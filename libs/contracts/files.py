@@ -1,0 +1,42 @@
+"""Files: uploads on their way into a context.
+
+Owner: retrieval. The gateway writes the bytes to the blob that `begin` names, then calls `finish`. An upload that is not finished within 24 hours is swept.
+"""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.subjects import Rpc
+
+
+class BeginUpload(Struct, frozen=True):
+    workspace_id: UUID
+    name: str
+
+
+class Upload(Struct, frozen=True):
+    """`blob` is the key to write the bytes under, `max_bytes` the most it may hold."""
+
+    id: UUID
+    workspace_id: UUID
+    name: str
+    blob: str
+    max_bytes: int
+    finished: bool
+
+
+class FinishUpload(Struct, frozen=True):
+    workspace_id: UUID
+    upload_id: UUID
+    size: int
+
+
+class GetUpload(Struct, frozen=True):
+    workspace_id: UUID
+    upload_id: UUID
+
+
+BEGIN = Rpc("rpc.retrieval.files.begin", BeginUpload, Upload)
+GET = Rpc("rpc.retrieval.files.get", GetUpload, Upload)
+FINISH = Rpc("rpc.retrieval.files.finish", FinishUpload, Upload)

@@ -1,0 +1,36 @@
+"""Ids: UUIDv7, ordered by the millisecond of their making.
+
+One id has two spellings: a UUID, or a prefix and 26 Crockford digits; either is accepted everywhere.
+"""
+
+import secrets
+import time
+from uuid import UUID
+
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VALUES = {digit: value for value, digit in enumerate(_DIGITS)} | {"I": 1, "L": 1, "O": 0}
+
+
+def new() -> UUID:
+    """A UUIDv7 (RFC 9562, section 5.7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62))
+
+
+def crockford(prefix: str, id: UUID) -> str:
+    """`conv_01J…`: the id's 128 bits in 26 Crockford base32 digits."""
+    return f"{prefix}_" + "".join(_DIGITS[id.int >> shift & 31] for shift in range(125, -1, -5))
+
+
+def parse(text: str) -> UUID | None:
+    """The id behind either spelling, whatever its prefix; None where the text spells no id."""
+    digits = text.rpartition("_")[2].upper()
+    if len(digits) == 26 and all(digit in _VALUES for digit in digits) and digits[0] <= "7":
+        number = 0
+        for digit in digits:
+            number = number << 5 | _VALUES[digit]
+        return UUID(int=number)
+    try:
+        return UUID(text) if len(text) in (32, 36) else None
+    except ValueError:
+        return None

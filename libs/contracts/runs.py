@@ -1,0 +1,269 @@
+"""Runs: one execution of an action, from its inputs to the generated answer. Klu calls a finished one a data point.
+
+Owner: runner. A run is a sequence of frames, numbered from 1 without gaps within an attempt. Its holder keeps them
+while it goes on, Postgres after; so any frame can be asked for again. Blocking, streaming and polling are ways of
+reading it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import Struct, ValidationError, msgpack
+
+from libs.contracts.actions import Parameters
+from libs.contracts.faults import Failure
+from libs.contracts.paging import Page, Slice
+from libs.contracts.subjects import Event, Feed, Rpc
+
+
+class Mode(StrEnum):
+    """How the caller reads the run: `runs.start` answers with the finished, the started, or the accepted one."""
+
+    BLOCKING = "blocking"
+    STREAMING = "streaming"
+    ASYNC = "async"
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class Usage(Struct, frozen=True):
+    """Tokens of a run: as the provider reported them, or `counted` by the engine where it did not."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    counted: bool = False
+
+
+class Source(Struct, frozen=True):
+    """A passage that the answer was grounded in. `position` is its chunk's number in the document, from 0."""
+
+    context_id: UUID
+    document_id: UUID
+    chunk_id: UUID
+    name: str
+    position: int
+    score: float
+
+
+class Started(Struct, frozen=True, tag="started"):
+    action_id: UUID
+    session_id: UUID | None
+    model: str
+    provider: str
+    cached_from: UUID | None = None
+
+
+class Retrieved(Struct, frozen=True, tag="retrieved"):
+    sources: list[Source]
+
+
+class Thinking(Struct, frozen=True, tag="thinking"):
+    text: str
+
+
+class Token(Struct, frozen=True, tag="token"):
+    """The next piece of the answer: what came from the model since the frame before."""
+
+    text: str
+    node: str | None = None
+
+
+class ToolCall(Struct, frozen=True, tag="tool_call"):
+    """`arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Done(Struct, frozen=True, tag="done"):
+    finish_reason: str
+    usage: Usage
+    latency_ms: float
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    failure: Failure
+
+
+class Cancelled(Struct, frozen=True, tag="cancelled"):
+    usage: Usage
+
+
+class Unknown(Struct, frozen=True, tag="unknown"):
+    """A frame of a kind that this version does not know: counted, and skipped."""
+
+
+Body = Started | Retrieved | Thinking | Token | ToolCall | Done | Failed | Cancelled | Unknown
+TERMINAL = (Done, Failed, Cancelled)
+
+
+class Frame(Struct, frozen=True, array_like=True):
+    attempt: int
+    n: int
+    body: Body
+
+    @property
+    def ends(self) -> bool:
+        return isinstance(self.body, TERMINAL)
+
+
+class _Number(Struct, frozen=True, array_like=True):
+    attempt: int
+    n: int
+
+
+class _Frames(Feed[Frame]):
+    _number = msgpack.Decoder(_Number)
+
+    def unpack(self, body: bytes) -> Frame:
+        try:
+            return super().unpack(body)
+        except ValidationError:
+            number = self._number.decode(body)
+            return Frame(number.attempt, number.n, Unknown())
+
+
+class StartRun(Struct, frozen=True):
+    """Starts the run `run_id`, minted by the caller; the same id again answers with the same run.
+
+    `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
+    `conditions` restrict what is retrieved, in the metadata filter's spelling (libs.contracts.search).
+    """
+
+    workspace_id: UUID
+    run_id: UUID
+    action_id: UUID
+    inputs: str | dict[str, Any]
+    voice: str
+    mode: Mode = Mode.BLOCKING
+    session_id: UUID | None = None
+    messages: list[Message] = []
+    conditions: dict[str, Any] | None = None
+    cache: bool = False
+    parameters: Parameters | None = None
+    experiment: str | None = None
+    environment: str | None = None
+    end_user: str = ""
+    metadata: dict[str, Any] = {}
+
+
+class Run(Struct, frozen=True):
+    """`prompt` is what was sent to the model; times are in milliseconds from the run's start."""
+
+    id: UUID
+    workspace_id: UUID
+    action_id: UUID
+    action_version: int
+    status: Status
+    mode: Mode
+    voice: str
+    inputs: str | dict[str, Any]
+    prompt: list[Message]
+    output: str
+    thinking: str
+    model: str
+    provider: str
+    usage: Usage
+    finish_reason: str
+    sources: list[Source]
+    metadata: dict[str, Any]
+    created_at: datetime
+    holder: str = ""
+    attempt: int = 1
+    session_id: UUID | None = None
+    turn: int | None = None
+    end_user: str = ""
+    experiment: str | None = None
+    cached_from: UUID | None = None
+    failure: Failure | None = None
+    latency_ms: float | None = None
+    first_token_ms: float | None = None
+    finished_at: datetime | None = None
+
+
+class GetRun(Struct, frozen=True):
+    workspace_id: UUID
+    run_id: UUID
+
+
+class PageRuns(Struct, frozen=True):
+    workspace_id: UUID
+    action_id: UUID | None = None
+    app_id: UUID | None = None
+    session_id: UUID | None = None
+    slice: Slice = Slice()
+
+
+class Cursor(Struct, frozen=True):
+    """A reader's place in a run: it has seen the frames of `attempt` up to number `after`."""
+
+    workspace_id: UUID
+    run_id: UUID
+    attempt: int = 1
+    after: int = 0
+
+
+class AskFrames(Struct, frozen=True):
+    """All the cursors that a process wants to catch up on, in one question: each carries its workspace."""
+
+    cursors: list[Cursor]
+
+
+class Frames(Struct, frozen=True):
+    """What follows a cursor; `found` is False for a run that the workspace does not have."""
+
+    run_id: UUID
+    found: bool
+    status: Status | None = None
+    frames: list[Frame] = []
+
+
+class RunFinished(Struct, frozen=True):
+    """A run reached its one recorded outcome. Ids and counters only: the answer is asked for where it is needed."""
+
+    workspace_id: UUID
+    run_id: UUID
+    action_id: UUID
+    status: Status
+    mode: Mode
+    voice: str
+    model: str
+    provider: str
+    usage: Usage
+    finished_at: datetime
+    session_id: UUID | None = None
+    app_id: UUID | None = None
+    experiment: str | None = None
+    cached: bool = False
+    latency_ms: float | None = None
+    first_token_ms: float | None = None
+    failure: Failure | None = None
+
+
+START = Rpc("rpc.runner.runs.start", StartRun, Run)
+GET = Rpc("rpc.runner.runs.get", GetRun, Run)
+PAGE = Rpc("rpc.runner.runs.page", PageRuns, Page[Run])
+FRAMES = Rpc("rpc.runner.runs.frames", AskFrames, list[Frames])
+HELD = Rpc("rpc.runner.runs.held", AskFrames, list[Frames])
+CANCEL = Rpc("rpc.runner.runs.cancel", GetRun, Run)
+STOP = Rpc("rpc.runner.runs.stop", GetRun, Run)
+FEED = _Frames("feed.runner.runs", Frame)
+FINISHED = Event("event.runner.runs.finished", RunFinished)

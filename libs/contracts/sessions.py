@@ -1,0 +1,51 @@
+"""Sessions: the memory that successive runs share.
+
+Owner: runner. A session's turns are its finished runs, ordered by the turn number each got when it was committed.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.paging import Page, Slice
+from libs.contracts.subjects import Rpc
+
+
+class Session(Struct, frozen=True):
+    id: UUID
+    workspace_id: UUID
+    action_id: UUID | None
+    name: str
+    end_user: str
+    created_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class CreateSession(Struct, frozen=True):
+    """`end_user` is the caller's own id of the person who speaks in it."""
+
+    workspace_id: UUID
+    action_id: UUID | None = None
+    name: str = ""
+    end_user: str = ""
+    created_by: UUID | None = None
+
+
+class GetSession(Struct, frozen=True):
+    workspace_id: UUID
+    session_id: UUID
+
+
+class PageSessions(Struct, frozen=True):
+    workspace_id: UUID
+    action_id: UUID | None = None
+    end_user: str | None = None
+    slice: Slice = Slice()
+
+
+CREATE = Rpc("rpc.runner.sessions.create", CreateSession, Session)
+GET = Rpc("rpc.runner.sessions.get", GetSession, Session)
+PAGE = Rpc("rpc.runner.sessions.page", PageSessions, Page[Session])
+DELETE = Rpc("rpc.runner.sessions.delete", GetSession, Session)

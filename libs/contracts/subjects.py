@@ -1,0 +1,99 @@
+"""The three shapes in which services speak, and the registry that keeps a subject from being declared twice.
+
+`Rpc` is a question that its owner answers, `Event` a fact in the past tense that its owner states, `Feed` the numbered
+frames of one run. A subject reads `rpc|event|feed.<owner>.<noun>.<verb>`. The wire format is MessagePack.
+"""
+
+import re
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+Fact = TypeVar("Fact")
+Item = TypeVar("Item")
+
+SERVICES = frozenset({"gateway", "runner", "retrieval", "feedback", "webhook_dispatcher"})
+DECLARED: dict[str, "Subject"] = {}
+
+_GRAMMAR = re.compile(r"(rpc|event|feed)\.([a-z_]+)\.([a-z_]+)(\.[a-z_]+)?")
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Stated(msgspec.Struct, frozen=True, array_like=True):
+    """A fact as it travels: `id` names the event for ever, `body` is the packed fact. A message is a list of them."""
+
+    id: UUID
+    at: datetime
+    body: msgspec.Raw
+
+
+class Subject:
+    """A declared subject. Raises ValueError where the name breaks the grammar or is already taken."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        match = _GRAMMAR.fullmatch(name)
+        if match is None or match[1] != kind or match[2] not in SERVICES or bool(match[4]) == (kind == "feed"):
+            raise ValueError(f"{name!r} is no {kind} subject: {kind}.<service>.<noun>" + (".<verb>" * (kind != "feed")))
+        if name in DECLARED:
+            raise ValueError(f"{name!r} is declared twice")
+        self.name = name
+        self.owner = match[2]
+        DECLARED[name] = self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class Rpc(Subject, Generic[Request, Reply]):
+    def __init__(self, name: str, request: type[Request], reply: type[Reply]) -> None:
+        super().__init__("rpc", name)
+        self.request, self.reply = request, reply
+        self._requests = msgspec.msgpack.Decoder(request)
+        self._replies = msgspec.msgpack.Decoder(reply)
+
+    def pack(self, request: Request) -> bytes:
+        return _encoder.encode(request)
+
+    def unpack(self, body: bytes) -> Request:
+        return self._requests.decode(body)
+
+    def pack_reply(self, reply: Reply) -> bytes:
+        return _encoder.encode(reply)
+
+    def unpack_reply(self, body: bytes) -> Reply:
+        return self._replies.decode(body)
+
+
+class Event(Subject, Generic[Fact]):
+    def __init__(self, name: str, fact: type[Fact]) -> None:
+        super().__init__("event", name)
+        self.fact = fact
+        self._facts = msgspec.msgpack.Decoder(fact)
+
+    def pack(self, fact: Fact) -> bytes:
+        return _encoder.encode(fact)
+
+    def unpack(self, body: bytes | msgspec.Raw) -> Fact:
+        return self._facts.decode(body)
+
+
+class Feed(Subject, Generic[Item]):
+    """Frames published under `<name>.<id>`, one message a frame, in order and kept by nobody but their publisher."""
+
+    def __init__(self, name: str, item: type[Item]) -> None:
+        super().__init__("feed", name)
+        self.item = item
+        self._items = msgspec.msgpack.Decoder(item)
+
+    def of(self, id: object) -> str:
+        return f"{self.name}.{id}"
+
+    def pack(self, item: Item) -> bytes:
+        return _encoder.encode(item)
+
+    def unpack(self, body: bytes) -> Item:
+        return self._items.decode(body)

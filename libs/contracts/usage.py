@@ -1,0 +1,31 @@
+"""Usage: what a workspace's runs took, counted by UTC day from the events of finished runs, each once.
+
+Owner: feedback.
+"""
+
+from datetime import date
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.subjects import Rpc
+
+
+class UsageOf(Struct, frozen=True):
+    """From the first day to the last, both included."""
+
+    workspace_id: UUID
+    first: date
+    last: date
+
+
+class Day(Struct, frozen=True):
+    date: date
+    runs: int
+    failed: int
+    cached: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+OF = Rpc("rpc.feedback.usage.of", UsageOf, list[Day])
