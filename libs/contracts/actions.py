@@ -16,7 +16,7 @@ Kind = Literal["prompt", "chat"]
 
 
 class Parameters(Struct, frozen=True, omit_defaults=True):
-    """What shapes a generation; None leaves it to the provider. `timeout` is in seconds, `retries` are extra attempts."""
+    """What shapes a generation; None leaves it to the provider. `timeout` is in seconds."""
 
     temperature: float | None = None
     top_p: float | None = None

@@ -1,6 +1,7 @@
 """Files: uploads on their way into a context.
 
-Owner: retrieval. The gateway writes the bytes to the blob that `begin` names, then calls `finish`. An upload that is not finished within 24 hours is swept.
+Owner: retrieval. The gateway writes the bytes to the blob that `begin` names, then calls `finish`. An upload that is
+not finished within 24 hours is swept.
 """
 
 from uuid import UUID

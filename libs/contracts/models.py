@@ -1,6 +1,7 @@
 """Models and the providers that serve them.
 
-Owner: runner, which never gives out a provider's key: others see its last four characters. A model without a workspace belongs to the installation and is there for every workspace.
+Owner: runner, which never gives out a provider's key: others see its last four characters. A model without a workspace
+belongs to the installation and is there for every workspace.
 """
 
 from datetime import datetime
@@ -74,7 +75,7 @@ class UpdateProvider(Struct, frozen=True):
 
 
 class CreateModel(Struct, frozen=True):
-    """Adds a model of the provider named `provider` (or of that id), which is made from `key` and `url` if it is new."""
+    """Adds a model of the provider named `provider` (or of that id); `key` and `url` make a provider that is new."""
 
     workspace_id: UUID
     llm: str
