@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import ClientConfig, LocalStore, ObjectStore, RetryConfig, from_url
+from obstore.store import LocalStore, ObjectStore, from_url
 
 from libs.contracts.faults import Code, Fault
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
+    from obstore.store import ClientConfig, RetryConfig
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,8 @@ _REMOTE = ("s3", "gs", "az")
 _PART = 5 << 20
 _CHUNK = 256 << 10
 
-_CLIENT = ClientConfig(connect_timeout=timedelta(seconds=5), timeout=timedelta(minutes=5))
-_RETRIES = RetryConfig(max_retries=3, retry_timeout=timedelta(seconds=20))
+_CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(minutes=5)}
+_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
 class Blobs:
