@@ -1,0 +1,83 @@
+"""Payloads: a fact of the engine as the JSON that receivers get, in the shape of the KlairoAI reference.
+
+Owner: webhook_dispatcher. A payload is made once and kept as bytes: every attempt sends and signs the same ones. The
+envelope's `event_id` is spelled `evt_…`; within `data` ids are UUIDs, which every voice accepts.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from libs.contracts import documents, feedback, ids, runs
+from services.webhook_dispatcher import events
+
+
+class Message(Struct, frozen=True):
+    """An event of a workspace on its way to whoever subscribed: `event` is its public name, `body` what they get."""
+
+    event_id: UUID
+    workspace_id: UUID
+    event: str
+    at: datetime
+    body: bytes
+
+
+class _Envelope(Struct, frozen=True):
+    event: str
+    event_id: str
+    created_at: str
+    data: dict[str, Any]
+
+
+def run_finished(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
+    """None for a cancelled run: it neither completed nor failed, and whoever cancelled it knows."""
+    match fact.status:
+        case runs.Status.SUCCEEDED:
+            event = events.GENERATION_COMPLETED
+        case runs.Status.FAILED:
+            event = events.GENERATION_FAILED
+        case _:
+            return None
+    return message(event_id, fact.workspace_id, event, at=at, data=_generation(fact))
+
+
+def feedback_created(event_id: UUID, at: datetime, fact: feedback.FeedbackCreated) -> Message:
+    return message(event_id, fact.workspace_id, events.FEEDBACK_CREATED, at=at, data=_facts(fact))
+
+
+def document_indexed(event_id: UUID, at: datetime, fact: documents.DocumentIndexed) -> Message:
+    return message(event_id, fact.workspace_id, events.DOCUMENT_INDEXED, at=at, data=_facts(fact))
+
+
+def document_failed(event_id: UUID, at: datetime, fact: documents.DocumentFailed) -> Message:
+    return message(event_id, fact.workspace_id, events.DOCUMENT_FAILED, at=at, data=_facts(fact))
+
+
+def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: UUID) -> Message:
+    greeting = {
+        "webhook_id": ids.crockford("wh", endpoint_id),
+        "message": "A test delivery: your endpoint is reachable.",
+    }
+    return message(event_id, workspace_id, events.TEST_PING, at=at, data=greeting)
+
+
+def message(event_id: UUID, workspace_id: UUID, event: str, *, at: datetime, data: dict[str, Any]) -> Message:
+    moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    envelope = _Envelope(event, ids.crockford("evt", event_id), moment, data)
+    return Message(event_id, workspace_id, event, at, msgspec.json.encode(envelope))
+
+
+def _facts(fact: Struct) -> dict[str, Any]:
+    """Whose workspace it is the receiver knows; the rest of the fact is what happened."""
+    return {name: getattr(fact, name) for name in fact.__struct_fields__ if name != "workspace_id"}
+
+
+def _generation(fact: runs.RunFinished) -> dict[str, Any]:
+    outcome = _facts(fact)
+    failure = outcome.pop("failure")
+    if failure is not None:
+        outcome["error"] = {"code": failure.code, "message": failure.message}
+    return outcome

@@ -1,0 +1,90 @@
+"""Payloads in the shape of the KlairoAI reference: `{"event", "event_id", "created_at", "data"}`."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+from libs.contracts import documents, feedback, ids, runs
+from libs.contracts.faults import Failure
+from services.webhook_dispatcher import payloads
+
+EVENT, WORKSPACE, RUN, ACTION = ids.new(), ids.new(), ids.new(), ids.new()
+AT = datetime(2026, 3, 11, 11, 30, 0, 123456, tzinfo=UTC)
+
+
+def finished(status: runs.Status, failure: Failure | None = None) -> runs.RunFinished:
+    return runs.RunFinished(
+        workspace_id=WORKSPACE,
+        run_id=RUN,
+        action_id=ACTION,
+        status=status,
+        mode=runs.Mode.BLOCKING,
+        voice="klu",
+        model="smollm2",
+        provider="local",
+        usage=runs.Usage(12, 34),
+        finished_at=AT,
+        failure=failure,
+    )
+
+
+def sent(message: payloads.Message | None) -> dict:
+    assert message is not None
+    return json.loads(message.body)
+
+
+def test_a_finished_run_is_a_completed_generation():
+    body = sent(payloads.run_finished(EVENT, AT, finished(runs.Status.SUCCEEDED)))
+    assert list(body) == ["event", "event_id", "created_at", "data"]
+    assert body["event"] == "generation.completed"
+    assert ids.parse(body["event_id"]) == EVENT
+    assert body["event_id"].startswith("evt_")
+    assert body["created_at"] == "2026-03-11T11:30:00Z"
+    assert UUID(body["data"]["run_id"]) == RUN
+    assert body["data"]["usage"]["completion_tokens"] == 34
+    assert "workspace_id" not in body["data"]
+
+
+def test_a_failed_run_says_why():
+    fact = finished(runs.Status.FAILED, Failure("UPSTREAM", "The model is away."))
+    body = sent(payloads.run_finished(EVENT, AT, fact))
+    assert body["event"] == "generation.failed"
+    assert body["data"]["error"] == {"code": "UPSTREAM", "message": "The model is away."}
+
+
+def test_a_cancelled_run_is_no_event():
+    assert payloads.run_finished(EVENT, AT, finished(runs.Status.CANCELLED)) is None
+
+
+def test_feedback_keeps_the_type_of_its_value():
+    for value in (2, "2"):
+        fact = feedback.FeedbackCreated(WORKSPACE, ids.new(), RUN, "rating", value)
+        body = sent(payloads.feedback_created(EVENT, AT, fact))
+        assert body["event"] == "feedback.created"
+        assert body["data"]["value"] == value
+
+
+def test_documents_say_what_became_of_them():
+    context, document = ids.new(), ids.new()
+    indexed = sent(
+        payloads.document_indexed(EVENT, AT, documents.DocumentIndexed(WORKSPACE, context, document, "a.md", 7))
+    )
+    failed = sent(
+        payloads.document_failed(EVENT, AT, documents.DocumentFailed(WORKSPACE, context, document, "b.pdf", "Empty."))
+    )
+    assert indexed["event"] == "document.indexed"
+    assert indexed["data"] == {
+        "context_id": str(context),
+        "document_id": str(document),
+        "name": "a.md",
+        "chunks": 7,
+    }
+    assert failed["event"] == "document.failed"
+    assert failed["data"]["error"] == "Empty."
+
+
+def test_a_ping_names_its_endpoint():
+    endpoint = ids.new()
+    body = sent(payloads.test_ping(EVENT, AT, workspace_id=WORKSPACE, endpoint_id=endpoint))
+    assert body["event"] == "test.ping"
+    assert ids.parse(body["data"]["webhook_id"]) == endpoint
