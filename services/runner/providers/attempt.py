@@ -1,0 +1,108 @@
+"""One attempt at a call: connect, wait for the first byte, read to the end, and close what is not read to its end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+from msgspec import Struct
+
+from libs.contracts.faults import Code, Fault
+from libs.egress import EgressRefused
+from services.runner.providers import refusals
+from services.runner.providers.call import Endpoint, Interrupted, Piece, Reader, Request
+from services.runner.providers.sse import EventStream
+
+_LONGEST_ERROR = 64 * 1024
+_LONGEST_BODY = 32 * 1024 * 1024
+
+
+class Patience(Struct, frozen=True):
+    """In seconds. `longest_wait`: what a provider can ask for at most before another attempt."""
+
+    connect: float = 10.0
+    first_byte: float = 60.0
+    idle: float = 60.0
+    total: float = 600.0
+    retries: int = 2
+    backoff: float = 0.5
+    longest_wait: float = 20.0
+
+
+class Attempt:
+    def __init__(self, session: aiohttp.ClientSession, endpoint: Endpoint, patience: Patience, deadline: float) -> None:
+        self._session, self._endpoint, self._patience, self._deadline = session, endpoint, patience, deadline
+        self._response: aiohttp.ClientResponse | None = None
+        self._began = False
+
+    async def pieces(self, request: Request, reader: Reader) -> AsyncIterator[list[Piece]]:
+        """Raises Interrupted. Whoever closes this iterator closes the connection."""
+        try:
+            response, chunk = await self._first(request)
+            events = EventStream()
+            while chunk:
+                if pieces := reader.read(events.feed(chunk)):
+                    yield pieces
+                chunk = await response.content.readany()
+            yield reader.read(events.close()) + reader.finish()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._interrupted(error) from None
+        finally:
+            self._leave()
+
+    async def _first(self, request: Request) -> tuple[aiohttp.ClientResponse, bytes]:
+        async with asyncio.timeout(self._patience.first_byte):
+            response = self._response = await self._post(request)
+            if response.status != 200:
+                raise await self._refused(response)
+            chunk = await (self._plain(response) if "json" in response.content_type else response.content.readany())
+        self._began = True
+        return response, chunk
+
+    async def _post(self, request: Request) -> aiohttp.ClientResponse:
+        left = max(0.001, self._deadline - time.monotonic())
+        patience = self._patience
+        try:
+            return await self._session.post(
+                request.url,
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=left, sock_connect=patience.connect, sock_read=patience.idle),
+            )
+        except EgressRefused as refused:
+            raise Interrupted(refused, again=False) from None
+
+    async def _refused(self, response: aiohttp.ClientResponse) -> Interrupted:
+        body = await response.content.read(_LONGEST_ERROR)
+        return refusals.refused(self._endpoint.provider, response.status, body, response.headers.get("Retry-After"))
+
+    async def _plain(self, response: aiohttp.ClientResponse) -> bytes:
+        """The answer of a server that doesn't stream, as the one event it amounts to."""
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > _LONGEST_BODY:
+                raise Interrupted(self._fault(Code.UPSTREAM, "sent an answer that is too long"), again=False)
+        return b"data: " + bytes(body).replace(b"\n", b" ").replace(b"\r", b" ") + b"\n\ndata: [DONE]\n\n"
+
+    def _interrupted(self, error: Exception) -> Interrupted:
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                fault = self._fault(Code.UNAVAILABLE, "could not be reached in time")
+            case TimeoutError():
+                fault = self._fault(Code.TIMEOUT, "went silent" if self._began else "took too long to answer")
+            case aiohttp.ClientConnectorError():
+                fault = self._fault(Code.UNAVAILABLE, f"could not be reached ({error.strerror or error.os_error})")
+            case aiohttp.InvalidURL():
+                return Interrupted(self._fault(Code.INVALID, "has an address that can't be used"), again=False)
+            case _:
+                return refusals.cut_off(self._endpoint.provider)
+        return Interrupted(fault, again=True)
+
+    def _fault(self, code: Code, what: str) -> Fault:
+        return Fault(code, f"{self._endpoint.provider} {what}.")
+
+    def _leave(self) -> None:
+        if self._response is not None:
+            self._response.release() if self._response.content.at_eof() else self._response.close()

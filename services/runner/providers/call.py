@@ -1,0 +1,66 @@
+"""A call of a model, and the pieces its answer comes in: what every protocol module is written against."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from libs.contracts import runs
+from libs.contracts.actions import Parameters
+from libs.contracts.faults import Fault
+
+
+class Endpoint(Struct, frozen=True):
+    """Where a model is served. `guarded`: the address was named by a workspace, so it must be a public one."""
+
+    kind: str
+    provider: str
+    url: str
+    key: str
+    llm: str
+    guarded: bool = True
+
+
+class ModelCall(Struct, frozen=True):
+    endpoint: Endpoint
+    messages: list[runs.Message]
+    parameters: Parameters = Parameters()
+
+
+class Request(Struct, frozen=True):
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Finished(Struct, frozen=True):
+    """The last piece. `reason` is one of stop, length, tool_calls, content_filter, or the provider's own word."""
+
+    reason: str
+    usage: runs.Usage | None = None
+
+
+Piece = runs.Token | runs.Thinking | runs.ToolCall | Finished
+
+
+class Reader(Protocol):
+    """Reads one answer. Raises Interrupted where the provider reports an error in the midst of it, or stops short."""
+
+    def read(self, payloads: list[bytes]) -> list[Piece]: ...
+
+    def finish(self) -> list[Piece]: ...
+
+
+class Dialect(Protocol):
+    """A module that speaks one protocol."""
+
+    def request(self, call: ModelCall) -> Request: ...
+
+    def reader(self, call: ModelCall) -> Reader: ...
+
+
+class Interrupted(Exception):
+    """An attempt at a call failed. `again` says whether another one may help; `wait` is what the provider asked for."""
+
+    def __init__(self, fault: Fault, *, again: bool, wait: float | None = None) -> None:
+        super().__init__(fault.message)
+        self.fault, self.again, self.wait = fault, again, wait

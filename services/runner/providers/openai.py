@@ -1,0 +1,188 @@
+"""OpenAI-compatible chat completions: `POST {url}/chat/completions`, always streamed, with the usage at its end.
+
+What other servers of this protocol do differently is read as well: reasoning as `reasoning_content` or `reasoning`,
+a plain JSON answer instead of a stream, no usage.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from libs.contracts import runs
+from services.runner.providers import refusals, wire
+from services.runner.providers.call import Finished, ModelCall, Piece, Request
+
+
+class StreamOptions(Struct, frozen=True):
+    include_usage: bool = True
+
+
+class ChatRequest(Struct, frozen=True, omit_defaults=True):
+    model: str
+    messages: list[runs.Message]
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: list[str] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    response_format: dict[str, Any] | None = None
+    logit_bias: dict[str, float] | None = None
+
+
+class Function(Struct, frozen=True):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCallDelta(Struct, frozen=True):
+    index: int | None = None
+    id: str | None = None
+    function: Function | None = None
+
+
+class Delta(Struct, frozen=True):
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+
+
+class Choice(Struct, frozen=True):
+    delta: Delta | None = None
+    message: Delta | None = None
+    finish_reason: str | None = None
+
+
+class CompletionDetails(Struct, frozen=True):
+    reasoning_tokens: int | None = None
+
+
+class ChatUsage(Struct, frozen=True):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class Chunk(Struct, frozen=True):
+    choices: list[Choice] | None = None
+    usage: ChatUsage | None = None
+    error: Any = None
+
+
+_encoder = msgspec.json.Encoder()
+_chunks = msgspec.json.Decoder(Chunk)
+_STREAM = StreamOptions()
+
+
+def request(call: ModelCall) -> Request:
+    parameters, endpoint = call.parameters, call.endpoint
+    own = "://api.openai.com/" in endpoint.url
+    body = ChatRequest(
+        endpoint.llm,
+        call.messages,
+        stream=True,
+        stream_options=_STREAM,
+        temperature=parameters.temperature,
+        top_p=parameters.top_p,
+        # OpenAI's newer models refuse `max_tokens`; most other servers know nothing else.
+        max_tokens=None if own else parameters.max_tokens,
+        max_completion_tokens=parameters.max_tokens if own else None,
+        stop=parameters.stop or None,
+        presence_penalty=parameters.presence_penalty,
+        frequency_penalty=parameters.frequency_penalty,
+        seed=parameters.seed,
+        response_format=parameters.response_format,
+        logit_bias=parameters.logit_bias,
+    )
+    headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+    if endpoint.key:
+        headers["Authorization"] = f"Bearer {endpoint.key}"
+    return Request(f"{endpoint.url}/chat/completions", headers, _encoder.encode(body))
+
+
+
+def reader(call: ModelCall) -> "ChatReader":
+    return ChatReader(call.endpoint.provider)
+
+
+class ChatReader:
+    """Text is passed on as it comes; tool calls once the answer is whole."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._calls = PartialCalls()
+        self._reason = ""
+        self._usage: runs.Usage | None = None
+
+    def read(self, payloads: list[bytes]) -> list[Piece]:
+        pieces: list[Piece] = []
+        for payload in payloads:
+            if payload == b"[DONE]":
+                self._reason = self._reason or "stop"
+                continue
+            chunk = wire.decoded(_chunks, payload, self._provider)
+            if chunk.error:
+                raise refusals.midway(self._provider, chunk.error)
+            if chunk.usage is not None:
+                self._usage = _usage(chunk.usage)
+            for choice in chunk.choices or ():
+                self._choice(choice, pieces)
+        return pieces
+
+    def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
+        if choice.finish_reason:
+            self._reason = choice.finish_reason
+        delta = choice.delta or choice.message
+        if delta is None:
+            return
+        if thought := delta.reasoning_content or delta.reasoning:
+            pieces.append(runs.Thinking(thought))
+        if text := delta.content or delta.refusal:
+            pieces.append(runs.Token(text))
+        if delta.tool_calls:
+            self._calls.add(delta.tool_calls)
+
+    def finish(self) -> list[Piece]:
+        if not self._reason:
+            raise refusals.cut_off(self._provider)
+        return [*self._calls.whole(), Finished(self._reason, self._usage)]
+
+
+class PartialCalls:
+    """Tool calls in the making: a delta belongs to the call of its index, unless it brings an id that is new."""
+
+    def __init__(self) -> None:
+        self._calls: list[list[str]] = []
+        self._at: dict[int, list[str]] = {}
+
+    def add(self, deltas: list[ToolCallDelta]) -> None:
+        for delta in deltas:
+            call = self._of(delta)
+            function = delta.function or Function()
+            call[1] += function.name or ""
+            call[2] += function.arguments or ""
+
+    def _of(self, delta: ToolCallDelta) -> list[str]:
+        index = delta.index or 0
+        call = self._at.get(index)
+        if call is None or (delta.id and call[0] and delta.id != call[0]):
+            call = self._at[index] = ["", "", ""]
+            self._calls.append(call)
+        call[0] = delta.id or call[0]
+        return call
+
+    def whole(self) -> list[Piece]:
+        return [runs.ToolCall(id, name, arguments) for id, name, arguments in self._calls]
+
+
+def _usage(usage: ChatUsage) -> runs.Usage:
+    details = usage.completion_tokens_details
+    reasoning = details.reasoning_tokens if details else None
+    return runs.Usage(usage.prompt_tokens, usage.completion_tokens, reasoning or 0)
