@@ -19,6 +19,15 @@ Item = TypeVar("Item")
 SERVICES = frozenset({"gateway", "runner", "retrieval", "feedback", "webhook_dispatcher"})
 DECLARED: dict[str, "Subject"] = {}
 
+# Who may ask whom; whatever would run the other way is an event. A service may ask other instances of itself.
+MAY_CALL = {
+    "gateway": SERVICES,
+    "runner": frozenset({"runner", "retrieval"}),
+    "retrieval": frozenset({"retrieval"}),
+    "feedback": frozenset({"feedback", "runner"}),
+    "webhook_dispatcher": frozenset({"webhook_dispatcher", "runner"}),
+}
+
 _GRAMMAR = re.compile(r"(rpc|event|feed)\.([a-z_]+)\.([a-z_]+)(\.[a-z_]+)?")
 _encoder = msgspec.msgpack.Encoder()
 

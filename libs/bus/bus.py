@@ -1,0 +1,151 @@
+"""The bus: services ask, answer, publish and state through it, typed by the contracts.
+
+Owner of everything on the wire: subjects `rpc.*` (with `.<instance>` for one of several), `feed.*`, `event.*`,
+`nudge.*`, and the headers Pv-Timeout (milliseconds left), Pv-Request, Pv-Fault and Pv-Blob. A call ends with its reply
+or a Fault, never in silence.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from nats.aio.msg import Msg
+
+from libs.blobs import Blobs
+from libs.bus import deadline, metrics, stream
+from libs.bus.bodies import BLOB, Bodies
+from libs.bus.connection import Connection, Lost, Unserved
+from libs.bus.serve import FAULT, REQUEST, TIMEOUT, Served
+from libs.bus.tasks import Tasks
+from libs.contracts.faults import Failure, Fault
+from libs.contracts.subjects import MAY_CALL, Feed, Rpc, Stated
+from libs.runtime import logs
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+Item = TypeVar("Item")
+
+_failures = msgspec.msgpack.Decoder(Failure)
+
+
+class Bus:
+    """One service's place on the bus; `owner` is the service's name, `instance` this process's."""
+
+    def __init__(self, connection: Connection, *, owner: str, instance: str, blobs: Blobs) -> None:
+        self.owner, self.instance = owner, instance
+        self.connection = connection
+        self._tasks = Tasks()
+        self.bodies = Bodies(blobs, self._tasks)
+        self._served: list[Served[Any, Any]] = []
+
+    @classmethod
+    async def connect(
+        cls, url: str, *, owner: str, instance: str, blobs: Blobs, user: str = "", password: str = "", name: str = ""
+    ) -> "Bus":
+        """Raises Fault UNAVAILABLE when NATS can't be reached now; once connected it reconnects for ever."""
+        connection = Connection(url, name=name or instance, inbox=owner, user=user, password=password)
+        await connection.open()
+        return cls(connection, owner=owner, instance=instance, blobs=blobs)
+
+    @property
+    def connected(self) -> bool:
+        return self.connection.connected
+
+    async def call(
+        self, rpc: Rpc[Request, Reply], request: Request, *, timeout: float = 10.0, to: str | None = None
+    ) -> Reply:
+        """The owner's answer within `timeout` seconds, or less where this call's own caller waits less.
+
+        `to` asks one instance. Raises the Fault that the owner raised, UNAVAILABLE where nobody answers or NATS is
+        away, TIMEOUT.
+        """
+        if rpc.owner not in MAY_CALL[self.owner]:
+            raise ValueError(f"{self.owner} may not call {rpc.name}: only {sorted(MAY_CALL[self.owner])}")
+        subject = rpc.name if to is None else f"{rpc.name}.{to}"
+        body, headers = await self.bodies.fitted(rpc.pack(request), {REQUEST: logs.request_id.get()})
+        answer = await self._ask(subject, body, headers or {}, deadline.remaining(timeout))
+        packed = answer.data if answer.headers is None else await self._read(answer)
+        return rpc.unpack_reply(packed)
+
+    async def _ask(self, subject: str, body: bytes, headers: dict[str, str], seconds: float) -> Msg:
+        headers[TIMEOUT] = str(int(seconds * 1000))
+        try:
+            return await self.connection.request(subject, body, headers=headers, timeout=seconds)
+        except (Unserved, Lost):
+            if BLOB in headers:
+                self.bodies.discard(headers[BLOB])
+            raise
+
+    async def _read(self, answer: Msg) -> bytes:
+        body = await self.bodies.read(answer)
+        if answer.headers is not None and FAULT in answer.headers:
+            raise Fault.of(_failures.decode(body))
+        return body
+
+    async def serve(
+        self,
+        rpc: Rpc[Request, Reply],
+        handler: Callable[[Request], Awaitable[Reply]],
+        *,
+        slots: int = 64,
+        instance: bool = False,
+    ) -> Served[Request, Reply]:
+        """Answer `rpc` with `handler`, at most `slots` at once; live when this returns.
+
+        `instance`: as this instance alone (`call(…, to=instance)`), else as one of the owner's queue group.
+        """
+        if rpc.owner != self.owner:
+            raise ValueError(f"{rpc.name} is served by {rpc.owner}, not by {self.owner}")
+        subject, queue = (f"{rpc.name}.{self.instance}", "") if instance else (rpc.name, self.owner)
+        served = Served(self.connection, self.bodies, rpc, handler, subject=subject, queue=queue, slots=slots)
+        self._served.append(served)
+        metrics.watch(served, rpc.name, self.instance)
+        await served.resume()
+        return served
+
+    async def publish(self, feed: Feed[Item], id: object, item: Item) -> None:
+        """Send a frame to whoever follows now. What is not sent because NATS is away, followers ask for later."""
+        if not self.connection.connected:
+            metrics.FRAMES_UNSENT.inc()
+            return
+        body, headers = await self.bodies.fitted(feed.pack(item))
+        await self.connection.publish(feed.of(id), body, headers=headers)
+
+    async def state(self, subject: str, batch: list[Stated], message_id: str) -> int:
+        """Hand a batch of facts to the stream of events; its sequence number there. Raises Fault UNAVAILABLE."""
+        return await stream.state(self.connection, subject, batch, message_id)
+
+    async def ensure_stream(self, *, replicas: int = 1) -> None:
+        """Make the stream of events where there is none. Raises Fault UNAVAILABLE."""
+        await stream.ensure(self.connection, replicas=replicas)
+
+    async def nudge(self, topic: str) -> None:
+        """Wake whoever listens now; a nudge may be lost, so whoever waits for one also polls."""
+        if self.connection.connected:
+            await self.connection.publish(f"nudge.{topic}", b"")
+
+    async def on_nudge(self, topic: str, callback: Callable[[], object]) -> None:
+        """`callback` at every nudge, and after every reconnection, when one may have been missed."""
+
+        async def nudged(_: Msg) -> None:
+            callback()
+
+        await self.connection.subscribe(f"nudge.{topic}", nudged)
+        self.connection.on_reconnect(callback)
+
+    async def sweep(self) -> int:
+        """Delete the blobs of messages over an hour old: to be run by one process now and then."""
+        return await self.bodies.sweep()
+
+    async def drain(self, timeout: float) -> None:
+        """Leave every queue group and finish accepted requests; what takes longer than `timeout` seconds is cut off."""
+        await asyncio.gather(*(served.stop(timeout) for served in self._served))
+
+    async def close(self) -> None:
+        """Ends what `drain` did not, and the connection."""
+        await asyncio.gather(*(served.stop(1) for served in self._served))
+        for served in self._served:
+            metrics.unwatch(served.rpc.name, self.instance)
+        await self._tasks.finish()
+        await self.connection.close()

@@ -1,0 +1,297 @@
+"""The connection to NATS: what is sent, asked and subscribed goes through here, and comes back after every outage.
+
+Built on nats-py's core client; JetStream's own parts are in `stream.py`. A question fails at once when the connection
+is away or goes: an answer that could still come is worth less than a caller who knows.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from itertools import count
+from typing import Any
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+from nats.js import JetStreamContext
+
+from libs.bus import metrics
+from libs.bus.tasks import Tasks
+from libs.contracts.faults import Code, Fault
+
+log = logging.getLogger(__name__)
+
+Hearer = Callable[[Msg], Awaitable[None]]
+Headers = dict[str, str] | None
+
+_CONNECT_SECONDS = 3
+_RECONNECT_SECONDS = 0.25
+_PING_SECONDS = 10
+_FLUSH_SECONDS = 10.0
+_PENDING_MESSAGES = 512 * 1024
+_PENDING_BYTES = 128 << 20
+
+
+class Lost(Fault):
+    """NATS can't be reached. `heard` where the question had left: whether it arrived is not known."""
+
+    def __init__(self, *, heard: bool) -> None:
+        super().__init__(Code.UNAVAILABLE, "The services can't reach each other; try again.", retry_after=1)
+        self.heard = heard
+
+
+class Connection:
+    """`name` is shown by the server; replies come to `_INBOX.<inbox>.>`, which nats.conf keeps to one service."""
+
+    def __init__(self, url: str, *, name: str, inbox: str, user: str = "", password: str = "") -> None:
+        self._servers = url.split(",")
+        self._name, self._user, self._password = name, user, password
+        self._prefix = f"_INBOX.{inbox}"
+        self._client = Client()
+        self._replies = ""
+        self._tokens = count(1)
+        self._awaited: dict[str, asyncio.Future[Msg]] = {}
+        self._subscriptions: set[Subscription] = set()
+        self._reconnected: set[Callable[[], object]] = set()
+        self._tasks = Tasks()
+        self._up = asyncio.Event()
+        self._closing = False
+        self._dropped_logged = 0.0
+
+    async def open(self) -> None:
+        """Raises Fault UNAVAILABLE when no server answers within 3 s."""
+        await self._connect()
+        self._replies = f"{self._prefix}.{self._client.new_inbox().rpartition('.')[2]}."
+        await self.subscribe(f"{self._replies}*", self._answered)
+
+    @property
+    def connected(self) -> bool:
+        return self._client.is_connected and not self._closing
+
+    def jetstream(self) -> JetStreamContext:
+        return JetStreamContext(self._client, timeout=2)
+
+    async def publish(self, subject: str, body: bytes, *, reply: str = "", headers: Headers = None) -> None:
+        """Sends, or keeps for the reconnection where there is room. Raises Lost where there is none."""
+        try:
+            await self._client.publish(subject, body, reply, headers)
+        except (nats.errors.OutboundBufferLimitError, nats.errors.ConnectionClosedError):
+            raise Lost(heard=False) from None
+
+    async def request(self, subject: str, body: bytes, *, headers: Headers = None, timeout: float) -> Msg:
+        """Raises Lost, Unserved where nobody listens, or Fault TIMEOUT after `timeout` seconds."""
+        token = str(next(self._tokens))
+        sending = self.publish(subject, body, reply=self._replies + token, headers=headers)
+        message = await self._answer(token, sending, timeout)
+        if message.headers is not None and message.headers.get("Status") == "503":
+            raise Unserved(subject)
+        return message
+
+    async def flush(self) -> None:
+        """Raises Lost. Returns once the server has taken in what was sent before: the message to ourselves came back.
+
+        nats-py's own flush() is not used: when it is cancelled or late, the PONG that comes after ends its read loop.
+        """
+        token = str(next(self._tokens))
+        await self._answer(token, self.publish(self._replies + token, b""), _FLUSH_SECONDS)
+
+    async def settled(self) -> None:
+        """Flush, through as many outages as it takes."""
+        while not self._closing:
+            await self._up.wait()
+            try:
+                await self.flush()
+                break
+            except Fault:
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _answer(self, token: str, sending: Coroutine[Any, Any, None], timeout: float) -> Msg:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Msg] = loop.create_future()
+        self._awaited[token] = future
+        timer = loop.call_later(timeout, _expire, future)
+        try:
+            if not self.connected:
+                sending.close()
+                raise Lost(heard=False)
+            await sending
+            return await future
+        finally:
+            timer.cancel()
+            del self._awaited[token]
+
+    async def _answered(self, message: Msg) -> None:
+        future = self._awaited.get(message.subject[len(self._replies) :])
+        if future is not None and not future.done():
+            future.set_result(message)
+
+    async def subscribe(
+        self, subject: str, heard: Hearer, *, queue: str = "", max_bytes: int = _PENDING_BYTES
+    ) -> "Subscription":
+        """Live once a later message on this connection is answered, or after `flush`. `heard` hands off and returns."""
+        subscription = Subscription(self, subject, heard, queue, max_bytes)
+        self._subscriptions.add(subscription)
+        await subscription.attach(self._client)
+        return subscription
+
+    def forget(self, subscription: "Subscription") -> None:
+        self._subscriptions.discard(subscription)
+
+    def on_reconnect(self, callback: Callable[[], object]) -> None:
+        self._reconnected.add(callback)
+
+    def off_reconnect(self, callback: Callable[[], object]) -> None:
+        self._reconnected.discard(callback)
+
+    async def close(self) -> None:
+        self._closing = True
+        self._fail_awaited()
+        await self._tasks.cancel()
+        if not self._client.is_closed:
+            await self._client.close()
+
+    async def _connect(self) -> None:
+        client = Client()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._dial(client)
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            await client.close()
+            log.warning("NATS can't be reached", extra={"error": repr(client.last_error or error)})
+            raise Lost(heard=False) from error
+        self._client = client
+        self._up.set()
+
+    async def _dial(self, client: Client) -> None:
+        await client.connect(
+            list(self._servers),
+            name=self._name,
+            user=self._user or None,
+            password=self._password or None,
+            inbox_prefix=self._prefix,
+            connect_timeout=_CONNECT_SECONDS,
+            reconnect_time_wait=_RECONNECT_SECONDS,  # pyright: ignore[reportArgumentType] a float is as good to it
+            max_reconnect_attempts=-1,
+            ping_interval=_PING_SECONDS,
+            max_outstanding_pings=2,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_lost,
+            reconnected_cb=self._on_back,
+            closed_cb=partial(self._on_closed, client),
+        )
+
+    async def _on_lost(self) -> None:
+        if not self._closing:
+            log.warning("NATS is away")
+        self._up.clear()
+        self._fail_awaited()
+
+    async def _on_back(self) -> None:
+        log.info("NATS is back")
+        self._up.set()
+        for callback in list(self._reconnected):
+            callback()
+
+    async def _on_closed(self, client: Client) -> None:
+        """nats-py gives up for ever on an error that the server sends, e.g. after a changed password: begin anew."""
+        if client is self._client and not self._closing:
+            self._tasks.start(self._renew())
+
+    async def _renew(self) -> None:
+        while True:
+            try:
+                await self._connect()
+                break
+            except Lost:
+                await asyncio.sleep(_RECONNECT_SECONDS)
+        for subscription in list(self._subscriptions):
+            if subscription in self._subscriptions:
+                await subscription.attach(self._client)
+        await self._on_back()
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._count_dropped(error.subject)
+        elif "permissions violation" in str(error).lower():
+            log.error("NATS refused a subject", extra={"error": str(error)})
+        elif isinstance(error, nats.errors.Error | OSError | TimeoutError):
+            log.debug("The connection to NATS failed", extra={"error": repr(error)})
+        else:
+            log.error("A subscription's callback failed", exc_info=error)
+
+    def _count_dropped(self, subject: str) -> None:
+        """Every drop is counted, one a second is logged."""
+        metrics.SLOW_CONSUMERS.inc()
+        now = asyncio.get_running_loop().time()
+        if now - self._dropped_logged >= 1:
+            self._dropped_logged = now
+            log.error("A subscription did not keep up and lost messages", extra={"subject": subject})
+
+    def _fail_awaited(self) -> None:
+        for future in self._awaited.values():
+            if not future.done():
+                future.set_exception(Lost(heard=True))
+
+
+class Unserved(Fault):
+    """Nobody listens on the subject now."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(Code.UNAVAILABLE, f"No service answers {subject} now; try again.", retry_after=1)
+
+
+class Subscription:
+    """Interest in a subject that outlives the connection it was made on."""
+
+    def __init__(self, connection: Connection, subject: str, heard: Hearer, queue: str, max_bytes: int) -> None:
+        self._connection = connection
+        self._subject, self._heard, self._queue, self._max_bytes = subject, heard, queue, max_bytes
+        self._client = Client()
+        self._inner: NatsSubscription | None = None
+
+    async def attach(self, client: Client) -> None:
+        self._client = client
+        self._inner = await client.subscribe(  # pyright: ignore[reportUnknownMemberType] its futures have no type
+            self._subject,
+            self._queue,
+            self._heard,
+            pending_msgs_limit=_PENDING_MESSAGES,
+            pending_bytes_limit=self._max_bytes,
+        )
+
+    async def leave(self) -> None:
+        """Takes nothing new; all that the server had already sent is still heard before this returns."""
+        inner = self._inner
+        try:
+            if inner is not None and self._connection.connected:
+                await self._withdraw(inner)
+                await self._connection.flush()
+            # nats-py has no event for a subscription that has handed off all it had.
+            while inner is not None and inner.pending_msgs and not self._client.is_closed:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        except Fault:
+            log.warning("NATS went while a subscription was left", extra={"subject": self._subject})
+        finally:
+            await self.drop()
+
+    async def drop(self) -> None:
+        """Ends at once; what was on its way is not heard."""
+        self._connection.forget(self)
+        inner, self._inner = self._inner, None
+        if inner is None or self._client.is_closed:
+            return
+        if not self._client.is_connected:
+            # A SUB may still wait to be sent on reconnection.
+            await self._withdraw(inner)
+        await inner.unsubscribe()
+
+    async def _withdraw(self, inner: NatsSubscription) -> None:
+        """What nats-py's drain() begins with; the rest of it waits in its own flush(), see Connection.flush."""
+        await self._client._send_unsubscribe(inner._id)  # pyright: ignore[reportPrivateUsage]
+
+
+def _expire(future: asyncio.Future[Msg]) -> None:
+    if not future.done():
+        future.set_exception(Fault(Code.TIMEOUT, "The service did not answer in time."))

@@ -1,0 +1,56 @@
+"""What these tests say over the bus, and a NATS server that goes away and comes back."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from msgspec import Struct
+
+from deploy.local import nats
+from libs.contracts import ids
+from libs.contracts.subjects import Event, Rpc
+from tests.support.servers import free_port
+
+
+class Echo(Struct, frozen=True):
+    workspace_id: UUID
+    text: str = ""
+
+
+class Counted(Struct, frozen=True):
+    workspace_id: UUID
+    amount: int
+
+
+ECHO = Rpc("rpc.runner.tests.echo", Echo, Echo)
+RELAYED = Rpc("rpc.runner.tests.relayed", Echo, Echo)
+COUNTED = Event("event.runner.tests.counted", Counted)
+DOUBLED = Event("event.runner.tests.doubled", Counted)
+
+
+def echo(text: str = "") -> Echo:
+    return Echo(ids.new(), text)
+
+
+async def until(true: Callable[[], object], *, seconds: float = 15) -> None:
+    """Waits for what must come; a test that waits in vain fails here."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 what it waits for has no event
+            await asyncio.sleep(0.01)
+
+
+class Restartable:
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder / "nats", free_port()
+        self._server = nats.start(self._folder, port=self._port)
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self._port}"
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server = nats.start(self._folder, port=self._port)
