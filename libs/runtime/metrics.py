@@ -1,0 +1,6 @@
+"""What the runtime counts. Gauges are read when asked for: they cost the hot path nothing."""
+
+from prometheus_client import Gauge
+
+READY = Gauge("polyvox_ready", "1 while nothing is missing", ["service", "instance"])
+CONNECTIONS = Gauge("polyvox_postgres_connections", "Connections of the pool", ["instance", "state"])
