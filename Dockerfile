@@ -15,7 +15,7 @@ RUN module=$(echo "${SERVICE}" | tr - _) \
     && /opt/venv/bin/python -m compileall -q /app
 
 FROM python:3.11-slim
-ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PRIVATE_HOST=0.0.0.0 \
     PRIVATE_PORT=9000 \

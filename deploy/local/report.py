@@ -1,0 +1,95 @@
+"""Report: what the person is told once the engine is ready, and what a program is told by the ready file.
+
+Owner: deploy.local. Each printed command works as it is pasted, in any shell and folder.
+"""
+
+import json
+import shlex
+from pathlib import Path
+
+from msgspec import Struct
+
+from deploy.local.credentials import Credentials, write_private
+from deploy.local.demo import PLAIN_QUESTION, QUESTION, Demo
+
+
+class Ready(Struct):
+    """The ready file. `nats` and `postgres` are URLs with their administrator's password, `model` is a guid."""
+
+    gateway: str
+    workspace_id: str
+    api_key: str
+    email: str
+    password: str
+    app: str
+    action: str
+    context: str
+    model: str
+    nats: str
+    postgres: str
+
+
+def ready(gateway: str, credentials: Credentials, demo: Demo, *, nats: str, postgres: str) -> Ready:
+    return Ready(
+        gateway=gateway,
+        workspace_id=credentials.workspace_id,
+        api_key=credentials.api_key,
+        email=credentials.email,
+        password=credentials.password,
+        app=demo.app,
+        action=demo.action,
+        context=demo.context,
+        model=demo.model,
+        nats=nats,
+        postgres=postgres,
+    )
+
+
+def block(told: Ready, demo: Demo, data: Path, *, seconds: float) -> str:
+    ask, ask_with_a_document, rate = commands(told, demo, data)
+    return f"""
+Polyvox is ready after {seconds:.1f} s. Ctrl-C stops it.
+
+  Gateway   {told.gateway}
+  API key   {told.api_key}
+  Account   {told.email}  {told.password}
+  These stay the same; they are kept in {data / "credentials.json"}
+
+Ask the model:
+
+{ask}
+
+Ask with a document (the answer comes from this project's own pages):
+
+{ask_with_a_document}
+
+Rate that answer (1 is bad, 2 is good):
+
+{rate}
+"""
+
+
+def commands(told: Ready, demo: Demo, data: Path) -> tuple[str, str, str]:
+    answer = shlex.quote(str(data / "answer.json"))
+    ask = _curl(told, "/v1/actions", _body({"action": demo.plain_action, "input": PLAIN_QUESTION}))
+    grounded = _curl(told, "/v1/actions", _body({"action": told.action, "input": QUESTION}))
+    of_the_answer = f"""'"$(sed -E 's/.*"data_guid": ?"([^"]+)".*/\\1/' {answer})"'"""
+    rating = f"""'{{"data_guid": "{of_the_answer}", "type": "rating", "value": 2}}'"""
+    return ask, f"{grounded} | tee {answer}", _curl(told, "/v1/feedback", rating)
+
+
+def write(file: Path, told: Ready) -> None:
+    """Whole or not at all: whoever waits for the file may read it as soon as it is there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_private(file, told)
+
+
+def _curl(told: Ready, path: str, quoted_body: str) -> str:
+    return (
+        f"curl -s {told.gateway}{path} -H 'Authorization: Bearer {told.api_key}' \\\n"
+        f"  -H 'Content-Type: application/json' -d {quoted_body}"
+    )
+
+
+def _body(body: dict[str, str]) -> str:
+    return shlex.quote(json.dumps(body))
