@@ -1,0 +1,122 @@
+"""The pool: what callers see of a busy server, one that is away, and one that comes back."""
+
+import asyncio
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.local import postgres
+from libs.contracts import ids
+from libs.contracts.faults import Code, Fault
+from libs.postgres.database import Database
+from tests.support import servers
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_an_exhausted_pool_is_a_fault_that_says_when_to_come_back(databases):
+    database = await Database.connect(databases.dsn("runner"), schema="runner", pool_size=1)
+    async with database.acquire():
+        with pytest.raises(Fault) as refused:
+            async with database.acquire(timeout=0.05):
+                pass
+        assert database.use().idle == 0
+    assert (refused.value.code, refused.value.retry_after) == (Code.UNAVAILABLE, 1)
+    assert await database.fetchval("SELECT 1") == 1
+    await database.close()
+
+
+async def test_the_pulse_does_not_wait_behind_work(databases):
+    database = await Database.connect(databases.dsn("runner"), schema="runner", pool_size=1)
+    async with database.acquire():
+        assert await database.pulse.fetchval("SELECT 1") == 1
+    await database.close()
+
+
+async def test_values_come_back_as_they_went(runner: Database):
+    id, now, value = ids.new(), datetime.now(UTC), {"a": [1, 2.5, None, {"ü": "\n"}]}
+    row = await runner.fetchrow("SELECT $1::uuid AS id, $2::timestamptz AS at, $3::jsonb AS value", id, now, value)
+    assert row is not None
+    assert (row["id"], row["at"], row["value"]) == (id, now, value)
+
+
+async def test_a_transaction_that_raises_leaves_nothing(runner: Database):
+    await runner.execute("CREATE TABLE nothing (n int)")
+
+    async def fail() -> None:
+        async with runner.transaction() as connection:
+            await connection.execute("INSERT INTO nothing VALUES (1)")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+    assert await runner.fetchval("SELECT count(*) FROM nothing") == 0
+
+
+async def test_a_mistake_in_a_query_stays_a_mistake(runner: Database):
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await runner.fetch("SELECT * FROM nowhere")
+    with pytest.raises(asyncpg.InterfaceError):
+        await runner.fetch("SELECT 1", "too many")
+
+
+async def test_wakers_are_called_after_the_commit_that_asked_for_it(runner: Database):
+    seen: list[bool] = []
+    runner.on_commit("topic", lambda: seen.append(True))
+    async with runner.transaction() as connection:
+        connection.wake_after("topic")
+        assert seen == []
+    assert seen == [True]
+    async with runner.transaction():
+        pass
+    assert seen == [True]
+
+
+async def test_a_role_of_another_schema_is_refused_with_the_remedy(databases):
+    with pytest.raises(ValueError, match=r"'feedback' instead of 'runner': run deploy/postgres-roles.sql"):
+        await Database.connect(databases.dsn("feedback"), schema="runner")
+
+
+async def test_a_server_that_is_away_is_a_fault(databases):
+    nobody = f"postgresql://runner:x@127.0.0.1:{servers.free_port()}/runner"
+    with pytest.raises(Fault) as refused:
+        await Database.connect(nobody, schema="runner")
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_a_session_that_the_server_ends_is_a_fault_and_the_next_one_works(databases):
+    database = await Database.connect(databases.dsn("runner"), schema="runner", pool_size=1)
+    admin = await asyncpg.connect(databases.url)
+
+    async def be_ended() -> None:
+        async with database.transaction() as connection:
+            await admin.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+            await connection.execute("SELECT 1")
+
+    with pytest.raises(Fault) as lost:
+        await be_ended()
+    await admin.close()
+    assert lost.value.code is Code.UNAVAILABLE
+    assert await database.fetchval("SELECT 1") == 1
+    await database.close()
+
+
+async def test_a_restart_of_the_server_is_survived():
+    with tempfile.TemporaryDirectory() as folder:
+        port = servers.free_port()
+        server = postgres.start(Path(folder), port=port, password="p", fsync=False)
+        await postgres.make_roles(server.url, servers.PASSWORDS)
+        url = server.url.replace("postgres:p@", "runner:runner%20in%20tests@")
+        database = await Database.connect(url, schema="runner")
+        server.stop()
+        with pytest.raises(Fault) as refused:
+            await database.fetchval("SELECT 1")
+        assert refused.value.code is Code.UNAVAILABLE
+        server = postgres.start(Path(folder), port=port, password="p", fsync=False)
+        assert await database.fetchval("SELECT 1") == 1
+        assert await asyncio.gather(*(database.fetchval("SELECT 1") for _ in range(20))) == [1] * 20
+        await database.close()
+        server.stop()
