@@ -38,17 +38,15 @@ def tied(signal_number: int = signal.SIGKILL) -> Callable[[], None]:
 
 
 class Child:
-    """One process, which can be started again after it ended. It must be started by the launcher's main thread:
-    the kernel counts the thread that forked as the parent."""
+    """One process, which can be started again after it ended; `ready_url` answers 200 once it is ready.
 
-    def __init__(self, name: str, argv: Sequence[str], *, env: Mapping[str, str], logs: Path) -> None:
+    It must be started by the launcher's main thread: the kernel counts the thread that forked as the parent.
+    """
+
+    def __init__(self, name: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path, ready_url: str) -> None:
         self.name, self.argv, self.env = name, list(argv), dict(env)
-        self.log = logs / f"{name}.log"
+        self.log, self.ready_url = log, ready_url
         self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
 
     @property
     def running(self) -> bool:
@@ -86,10 +84,6 @@ class Child:
     def kill(self) -> None:
         if self.running and self._process is not None:
             self._process.kill()
-
-    def tail(self, lines: int = 12) -> str:
-        """The end of its log, indented."""
-        return tail(self.log, lines)
 
     def roll(self) -> None:
         """Sets a grown log aside. The child writes in append mode and goes on in the emptied file."""

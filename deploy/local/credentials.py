@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from deploy.local.demo import Demo
 from deploy.local.options import SERVICES
 from deploy.local.trouble import Trouble
 
@@ -27,6 +28,10 @@ def _passwords() -> dict[str, str]:
     return {service: _password() for service in SERVICES}
 
 
+def new_key() -> str:
+    return "pv_" + secrets.token_urlsafe(32)
+
+
 class Secrets(Struct):
     """`master_keys` seals what is kept encrypted in Postgres: without it, stored provider keys are lost."""
 
@@ -38,11 +43,11 @@ class Secrets(Struct):
 
 
 class Credentials(Struct):
-    """The demo workspace as `credentials.json` shows it; what is empty is not made yet."""
+    """The demo workspace as `credentials.json` shows it; the ids are empty until they are made."""
 
     email: str = "demo@polyvox.local"
     password: str = field(default_factory=_password)
-    api_key: str = ""
+    api_key: str = field(default_factory=new_key)
     workspace_id: str = ""
     app: str = ""
     action: str = ""
@@ -61,8 +66,12 @@ def read_credentials(data: Path) -> Credentials:
     return _read_or_make(data / "credentials.json", Credentials)
 
 
-def keep_credentials(data: Path, credentials: Credentials) -> None:
+def keep(data: Path, credentials: Credentials) -> None:
     write_private(data / "credentials.json", credentials)
+
+
+def with_demo(known: Credentials, made: Demo) -> Credentials:
+    return msgspec.structs.replace(known, app=made.app, action=made.action, context=made.context)
 
 
 def write_private(file: Path, content: Struct) -> None:

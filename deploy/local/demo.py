@@ -5,8 +5,8 @@ made: an interrupted start is completed by the next one, and what the person cha
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,10 +18,14 @@ from deploy.local.trouble import Trouble
 QUESTION = "Which service owns the documents?"
 PHRASE = "retrieval"
 
+PLAIN_QUESTION = "What is the capital of France?"
+
 APP = "Demo"
 CONTEXT = "The pages of Polyvox"
 ACTION = "Ask the pages"
-SYSTEM_MESSAGE = "Answer the question in one short sentence, with the words of the passages."
+GROUNDED = "Answer the question in one short sentence, with the words of the passages."
+PLAIN_ACTION = "Ask the model"
+PLAIN = "You are a helpful assistant."
 PARAMETERS = {"temperature": 0, "seed": 1, "maxResponseLength": 120}
 PAGES = ("README.md", "docs/way-of-a-request.md", "docs/operating.md", "docs/models.md", "docs/dialects/klu.md")
 
@@ -34,6 +38,7 @@ class Demo:
 
     app: str
     action: str
+    plain_action: str
     context: str
     model: str
 
@@ -52,16 +57,17 @@ class Api:
             return await response.json()
 
 
-async def ensure(url: str, key: str) -> Demo:
-    """Returns once the demo is there and its pages are indexed."""
+async def ensure(url: str, key: str, say: Callable[[str], None]) -> Demo:
+    """Returns once the demo is there and its pages can be found."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         api = Api(session, url, key)
         app = await _app(api)
         context = await _context(api)
-        await _pages(api, context)
-        action = await _action(api, app, context)
+        await _pages(api, context, say)
+        grounded = await _action(api, app, ACTION, {"system_message": GROUNDED, "context": [context]})
+        plain = await _action(api, app, PLAIN_ACTION, {"system_message": PLAIN})
         model = await api.call("GET", "/v1/models/default")
-        return Demo(app, action, context, model["guid"])
+        return Demo(app, grounded, plain, context, model["guid"])
 
 
 async def _app(api: Api) -> str:
@@ -76,29 +82,26 @@ async def _context(api: Api) -> str:
     return (found or await api.call("POST", "/v1/context", body))["guid"]
 
 
-async def _action(api: Api, app: str, context: str) -> str:
-    found = _named(await api.call("GET", f"/v1/apps/{app}/actions"), ACTION)
-    if found:
-        return found["guid"]
+async def _action(api: Api, app: str, name: str, own: dict[str, Any]) -> str:
+    found = _named(await api.call("GET", f"/v1/apps/{app}/actions"), name)
     body = {
-        "name": ACTION,
+        "name": name,
         "app": app,
         "action_type": "prompt",
         "prompt": "{{question}}",
-        "system_message": SYSTEM_MESSAGE,
-        "description": "Answers from the pages of this project.",
+        "description": "Made by the first start.",
         "model_config": PARAMETERS,
-        "context": [context],
     }
-    return (await api.call("POST", "/v1/actions/create", body))["guid"]
+    return (found or await api.call("POST", "/v1/actions/create", body | own))["guid"]
 
 
-async def _pages(api: Api, context: str) -> None:
+async def _pages(api: Api, context: str, say: Callable[[str], None]) -> None:
     """Adds the pages that are missing, and waits until all can be found."""
     there = (await api.call("GET", f"/v1/context/{context}/documents"))["data"]
     names = {document["meta_data"].get("page") for document in there}
     for page in PAGES:
         if page not in names:
+            say(f"  reading {page} into the demo's context")
             body = {"text": (ROOT / page).read_text(), "meta_data": {"page": page}}
             await api.call("POST", f"/v1/context/{context}/documents", body)
     await _indexed(api, context)
@@ -114,7 +117,3 @@ async def _indexed(api: Api, context: str) -> None:
 
 def _named(listed: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
     return next((item for item in listed if item["name"] == name), None)
-
-
-def pages() -> list[Path]:
-    return [ROOT / page for page in PAGES]

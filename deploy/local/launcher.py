@@ -49,11 +49,16 @@ async def _start(engine: Engine) -> None:
     began = time.monotonic()
     given = engine.options
     _say(f"Polyvox starts. Its data and logs are in {given.data}")
-    await engine.start()
-    known = await account.ensure(engine, credentials.read_credentials(given.data))
+    await engine.start_servers()
+    known = credentials.read_credentials(given.data)
+    known, _ = await asyncio.gather(
+        account.ensure(given.data, engine.servers.dsn("gateway"), known), engine.start_services()
+    )
+    credentials.keep(given.data, known)
     made = await demo.ensure(engine.url, known.api_key, _say)
-    told = report.ready(engine.url, known, made, nats=engine.nats_url, postgres=engine.postgres_url)
-    credentials.keep(given.data, account.with_demo(known, made))
+    credentials.keep(given.data, credentials.with_demo(known, made))
+    servers = engine.servers
+    told = report.ready(engine.url, known, made, nats=servers.nats_operator_url, postgres=servers.postgres_url)
     if given.ready_file:
         report.write(given.ready_file, told)
     _say(report.block(told, made, given.data, seconds=time.monotonic() - began))

@@ -19,11 +19,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY_SECONDS = 1.0, 30.0, 60.0
 _LOG_CHECK_SECONDS = 30.0
 
 
-async def until_ready(child: Child, url: str) -> None:
-    """Returns once `url` answers 200. Raises Trouble when the child ends before, or takes longer than a minute and a
-    half."""
+async def until_ready(child: Child) -> None:
+    """Raises Trouble when the child ends before, or takes longer than READY_SECONDS."""
     ended = asyncio.ensure_future(child.ended())
-    ready = asyncio.ensure_future(_answers(url))
+    ready = asyncio.ensure_future(_answers(child.ready_url))
     try:
         await asyncio.wait({ended, ready}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
