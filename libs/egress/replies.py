@@ -25,7 +25,7 @@ class Download:
     """An answer whose body is still to come. Iterating raises Fault TOO_LARGE as soon as it exceeds `max_bytes`."""
 
     def __init__(self, response: aiohttp.ClientResponse, max_bytes: int) -> None:
-        self.status = response.status
+        self.status, self.host = response.status, response.host
         self.headers = named(response)
         self._response, self._max = response, max_bytes
 
@@ -34,11 +34,11 @@ class Download:
         while chunk := await self._next():
             left -= len(chunk)
             if left < 0:
-                raise Fault(Code.TOO_LARGE, f"{self._response.host} sent more than the {self._max:,} bytes allowed.")
+                raise Fault(Code.TOO_LARGE, f"{self.host} sent more than the {self._max:,} bytes allowed.")
             yield chunk
 
     async def _next(self) -> bytes:
-        with faults(self._response):
+        with faults(self):
             return await self._response.content.readany()
 
 

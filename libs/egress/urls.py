@@ -33,6 +33,8 @@ def checked(url: str, schemes: tuple[str, ...], allowed: Allowed) -> URL:
         raise EgressRefused(f"{_shown(host)} is no valid host name.")
     if address is not None and not allowed.anywhere(address):
         raise EgressRefused(not_public(host))
+    if _oddly_spelt(host, address):
+        raise EgressRefused(f"{_shown(host)} is an unusual way to write an address: expected {address}.")
     if parsed.scheme not in schemes and not _may_be_inside(address, allowed):
         raise EgressRefused(f"The URL must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
     return parsed.with_fragment(None)
@@ -51,6 +53,10 @@ def literal(host: str) -> Address | None:
         return IPv4Address(socket.inet_aton(name))
     except OSError:
         return None
+
+
+def _oddly_spelt(host: str, address: Address | None) -> bool:
+    return isinstance(address, IPv4Address) and host != str(address) and "localhost" not in host
 
 
 def _parsed(url: str) -> URL:
