@@ -1,0 +1,30 @@
+"""feedback: how did it go? What it answers and hears."""
+
+from libs.contracts import feedback, runs, usage
+from libs.runtime.service import Service, run
+from libs.runtime.settings import Common
+from services.feedback.feedback import Feedback
+from services.feedback.usage import Usage
+
+
+class Settings(Common, kw_only=True, frozen=True):
+    pass
+
+
+async def build(service: Service, settings: Settings) -> None:
+    opinions = Feedback(service.database, service.bus)
+    counters = Usage(service.database)
+
+    service.serve(feedback.CREATE, opinions.create)
+    service.serve(feedback.GET, opinions.get)
+    service.serve(feedback.PAGE, opinions.page)
+    service.serve(feedback.UPDATE, opinions.update)
+    service.serve(feedback.DELETE, opinions.delete)
+    service.serve(feedback.OF, opinions.of)
+    service.serve(usage.OF, counters.of)
+
+    service.hear(runs.FINISHED, counters.count)
+
+
+if __name__ == "__main__":
+    run("feedback", Settings, build)

@@ -1,0 +1,69 @@
+"""webhook_dispatcher: who is told? What it answers, hears and runs."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from libs.contracts import deliveries, documents, endpoints, feedback, runs
+from libs.runtime.service import Service, run
+from libs.runtime.settings import Common
+from services.webhook_dispatcher import payloads
+from services.webhook_dispatcher.attempt import Attempts
+from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
+from services.webhook_dispatcher.dispatcher import Dispatcher
+from services.webhook_dispatcher.endpoints import Endpoints, Secrets
+from services.webhook_dispatcher.upkeep import Upkeep
+from services.webhook_dispatcher.wakes import Wakes
+
+Positive = Annotated[int, Meta(ge=1, description="a whole number from 1")]
+
+
+class Settings(Common, kw_only=True, frozen=True):
+    # Attempts at once in this process, and to one endpoint.
+    delivery_slots: Positive = 256
+    delivery_slots_each: Positive = 32
+    deliveries_kept_days: Positive = 30
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.master_keys:
+            raise ValueError("MASTER_KEYS is missing: expected kid:base64 of 32 bytes, to keep endpoints' secrets with")
+
+
+async def build(service: Service, settings: Settings) -> None:
+    secrets = Secrets(service.sealer)
+    registry = Endpoints(service.database, service.egress, secrets)
+    log = Deliveries(service.database)
+    dispatcher = Dispatcher(
+        service.database,
+        Attempts(service.egress, secrets).attempt,
+        slots=settings.delivery_slots,
+        each=settings.delivery_slots_each,
+    )
+    upkeep = Upkeep(service.database, kept_days=settings.deliveries_kept_days)
+    await upkeep.once()
+
+    service.serve(endpoints.CREATE, registry.create)
+    service.serve(endpoints.PAGE, registry.page)
+    service.serve(endpoints.DELETE, registry.delete)
+    service.serve(deliveries.LATEST, log.latest)
+    service.serve(deliveries.TEST, log.test)
+
+    service.hear(runs.FINISHED, fan_out(payloads.run_finished))
+    service.hear(feedback.CREATED, fan_out(payloads.feedback_created))
+    service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
+    service.hear(documents.FAILED, fan_out(payloads.document_failed))
+
+    wakes = Wakes(service.bus, QUEUED)
+    service.database.on_commit(QUEUED, dispatcher.wake)
+    service.database.on_commit(QUEUED, wakes.wake)
+    await service.bus.on_nudge(QUEUED, dispatcher.wake)
+    service.background("wakes", wakes.run)
+    service.background("dispatcher", dispatcher.run)
+    service.background("orphans", dispatcher.release)
+    service.background("upkeep", upkeep.run)
+    service.on_stop(dispatcher.drain)
+
+
+if __name__ == "__main__":
+    run("webhook_dispatcher", Settings, build)

@@ -1,0 +1,71 @@
+"""One attempt: a delivery signed and posted, and what it came to.
+
+Owner: webhook_dispatcher. Nothing that a receiver does raises: it is the attempt's outcome.
+"""
+
+import logging
+import time
+from datetime import UTC, datetime
+
+from libs.contracts.deliveries import Attempt
+from libs.contracts.faults import Fault
+from libs.egress import Egress, Response
+from libs.runtime.sealing import SealBroken
+from services.webhook_dispatcher import signing
+from services.webhook_dispatcher.endpoints import Secrets
+from services.webhook_dispatcher.outcome import Outcome, decide
+from services.webhook_dispatcher.store.queue import Claimed
+
+log = logging.getLogger(__name__)
+
+SECONDS = 15.0
+_EXCERPT_BYTES = 1024
+# A little more is read than kept, so that the connection of a receiver with a usual answer can be used again.
+_READ_BYTES = 16 * 1024
+
+
+class Attempts:
+    def __init__(self, egress: Egress, secrets: Secrets) -> None:
+        self._egress, self._secrets = egress, secrets
+
+    async def attempt(self, claimed: Claimed) -> Outcome:
+        at, began = datetime.now(UTC), time.perf_counter()
+        try:
+            answer = await self._post(claimed, at)
+        except (Fault, SealBroken) as failure:
+            latency = round((time.perf_counter() - began) * 1000, 2)
+            attempt = Attempt(claimed.number, at, latency, error=self._reason(claimed, failure))
+            return decide(claimed.id, claimed.endpoint_id, attempt)
+        attempt = Attempt(claimed.number, at, answer.latency_ms, answer.status, _error(answer), _excerpt(answer))
+        return decide(claimed.id, claimed.endpoint_id, attempt, wants=answer.headers.get("retry-after"))
+
+    async def _post(self, claimed: Claimed, at: datetime) -> Response:
+        secret = self._secrets.open(claimed.endpoint_id, claimed.secret)
+        signed = signing.headers(claimed.event, claimed.id, claimed.body, secrets=[secret], at=int(at.timestamp()))
+        return await self._egress.request(
+            "POST",
+            claimed.url,
+            headers={"Content-Type": "application/json", "User-Agent": "Polyvox-Webhooks", **signed},
+            body=claimed.body,
+            deadline=SECONDS,
+            max_bytes=_READ_BYTES,
+        )
+
+    def _reason(self, claimed: Claimed, failure: Fault | SealBroken) -> str:
+        """As the endpoint's owner sees it: our own keys are none of their business."""
+        if isinstance(failure, Fault):
+            return failure.message
+        log.error("A webhook secret does not open", extra={"endpoint": claimed.endpoint_id, "error": str(failure)})
+        return "The signing secret of this webhook can't be read at the moment."
+
+
+def _error(answer: Response) -> str | None:
+    if 200 <= answer.status < 300:
+        return None
+    if 300 <= answer.status < 400:
+        return f"The receiver answered {answer.status}: redirects are not followed."
+    return f"The receiver answered {answer.status}."
+
+
+def _excerpt(answer: Response) -> str:
+    return answer.body[:_EXCERPT_BYTES].decode(errors="replace")

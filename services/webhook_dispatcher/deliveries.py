@@ -1,0 +1,68 @@
+"""Deliveries: from the engine's facts to rows in the queue, and how they went, for whoever asks.
+
+Owner: webhook_dispatcher. The rows commit with the fact's id, so a fact heard twice is queued once; the dispatcher is
+woken when they have.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from libs.bus.hear import Heard
+from libs.contracts import deliveries, endpoints, ids
+from libs.contracts.faults import Code, Fault, not_found
+from libs.postgres.database import Connection, Database
+from services.webhook_dispatcher import payloads
+from services.webhook_dispatcher.payloads import Message
+from services.webhook_dispatcher.store import deliveries as store
+from services.webhook_dispatcher.store import endpoints as endpoint_store
+
+# What is woken once rows are queued.
+QUEUED = "webhook_dispatcher.queued"
+
+_MOST = 100
+
+Fact = TypeVar("Fact")
+
+
+def fan_out(
+    message: Callable[[UUID, datetime, Fact], Message | None],
+) -> Callable[[Connection, list[Heard[Fact]]], Awaitable[None]]:
+    """What is done on hearing facts that `message` turns into payloads: one statement for all of them."""
+
+    async def apply(connection: Connection, heard: list[Heard[Fact]]) -> None:
+        messages = [message(event.id, event.at, event.fact) for event in heard]
+        if await store.add(connection, [made for made in messages if made is not None]):
+            connection.wake_after(QUEUED)
+
+    return apply
+
+
+class Deliveries:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def latest(self, request: deliveries.LatestDeliveries) -> list[deliveries.Delivery]:
+        await self._endpoint(self._database, request)
+        return await store.latest(self._database, request.endpoint_id, max(0, min(request.limit, _MOST)))
+
+    async def test(self, request: endpoints.GetEndpoint) -> deliveries.Delivery:
+        """Queues a `test.ping`; what became of it is in the log a moment later."""
+        at = datetime.now(UTC)
+        ping = payloads.test_ping(ids.new(), at, workspace_id=request.workspace_id, endpoint_id=request.endpoint_id)
+        async with self._database.transaction() as connection:
+            endpoint = await self._endpoint(connection, request)
+            if endpoint.status != "active":
+                raise Fault(Code.CONFLICT, "This webhook is disabled: nothing is delivered to it.")
+            id = await store.add_to(connection, ping, endpoint.id)
+            connection.wake_after(QUEUED)
+        return deliveries.Delivery(id, endpoint.id, ping.event_id, ping.event, "pending", [], at, at)
+
+    async def _endpoint(
+        self, connection: Connection | Database, request: endpoints.GetEndpoint | deliveries.LatestDeliveries
+    ) -> endpoints.Endpoint:
+        endpoint = await endpoint_store.get(connection, request.workspace_id, request.endpoint_id)
+        if endpoint is None:
+            raise not_found("webhook", request.endpoint_id)
+        return endpoint

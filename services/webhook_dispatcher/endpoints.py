@@ -1,0 +1,56 @@
+"""Endpoints: registered, listed and removed.
+
+Owner: webhook_dispatcher. A secret is shown at its making and never again: at rest it is sealed and bound to its row.
+"""
+
+from uuid import UUID
+
+from libs.contracts import endpoints, ids
+from libs.contracts.faults import not_found
+from libs.contracts.paging import Page
+from libs.egress import Egress
+from libs.postgres.database import Database
+from libs.runtime.sealing import Sealer
+from services.webhook_dispatcher import events, signing
+from services.webhook_dispatcher.store import endpoints as store
+
+
+class Endpoints:
+    def __init__(self, database: Database, egress: Egress, secrets: "Secrets") -> None:
+        self._database, self._egress, self._secrets = database, egress, secrets
+
+    async def create(self, request: endpoints.CreateEndpoint) -> endpoints.CreatedEndpoint:
+        self._egress.check(request.url)
+        wanted = events.subscription(request.events)
+        id, secret = ids.new(), signing.new_secret()
+        sealed = self._secrets.seal(id, secret)
+        endpoint = await store.insert(self._database, id, request, events=wanted, secret=sealed)
+        return endpoints.CreatedEndpoint(endpoint, secret)
+
+    async def page(self, request: endpoints.PageEndpoints) -> Page[endpoints.Endpoint]:
+        items = await store.page(self._database, request.workspace_id, request.slice)
+        return Page(items, await store.total(self._database, request.workspace_id))
+
+    async def delete(self, request: endpoints.GetEndpoint) -> endpoints.Endpoint:
+        gone = await store.delete(self._database, request.workspace_id, request.endpoint_id)
+        if gone is None:
+            raise not_found("webhook", request.endpoint_id)
+        return gone
+
+
+class Secrets:
+    """Endpoints' secrets at rest: one sealed for an endpoint opens for that endpoint alone."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def seal(self, endpoint_id: UUID, secret: str) -> bytes:
+        return self._sealer.seal(secret.encode(), about=_row(endpoint_id))
+
+    def open(self, endpoint_id: UUID, sealed: bytes) -> str:
+        """Raises SealBroken."""
+        return self._sealer.open(sealed, about=_row(endpoint_id)).decode()
+
+
+def _row(endpoint_id: UUID) -> bytes:
+    return b"webhook_dispatcher.endpoints.secret " + endpoint_id.bytes

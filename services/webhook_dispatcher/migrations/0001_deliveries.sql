@@ -1,0 +1,92 @@
+CREATE TABLE endpoints (
+    id uuid PRIMARY KEY,
+    workspace_id uuid NOT NULL,
+    url text NOT NULL,
+    events text[] NOT NULL,
+    description text NOT NULL,
+    status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'disabled')),
+    secret bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN endpoints.secret IS 'sealed under the master key, bound to the id';
+CREATE INDEX endpoints_of_workspace ON endpoints (workspace_id, created_at, id);
+
+-- What is sent, once for all endpoints that get it: every attempt sends and signs these bytes.
+CREATE TABLE payloads (
+    event_id uuid NOT NULL,
+    event text NOT NULL,
+    created_at timestamptz NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (event_id, event, created_at)
+) PARTITION BY RANGE (created_at);
+CREATE TABLE payloads_other PARTITION OF payloads DEFAULT;
+
+-- The log of what was to be delivered; rows are never changed. A delivery is pending while it is in the queue;
+-- afterwards its attempts tell whether it was delivered.
+CREATE TABLE deliveries (
+    id uuid NOT NULL,
+    workspace_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    event text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (id, created_at)
+) PARTITION BY RANGE (created_at);
+CREATE INDEX deliveries_of_endpoint ON deliveries (endpoint_id, created_at DESC, id DESC);
+CREATE TABLE deliveries_other PARTITION OF deliveries DEFAULT;
+
+CREATE TABLE attempts (
+    delivery_id uuid NOT NULL,
+    number int NOT NULL,
+    at timestamptz NOT NULL,
+    latency_ms double precision NOT NULL,
+    status_code int,
+    error text,
+    excerpt text NOT NULL
+) PARTITION BY RANGE (at);
+CREATE INDEX attempts_of_delivery ON attempts (delivery_id);
+CREATE TABLE attempts_other PARTITION OF attempts DEFAULT;
+
+-- What is still to be done, and nothing else: small and hot. A row is claimed by a dispatcher until claimed_until.
+CREATE TABLE queue (
+    delivery_id uuid PRIMARY KEY,
+    endpoint_id uuid NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event text NOT NULL,
+    created_at timestamptz NOT NULL,
+    attempts int NOT NULL DEFAULT 0,
+    due_at timestamptz NOT NULL DEFAULT now(),
+    claimed_until timestamptz
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX queue_due ON queue (due_at) WHERE claimed_until IS NULL;
+CREATE INDEX queue_claimed ON queue (claimed_until) WHERE claimed_until IS NOT NULL;
+CREATE INDEX queue_of_endpoint ON queue (endpoint_id);
+
+-- The delivery of an event to an endpoint has one id, however often the event is heard: the event's own time in front,
+-- as in every UUIDv7, and a digest of both behind.
+CREATE FUNCTION delivery_id(event_id uuid, endpoint_id uuid) RETURNS uuid
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (
+    left(event_id::text, 14) || '7'
+    || overlay(substr(md5(event_id::text || endpoint_id::text), 1, 19) PLACING '8' FROM 4 FOR 1)
+)::uuid;
+
+-- Partitions for the coming days, and none older than `kept` days. `make_partition` and `drop_partitions` are libs.postgres's.
+CREATE FUNCTION upkeep_deliveries(kept int) RETURNS void
+LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+DECLARE
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    day date;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(current_schema || '.upkeep', 0));
+    FOR day IN SELECT generate_series(today, today + 3, interval '1 day')::date LOOP
+        PERFORM make_partition('payloads', day, day || ' 00:00Z', day + 1 || ' 00:00Z', 'created_at');
+        PERFORM make_partition('deliveries', day, day || ' 00:00Z', day + 1 || ' 00:00Z', 'created_at');
+        PERFORM make_partition('attempts', day, day || ' 00:00Z', day + 1 || ' 00:00Z', 'at');
+    END LOOP;
+    PERFORM drop_partitions(parent, kept) FROM unnest(ARRAY['payloads', 'deliveries', 'attempts']) AS parent;
+    DELETE FROM payloads_other WHERE created_at < now() - make_interval(days => kept);
+    DELETE FROM deliveries_other WHERE created_at < now() - make_interval(days => kept);
+    DELETE FROM attempts_other WHERE at < now() - make_interval(days => kept);
+END
+$$;

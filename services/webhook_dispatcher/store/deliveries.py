@@ -1,0 +1,134 @@
+"""The log of deliveries in Postgres: what was to be delivered to whom, and how each attempt went.
+
+Rows are only ever added.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from libs.contracts import deliveries
+from libs.postgres.database import Connection, Database
+from libs.postgres.text import clean
+from services.webhook_dispatcher import events, outcome
+from services.webhook_dispatcher.outcome import Outcome
+from services.webhook_dispatcher.payloads import Message
+
+_ADD = """
+    WITH message AS (
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
+            AS message (event_id, workspace_id, event, patterns, at, body)
+    ), wanted AS (
+        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, message.*,
+               least(at, now()) AS created_at
+        FROM message JOIN endpoints AS endpoint USING (workspace_id)
+        WHERE {which} FOR KEY SHARE OF endpoint
+    ), payload AS (
+        INSERT INTO payloads (event_id, event, created_at, body)
+        SELECT DISTINCT ON (event_id, event) event_id, event, created_at, body FROM wanted
+        ON CONFLICT DO NOTHING
+    ), added AS (
+        INSERT INTO deliveries (id, workspace_id, endpoint_id, event_id, event, created_at)
+        SELECT id, workspace_id, endpoint_id, event_id, event, created_at FROM wanted
+        ON CONFLICT DO NOTHING
+        RETURNING id, endpoint_id, event_id, event, created_at
+    )
+    INSERT INTO queue (delivery_id, endpoint_id, event_id, event, created_at) SELECT * FROM added
+    RETURNING delivery_id
+"""
+_TO_SUBSCRIBERS = _ADD.format(
+    which="endpoint.status = 'active' AND endpoint.events && string_to_array(message.patterns, ' ')"
+)
+_TO_ONE = _ADD.format(which="endpoint.id = $7")
+
+
+async def add(connection: Connection, messages: Sequence[Message]) -> bool:
+    """Queue each message for every active endpoint of its workspace that subscribed to it. Whether there was one.
+
+    One statement for all. A message that was added before adds nothing.
+    """
+    return bool(await connection.fetch(_TO_SUBSCRIBERS, *_columns(messages)))
+
+
+async def add_to(connection: Connection, message: Message, endpoint_id: UUID) -> UUID:
+    """Queue a message for this endpoint alone, whatever it subscribed to. The delivery's id."""
+    return await connection.fetchval(_TO_ONE, *_columns([message]), endpoint_id)
+
+
+def _columns(messages: Sequence[Message]) -> tuple[list[Any], ...]:
+    return (
+        [message.event_id for message in messages],
+        [message.workspace_id for message in messages],
+        [message.event for message in messages],
+        [" ".join(events.patterns(message.event)) for message in messages],
+        [message.at for message in messages],
+        [message.body for message in messages],
+    )
+
+
+async def add_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO attempts (delivery_id, number, at, latency_ms, status_code, error, excerpt)
+        SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::float8[], $5::int[], $6::text[], $7::text[])
+        """,
+        [made.delivery_id for made in outcomes],
+        [made.attempt.number for made in outcomes],
+        [made.attempt.at for made in outcomes],
+        [made.attempt.latency_ms for made in outcomes],
+        [made.attempt.status_code for made in outcomes],
+        [clean(made.attempt.error) for made in outcomes],
+        [clean(made.attempt.excerpt) for made in outcomes],
+    )
+
+
+async def latest(database: Database, endpoint_id: UUID, limit: int) -> list[deliveries.Delivery]:
+    """Newest first, with their attempts."""
+    rows = await database.fetch(
+        """
+        SELECT delivery.id, delivery.endpoint_id, delivery.event_id, delivery.event, delivery.created_at,
+               queue.delivery_id IS NOT NULL AS waits, queue.due_at
+        FROM deliveries AS delivery LEFT JOIN queue ON queue.delivery_id = delivery.id
+        WHERE delivery.endpoint_id = $1
+        ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT $2
+        """,
+        endpoint_id,
+        limit,
+    )
+    made = await _attempts(database, rows) if rows else {}
+    return [_delivery(row, made[row["id"]]) for row in rows]
+
+
+async def _attempts(database: Database, of: Sequence[Any]) -> dict[UUID, list[deliveries.Attempt]]:
+    rows = await database.fetch(
+        """
+        SELECT delivery_id, number, at, latency_ms, status_code, error, excerpt
+        FROM attempts WHERE delivery_id = ANY($1) AND at >= $2 ORDER BY at
+        """,
+        [row["id"] for row in of],
+        min(row["created_at"] for row in of),
+    )
+    made: dict[UUID, list[deliveries.Attempt]] = defaultdict(list)
+    for delivery_id, *attempt in rows:
+        made[delivery_id].append(deliveries.Attempt(*attempt))
+    return made
+
+
+def _delivery(row: Any, attempts: list[deliveries.Attempt]) -> deliveries.Delivery:
+    return deliveries.Delivery(
+        id=row["id"],
+        endpoint_id=row["endpoint_id"],
+        event_id=row["event_id"],
+        event=row["event"],
+        status=_status(attempts, waits=row["waits"]),
+        attempts=attempts,
+        created_at=row["created_at"],
+        next_attempt_at=row["due_at"],
+    )
+
+
+def _status(attempts: list[deliveries.Attempt], *, waits: bool) -> str:
+    if waits:
+        return "pending"
+    return "delivered" if any(map(outcome.succeeded, attempts)) else "failed"

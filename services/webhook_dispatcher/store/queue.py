@@ -1,0 +1,107 @@
+"""The queue in Postgres: deliveries that are due or will be, claimed in batches and settled in batches.
+
+A claim lasts `LEASE_SECONDS`; what its holder has not settled by then is somebody else's to do. So a delivery is made
+at least once, and twice only where a process died or lost its database in between.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.postgres.database import Connection, Database
+from services.webhook_dispatcher.outcome import Outcome
+
+# An attempt takes 15 s at most, its settling a little more.
+LEASE_SECONDS = 20.0
+# A claim looks at so many due rows for each that it wants, so that one endpoint's backlog does not hide the others.
+_SIGHT = 4
+
+
+class Claimed(Struct, frozen=True):
+    """`number` is that of the attempt to make now; `secret` is sealed."""
+
+    id: UUID
+    endpoint_id: UUID
+    number: int
+    event: str
+    url: str
+    active: bool
+    secret: bytes
+    body: bytes
+
+
+async def claim(database: Database, *, limit: int, each: int, busy: Mapping[UUID, int]) -> list[Claimed]:
+    """Up to `limit` due deliveries, the longest due first, `each` for one endpoint with its `busy` ones counted in."""
+    rows = await database.fetch(
+        """
+        WITH busy AS (
+            SELECT * FROM unnest($1::uuid[], $2::int[]) AS busy (endpoint_id, open)
+        ), due AS MATERIALIZED (
+            SELECT delivery_id, endpoint_id, due_at FROM queue
+            WHERE claimed_until IS NULL AND due_at <= now()
+              AND endpoint_id NOT IN (SELECT endpoint_id FROM busy WHERE open >= $3)
+            ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
+        ), placed AS (
+            SELECT delivery_id, due_at,
+                   row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at) + coalesce(open, 0) AS place
+            FROM due LEFT JOIN busy USING (endpoint_id)
+        ), chosen AS (
+            SELECT delivery_id FROM placed WHERE place <= $3 ORDER BY due_at LIMIT $5
+        ), claimed AS (
+            UPDATE queue SET claimed_until = now() + make_interval(secs => $6)
+            FROM chosen WHERE queue.delivery_id = chosen.delivery_id
+            RETURNING queue.delivery_id, endpoint_id, attempts + 1 AS number, event_id, event, queue.created_at
+        )
+        SELECT claimed.delivery_id, endpoint.id, claimed.number, event, endpoint.url,
+               endpoint.status = 'active', endpoint.secret, payload.body
+        FROM claimed
+        JOIN payloads AS payload USING (event_id, event, created_at)
+        JOIN endpoints AS endpoint ON endpoint.id = claimed.endpoint_id
+        """,
+        list(busy),
+        list(busy.values()),
+        each,
+        limit * _SIGHT,
+        limit,
+        LEASE_SECONDS,
+    )
+    return [Claimed(*row) for row in rows]
+
+
+async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Take out what has ended and put back what is to be tried again.
+
+    An outcome counts only for the attempt that is due in the queue: one that comes too late, when another process has
+    taken over, changes nothing unless it was a success.
+    """
+    await connection.execute(
+        """
+        WITH outcome AS (
+            SELECT * FROM unnest($1::uuid[], $2::int[], $3::bool[], $4::float8[])
+                AS outcome (delivery_id, number, delivered, retry_in)
+        ), ended AS (
+            DELETE FROM queue USING outcome
+            WHERE queue.delivery_id = outcome.delivery_id AND (delivered OR retry_in IS NULL AND attempts = number - 1)
+        )
+        UPDATE queue SET attempts = number, due_at = now() + make_interval(secs => retry_in), claimed_until = NULL
+        FROM outcome
+        WHERE queue.delivery_id = outcome.delivery_id AND retry_in IS NOT NULL AND attempts = number - 1
+        """,
+        [outcome.delivery_id for outcome in outcomes],
+        [outcome.attempt.number for outcome in outcomes],
+        [outcome.delivered for outcome in outcomes],
+        [outcome.retry_in for outcome in outcomes],
+    )
+
+
+async def release(database: Database) -> bool:
+    """Give back what was claimed by a process that is no more. Whether there was any."""
+    freed = await database.fetch(
+        "UPDATE queue SET claimed_until = NULL WHERE claimed_until < now() RETURNING delivery_id"
+    )
+    return bool(freed)
+
+
+async def upkeep(database: Database, *, kept_days: int) -> None:
+    await database.execute("SELECT upkeep_deliveries($1)", kept_days)
