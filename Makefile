@@ -3,10 +3,49 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 GROUPS := gateway runner retrieval feedback webhook-dispatcher local dev
+PACKAGES := libs services deploy tests bench
+# What `make up` passes on, e.g. make up ARGS="--port 4001 --data /tmp/polyvox".
+ARGS ?=
 
 .PHONY: help
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: up
+up: .venv/.locked ## run the whole engine on this machine until Ctrl-C; ARGS="--port 4001" and more
+	@END_WITH_PARENT=1 exec $(BIN)/python -m deploy.local $(ARGS)
+
+.PHONY: test
+test: .venv/.locked ## the fast tests, over real servers
+	@$(BIN)/pytest -m "not slow" $(ARGS)
+
+.PHONY: test-all
+test-all: .venv/.locked ## every test, the slow ones included
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: .venv/.locked ## format, lint, the fences between packages, types, generated pages
+	@$(BIN)/ruff format --check --quiet . && echo "format: ok"
+	@$(BIN)/ruff check --quiet . && echo "lint: ok"
+	@$(BIN)/lint-imports --no-cache > .venv/fences.log || { cat .venv/fences.log; exit 1; } && echo "fences: ok"
+	@$(BIN)/pyright --warnings > .venv/types.log || { cat .venv/types.log; exit 1; } && echo "types: ok"
+	@$(BIN)/python -m deploy.pages --check && echo "generated pages: ok"
+
+.PHONY: smoke
+smoke: .venv/.locked ## start the engine, paste the printed commands, stop it, and start it again
+	@$(BIN)/python -m deploy.smoke
+
+.PHONY: bench
+bench: .venv/.locked ## measure the engine beside bare chains, on two cores
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: secrets
+secrets: ## make deploy/secrets/ for docker-compose.yml; what is there stays
+	@$(PYTHON) -m deploy.make_secrets
+
+.PHONY: pages
+pages: .venv/.locked ## write the generated pages: docs/subjects.md
+	@$(BIN)/python -m deploy.pages
 
 # The environment is made anew whenever its lock changes.
 .venv/.locked: deploy/locks/dev.txt deploy/locks/uv.txt

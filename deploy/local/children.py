@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class Child:
     def __init__(self, name: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path, ready_url: str) -> None:
         self.name, self.argv, self.env = name, list(argv), dict(env)
         self.log, self.ready_url = log, ready_url
+        self.began = 0.0
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -53,6 +55,7 @@ class Child:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
+        self.began = time.monotonic()
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.argv,

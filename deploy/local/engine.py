@@ -48,8 +48,7 @@ class Engine:
         workers = list(self._workers())
         for worker, port in zip(workers, ports.free(len(workers)), strict=True):
             await self._start_service(worker, port)
-        began = time.monotonic()
-        await asyncio.gather(*(self._until_ready(child, began) for child in self._children))
+        await asyncio.gather(*(self._until_ready(child) for child in self._children))
 
     async def until_lost(self) -> None:
         """Watches over everything. Raises the Trouble with which the engine can't go on."""
@@ -95,9 +94,9 @@ class Engine:
         self._children.append(child)
         await child.start()
 
-    async def _until_ready(self, child: Child, began: float) -> None:
+    async def _until_ready(self, child: Child) -> None:
         await supervision.until_ready(child)
-        self._ready(model.name_of(self.options.model_file) if child.name == MODEL else child.name, began)
+        self._ready(model.name_of(self.options.model_file) if child.name == MODEL else child.name, child.began)
 
     def _workers(self) -> Iterator[str]:
         for service, count in self.options.workers.items():

@@ -41,7 +41,7 @@ def _modules(options: Options) -> None:
 
 def _lock(data: Path) -> BinaryIO:
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (data / "lock").open("wb")
     except OSError as error:
         raise Trouble(f"{data} can't be used for data ({error.strerror}): choose another with --data.") from None
