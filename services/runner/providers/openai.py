@@ -107,7 +107,6 @@ def request(call: ModelCall) -> Request:
     return Request(f"{endpoint.url}/chat/completions", headers, _encoder.encode(body))
 
 
-
 def reader(call: ModelCall) -> "ChatReader":
     return ChatReader(call.endpoint.provider)
 

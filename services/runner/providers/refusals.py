@@ -40,7 +40,9 @@ def refused(provider: str, status: int, body: bytes, retry_after: str | None) ->
     """An answer with an error status."""
     said = message(body)
     wait = seconds(retry_after)
-    fault = Fault(_CODES.get(status, Code.UPSTREAM), f"{provider} answered {status}{said and ': ' + said}", retry_after=wait)
+    fault = Fault(
+        _CODES.get(status, Code.UPSTREAM), f"{provider} answered {status}{said and ': ' + said}", retry_after=wait
+    )
     return Interrupted(fault, again=status in _AGAIN, wait=wait)
 
 

@@ -22,8 +22,8 @@ _DIALECTS: dict[str, Dialect] = {"openai": openai, "anthropic": anthropic}
 
 
 class Upstream:
-    def __init__(self, egress: Egress, patience: Patience = Patience()) -> None:
-        self._egress, self._patience = egress, patience
+    def __init__(self, egress: Egress, patience: Patience | None = None) -> None:
+        self._egress, self._patience = egress, patience or Patience()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def stream(self, call: ModelCall) -> AsyncIterator[list[Piece]]:

@@ -1,0 +1,72 @@
+"""Apps, as they are stored."""
+
+from uuid import UUID
+
+from msgspec import UNSET
+
+from libs.contracts import apps
+from libs.contracts.paging import Page
+from libs.postgres.database import Connection, Database
+from services.runner.store.pages import Listing, perhaps
+
+_APP = """SELECT id, workspace_id, name, description, app_type, default_action_id, created_by, created_at, updated_at
+FROM apps"""
+_LISTING = Listing(_APP, "apps", "id")
+
+
+async def create(database: Database, id: UUID, asked: apps.CreateApp) -> None:
+    await database.execute(
+        """INSERT INTO apps (id, workspace_id, name, description, app_type, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6)""",
+        id,
+        asked.workspace_id,
+        asked.name,
+        asked.description,
+        asked.app_type,
+        asked.created_by,
+    )
+
+
+async def get(database: Database, workspace_id: UUID, id: UUID) -> apps.App | None:
+    row = await database.fetchrow(f"{_APP} WHERE workspace_id = $1 AND id = $2", workspace_id, id)
+    return perhaps(row, apps.App)
+
+
+async def page(database: Database, asked: apps.PageApps) -> Page[apps.App]:
+    return await _LISTING.page(database, apps.App, "workspace_id = $1", asked.slice, asked.workspace_id)
+
+
+async def update(database: Database, asked: apps.UpdateApp) -> None:
+    await database.execute(
+        """UPDATE apps SET name = coalesce($3, name), description = coalesce($4, description), updated_at = now()
+        WHERE workspace_id = $1 AND id = $2""",
+        asked.workspace_id,
+        asked.app_id,
+        None if asked.name is UNSET else asked.name,
+        None if asked.description is UNSET else asked.description,
+    )
+
+
+async def delete(connection: Connection, workspace_id: UUID, id: UUID) -> list[UUID]:
+    """The actions that went with it."""
+    gone = await connection.fetch("SELECT id FROM actions WHERE workspace_id = $1 AND app_id = $2", workspace_id, id)
+    await connection.execute("DELETE FROM apps WHERE workspace_id = $1 AND id = $2", workspace_id, id)
+    return [row["id"] for row in gone]
+
+
+async def adopt(connection: Connection, app_id: UUID, action_id: UUID) -> None:
+    """Makes the action the app's default where it has none."""
+    await connection.execute(
+        "UPDATE apps SET default_action_id = $2 WHERE id = $1 AND default_action_id IS NULL", app_id, action_id
+    )
+
+
+async def disown(connection: Connection, app_id: UUID, action_id: UUID) -> None:
+    """Gives the app its next action as a default in place of one that goes."""
+    await connection.execute(
+        """UPDATE apps SET default_action_id = (
+            SELECT id FROM actions WHERE app_id = $1 AND id <> $2 ORDER BY id LIMIT 1
+        ) WHERE id = $1 AND default_action_id = $2""",
+        app_id,
+        action_id,
+    )

@@ -1,0 +1,130 @@
+"""Runs, as they are stored: written at their start without haste, and at their end in one batch with what else ended.
+
+The rule: a run's row belongs to its holder and attempt, and what has ended stays as it is.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+from msgspec import Struct
+
+from libs.contracts import runs
+from libs.contracts.paging import Page
+from libs.postgres.database import Connection, Database
+from services.runner.store.pages import Listing
+
+
+class Row(Struct):
+    """A run as its row, its fields in the order of the columns; JSON is encoded already."""
+
+    id: UUID
+    workspace_id: UUID
+    action_id: UUID
+    app_id: UUID
+    action_version: int
+    session_id: UUID | None
+    turn: int | None
+    status: str
+    mode: str
+    voice: str
+    holder: str
+    attempt: int
+    model: str
+    provider: str
+    end_user: str
+    experiment: str | None
+    cached_from: UUID | None
+    inputs: str
+    question: str
+    prompt: str
+    output: str
+    thinking: str
+    frames: bytes | None
+    request: bytes | None
+    usage: str
+    finish_reason: str
+    sources: str
+    metadata: str
+    failure: str | None
+    latency_ms: float | None
+    first_token_ms: float | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+_JSON = frozenset({"inputs", "prompt", "usage", "sources", "metadata", "failure"})
+_TYPES = {
+    UUID: "uuid", UUID | None: "uuid", int: "int", int | None: "int", str: "text", str | None: "text",
+    bytes | None: "bytea", float | None: "float8", datetime: "timestamptz", datetime | None: "timestamptz",
+}  # fmt: skip
+_FIELDS = msgspec.structs.fields(Row)
+_COLUMNS = ", ".join(field.name for field in _FIELDS)
+_VALUES = ", ".join(f"{field.name}::jsonb" if field.name in _JSON else field.name for field in _FIELDS)
+_ARRAYS = ", ".join(f"${place}::{_TYPES[field.type]}[]" for place, field in enumerate(_FIELDS, 1))
+_INSERT = f"INSERT INTO runs ({_COLUMNS}) SELECT {_VALUES} FROM unnest({_ARRAYS}) AS given ({_COLUMNS})"
+# What a run has from its start on, its end doesn't change.
+_ENDED = (
+    "turn", "status", "model", "provider", "cached_from", "prompt", "output", "thinking", "frames", "usage",
+    "finish_reason", "sources", "metadata", "failure", "latency_ms", "first_token_ms", "finished_at",
+)  # fmt: skip
+_FINISH = f"""{_INSERT} ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _ENDED)},
+    request = NULL
+WHERE runs.holder = excluded.holder AND runs.attempt = excluded.attempt AND runs.status IN ('queued', 'running')
+RETURNING id"""
+_START = f"{_INSERT} ON CONFLICT (id) DO NOTHING RETURNING id"
+
+
+async def start(connection: Connection, rows: list[Row]) -> set[UUID]:
+    """The ids of those that were new."""
+    return await _put(connection, _START, rows)
+
+
+async def finish(connection: Connection, rows: list[Row]) -> set[UUID]:
+    """The ids of those that were still their holder's; the others are lost, and nothing of them is written."""
+    return await _put(connection, _FINISH, rows)
+
+
+async def _put(connection: Connection, statement: str, rows: list[Row]) -> set[UUID]:
+    # In one order, so that two batches never wait for each other.
+    rows.sort(key=lambda row: row.id.int)
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    return {record["id"] for record in await connection.fetch(statement, *columns)}
+
+
+class Kept(Struct, frozen=True):
+    """A run as it was stored, with how its text was cut into frames once it has ended."""
+
+    run: runs.Run
+    frames: bytes | None
+
+
+_RUN_COLUMNS = [field.name for field in msgspec.structs.fields(runs.Run)]
+_RUN = f"SELECT {', '.join(_RUN_COLUMNS)} FROM runs"
+_LISTING = Listing(_RUN, "runs", "id DESC")
+
+
+async def get(database: Database, ids: list[UUID]) -> dict[UUID, Kept]:
+    """Those of the runs that there are, in any workspace: whoever asks compares it."""
+    rows = await database.fetch(f"SELECT {', '.join(_RUN_COLUMNS)}, frames FROM runs WHERE id = ANY($1)", ids)
+    return {row["id"]: Kept(_run(row), row["frames"]) for row in rows}
+
+
+def _run(row: Record) -> runs.Run:
+    return msgspec.convert(dict(row), runs.Run)
+
+
+async def page(database: Database, asked: runs.PageRuns) -> Page[runs.Run]:
+    """Newest first."""
+    conditions, args = ["workspace_id = $1"], [asked.workspace_id]
+    for column, value in (("action_id", asked.action_id), ("app_id", asked.app_id), ("session_id", asked.session_id)):
+        if value is not None:
+            args.append(value)
+            conditions.append(f"{column} = ${len(args)}")
+    return await _LISTING.page(database, runs.Run, " AND ".join(conditions), asked.slice, *args)
+
+
+async def upkeep(database: Database) -> None:
+    """Makes the partitions of the coming months."""
+    await database.execute("SELECT runs_upkeep()")

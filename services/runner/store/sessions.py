@@ -1,0 +1,107 @@
+"""Sessions, as they are stored, and the turns that they remember."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts import sessions
+from libs.contracts.paging import Page
+from libs.postgres.database import Connection, Database
+from services.runner.store.pages import Listing, perhaps
+
+_SESSION = "SELECT id, workspace_id, action_id, name, end_user, created_by, created_at, updated_at FROM sessions"
+_LISTING = Listing(_SESSION, "sessions", "id")
+# No model takes in more turns than this, nor more text.
+_MOST_TURNS = 200
+_MOST_BYTES = 4_000_000
+
+
+class Turn(Struct, frozen=True):
+    question: str
+    answer: str
+
+
+class Memory(Struct, frozen=True):
+    """A session's earlier turns, newest first."""
+
+    workspace_id: UUID
+    turns: list[Turn]
+
+
+async def create(database: Database, id: UUID, asked: sessions.CreateSession) -> None:
+    await database.execute(
+        """INSERT INTO sessions (id, workspace_id, action_id, name, end_user, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6)""",
+        id,
+        asked.workspace_id,
+        asked.action_id,
+        asked.name,
+        asked.end_user,
+        asked.created_by,
+    )
+
+
+async def get(database: Database, workspace_id: UUID, id: UUID) -> sessions.Session | None:
+    row = await database.fetchrow(f"{_SESSION} WHERE workspace_id = $1 AND id = $2", workspace_id, id)
+    return perhaps(row, sessions.Session)
+
+
+async def page(database: Database, asked: sessions.PageSessions) -> Page[sessions.Session]:
+    where = "workspace_id = $1 AND ($2::uuid IS NULL OR action_id = $2) AND ($3::text IS NULL OR end_user = $3)"
+    args = asked.workspace_id, asked.action_id, asked.end_user
+    return await _LISTING.page(database, sessions.Session, where, asked.slice, *args)
+
+
+async def delete(database: Database, workspace_id: UUID, id: UUID) -> None:
+    await database.execute("DELETE FROM sessions WHERE workspace_id = $1 AND id = $2", workspace_id, id)
+
+
+async def memories(database: Database, ids: list[UUID]) -> dict[UUID, Memory]:
+    """What each of these sessions remembers: turns that failed are left out."""
+    rows = await database.fetch(
+        """SELECT s.id, s.workspace_id, m.question, m.output
+        FROM sessions s LEFT JOIN LATERAL (
+            SELECT t.turn, r.question, r.output,
+                sum(octet_length(r.question) + octet_length(r.output)) OVER (ORDER BY t.turn DESC) AS bytes
+            FROM turns t JOIN runs r ON r.id = t.run_id
+            WHERE t.session_id = s.id AND r.status <> 'failed' AND r.output <> ''
+            ORDER BY t.turn DESC LIMIT $2
+        ) m ON m.bytes <= $3
+        WHERE s.id = ANY($1) ORDER BY s.id, m.turn DESC""",
+        ids,
+        _MOST_TURNS,
+        _MOST_BYTES,
+    )
+    found: dict[UUID, Memory] = {}
+    for id, workspace_id, question, output in rows:
+        memory = found.setdefault(id, Memory(workspace_id, []))
+        if question is not None:
+            memory.turns.append(Turn(question, output))
+    return found
+
+
+async def next_turns(connection: Connection, counts: dict[UUID, int]) -> dict[UUID, int]:
+    """Gives out so many turns of each session and returns the last one given; a session that is gone has none.
+
+    The sessions are locked in one order, so that two runners never wait for each other.
+    """
+    ordered = sorted(counts)
+    await connection.execute("SELECT 1 FROM sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE", ordered)
+    rows = await connection.fetch(
+        """UPDATE sessions SET turns = turns + given.count, updated_at = now()
+        FROM unnest($1::uuid[], $2::int[]) AS given(id, count) WHERE sessions.id = given.id
+        RETURNING sessions.id, turns""",
+        ordered,
+        [counts[id] for id in ordered],
+    )
+    return {row["id"]: row["turns"] for row in rows}
+
+
+async def write_turns(connection: Connection, turns: list[tuple[UUID, int, UUID]]) -> None:
+    session_ids, numbers, run_ids = zip(*turns, strict=True)
+    await connection.execute(
+        "INSERT INTO turns (session_id, turn, run_id) SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[])",
+        session_ids,
+        numbers,
+        run_ids,
+    )
