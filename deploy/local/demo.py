@@ -64,8 +64,9 @@ async def ensure(url: str, key: str, say: Callable[[str], None]) -> Demo:
         app = await _app(api)
         context = await _context(api)
         await _pages(api, context, say)
-        grounded = await _action(api, app, ACTION, {"system_message": GROUNDED, "context": [context]})
-        plain = await _action(api, app, PLAIN_ACTION, {"system_message": PLAIN})
+        grounded = await _action(api, app, ACTION, GROUNDED)
+        await _ground(api, grounded, context)
+        plain = await _action(api, app, PLAIN_ACTION, PLAIN)
         model = await api.call("GET", "/v1/models/default")
         return Demo(app, grounded, plain, context, model["guid"])
 
@@ -82,37 +83,48 @@ async def _context(api: Api) -> str:
     return (found or await api.call("POST", "/v1/context", body))["guid"]
 
 
-async def _action(api: Api, app: str, name: str, own: dict[str, Any]) -> str:
+async def _action(api: Api, app: str, name: str, system_message: str) -> str:
     found = _named(await api.call("GET", f"/v1/apps/{app}/actions"), name)
     body = {
         "name": name,
         "app": app,
         "action_type": "prompt",
         "prompt": "{{question}}",
+        "system_message": system_message,
         "description": "Made by the first start.",
         "model_config": PARAMETERS,
     }
-    return (found or await api.call("POST", "/v1/actions/create", body | own))["guid"]
+    return (found or await api.call("POST", "/v1/actions/create", body))["guid"]
+
+
+async def _ground(api: Api, action: str, context: str) -> None:
+    if not await api.call("GET", f"/v1/actions/{action}/context"):
+        await api.call("PUT", f"/v1/actions/{action}/context", {"context": [context]})
 
 
 async def _pages(api: Api, context: str, say: Callable[[str], None]) -> None:
     """Adds the pages that are missing, and waits until all can be found."""
-    there = (await api.call("GET", f"/v1/context/{context}/documents"))["data"]
-    names = {document["meta_data"].get("page") for document in there}
+    there = {document["name"] for document in await _documents(api, context)}
     for page in PAGES:
-        if page not in names:
+        if page not in there:
             say(f"  reading {page} into the demo's context")
-            body = {"text": (ROOT / page).read_text(), "meta_data": {"page": page}}
+            body = {"name": page, "text": (ROOT / page).read_text(), "meta_data": {"page": page}}
             await api.call("POST", f"/v1/context/{context}/documents", body)
-    await _indexed(api, context)
+    await _indexed(api, context, say)
 
 
-async def _indexed(api: Api, context: str) -> None:
+async def _indexed(api: Api, context: str, say: Callable[[str], None]) -> None:
     deadline = asyncio.get_running_loop().time() + _INDEX_SECONDS
-    while (status := (await api.call("POST", f"/v1/context/{context}/status"))["status"]) != "SUCCESS":
-        if status == "FAILURE" or asyncio.get_running_loop().time() > deadline:
-            raise Trouble(f"The demo's pages were not indexed: the context's status is {status}.")
+    while unfinished := [document for document in await _documents(api, context) if document["status"] != "SUCCESS"]:
+        if asyncio.get_running_loop().time() > deadline or all(each["status"] == "FAILURE" for each in unfinished):
+            for document in unfinished:
+                say(f"  {document['name']} is not in the demo's context: {document['error'] or document['status']}")
+            return
         await asyncio.sleep(0.1)
+
+
+async def _documents(api: Api, context: str) -> list[dict[str, Any]]:
+    return (await api.call("GET", f"/v1/context/{context}/documents"))["data"]
 
 
 def _named(listed: list[dict[str, Any]], name: str) -> dict[str, Any] | None:

@@ -71,8 +71,8 @@ Rate that answer (1 is bad, 2 is good):
 
 def commands(told: Ready, demo: Demo, data: Path) -> tuple[str, str, str]:
     answer = shlex.quote(str(data / "answer.json"))
-    ask = _curl(told, "/v1/actions", _body({"action": demo.plain_action, "input": PLAIN_QUESTION}))
-    grounded = _curl(told, "/v1/actions", _body({"action": told.action, "input": QUESTION}))
+    ask = _curl(told, "/v1/actions", _body({"action": demo.plain_action, "input": {"question": PLAIN_QUESTION}}))
+    grounded = _curl(told, "/v1/actions", _body({"action": told.action, "input": {"question": QUESTION}}))
     of_the_answer = f"""'"$(sed -E 's/.*"data_guid": ?"([^"]+)".*/\\1/' {answer})"'"""
     rating = f"""'{{"data_guid": "{of_the_answer}", "type": "rating", "value": 2}}'"""
     return ask, f"{grounded} | tee {answer}", _curl(told, "/v1/feedback", rating)
@@ -91,5 +91,5 @@ def _curl(told: Ready, path: str, quoted_body: str) -> str:
     )
 
 
-def _body(body: dict[str, str]) -> str:
+def _body(body: dict[str, object]) -> str:
     return shlex.quote(json.dumps(body))
