@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,15 +51,29 @@ class Blobs:
 
     async def put(self, key: str, data: bytes | AsyncIterator[bytes], *, max_bytes: int | None = None) -> int:
         """The number of bytes stored. Raises Fault TOO_LARGE as soon as there are more than `max_bytes`."""
-        measured = _Measured(max_bytes)
-        with _faults(key):
-            if isinstance(data, bytes):
-                measured.add(data)
+        cap = _Cap(max_bytes)
+        if isinstance(data, bytes):
+            cap.count(data)
+            with _faults(key):
                 await obstore.put_async(self._store, _safe(key), data, use_multipart=False)
-            else:
-                parts = measured.over(data)
-                await obstore.put_async(self._store, _safe(key), parts, chunk_size=_PART, max_concurrency=4)
-        return measured.size
+        else:
+            await self._put_parts(_safe(key), data, cap)
+        return cap.size
+
+    async def _put_parts(self, key: str, data: AsyncIterator[bytes], cap: "_Cap") -> None:
+        writer = obstore.open_writer_async(self._store, key, buffer_size=_PART, max_concurrency=4)
+        dropping: AbstractAsyncContextManager[object] = writer
+        try:
+            async for chunk in data:
+                cap.count(chunk)
+                with _faults(key):
+                    await writer.write(chunk)
+        except BaseException as broken:
+            # Be it the source's own error or a cancel: what was written so far is dropped.
+            await dropping.__aexit__(type(broken), broken, broken.__traceback__)
+            raise
+        with _faults(key):
+            await writer.close()
 
     async def get(self, key: str) -> bytes:
         with _faults(key):
@@ -110,22 +124,17 @@ class Blobs:
             return
 
 
-class _Measured:
-    """Counts what passes and refuses what is over the cap."""
+class _Cap:
+    """Counts what passes and refuses what is over."""
 
     def __init__(self, max_bytes: int | None) -> None:
         self.size = 0
         self._max = max_bytes
 
-    def add(self, data: bytes) -> None:
+    def count(self, data: bytes) -> None:
         self.size += len(data)
         if self._max is not None and self.size > self._max:
             raise Fault(Code.TOO_LARGE, f"This is larger than the {self._max:,} bytes allowed.")
-
-    async def over(self, data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in data:
-            self.add(chunk)
-            yield chunk
 
 
 def check_url(url: str) -> None:
