@@ -1,0 +1,172 @@
+"""Qdrant's embedded engine over the spaces of one folder, each a shard in a folder of its own.
+
+Only the child process uses this. The rule: nothing here calls `optimize`, which would hold every search back for
+minutes; searches stay exact, and payload indexes keep them fast.
+"""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import qdrant_edge as qdrant
+
+from services.retrieval.vectors import Hit, Point, Question, Space, Where, payload
+from services.retrieval.vectors.payload import OneOf, Term, Within
+from services.retrieval.vectors.words import Words
+
+log = logging.getLogger(__name__)
+
+# Flushing shortens the write-ahead log. It takes tens of milliseconds, so it waits for quiet, up to so many updates.
+_UPDATES_UNFLUSHED = 200
+
+
+class Engine:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._words = Words()
+        self._shards: dict[str, _Shard] = {}
+        for known in folder.iterdir():
+            if known.is_dir() and not known.name.startswith("."):
+                self._open(known)
+
+    def ensure(self, space: Space) -> bool:
+        if space.name in self._shards:
+            return False
+        self._shards[space.name] = _Shard(qdrant.EdgeShard.create(str(self._folder / space.name), _config(space)))
+        return True
+
+    def upsert(self, space: Space, points: list[Point]) -> None:
+        self.ensure(space)
+        self._shards[space.name].upsert([self._point(point) for point in points])
+
+    def search(self, space: Space, where: Where, question: Question, limit: int) -> list[Hit]:
+        shard = self._shards.get(space.name)
+        if shard is None:
+            return []
+        dense = payload.floats(question.vector)
+        found = shard.query(self._fused(dense, question.text, where, limit))
+        return [_hit(dense, point) for point in found]
+
+    def count(self, space: Space, where: Where) -> int:
+        shard = self._shards.get(space.name)
+        return shard.count(_filter(payload.terms(where))) if shard else 0
+
+    def forget(self, terms: list[Term]) -> None:
+        for shard in self._shards.values():
+            shard.forget(_filter(terms))
+
+    def flush(self) -> None:
+        for shard in self._shards.values():
+            shard.flush()
+
+    def close(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
+
+    def _open(self, folder: Path) -> None:
+        """Vectors can be made again, so what can't be read is put aside instead of keeping the service down."""
+        try:
+            self._shards[folder.name] = _Shard(qdrant.EdgeShard.load(str(folder)))
+        except Exception as error:
+            aside = folder.with_name(f".broken-{folder.name}-{time.time_ns()}")
+            shutil.move(folder, aside)
+            log.error(
+                "Vectors could not be opened and were put aside", extra={"folder": str(aside), "error": str(error)}
+            )
+
+    def _point(self, point: Point) -> qdrant.Point:
+        vectors = {payload.DENSE: payload.floats(point.vector), payload.SPARSE: self._words.of_chunk(point.text)}
+        return qdrant.Point(point.id, vectors, payload.of(point))
+
+    def _fused(self, dense: list[float], text: str, where: Where, limit: int) -> qdrant.QueryRequest:
+        only = _filter(payload.terms(where))
+        sides = ((payload.DENSE, dense), (payload.SPARSE, self._words.of_question(text)))
+        candidates = max(limit, payload.CANDIDATES)
+        fusion: Any = qdrant.Fusion.Rrf(payload.RRF_K)
+        return qdrant.QueryRequest(
+            limit,
+            query=fusion,
+            prefetches=[
+                qdrant.Prefetch(candidates, query=qdrant.Query.Nearest(vector, using=name), filter=only)
+                for name, vector in sides
+            ],
+            with_vector=[payload.DENSE],
+        )
+
+
+class _Shard:
+    """One space, with the indexes it has."""
+
+    def __init__(self, shard: qdrant.EdgeShard) -> None:
+        self._shard = shard
+        self._updates = 0
+        self._indexed = set(shard.info().payload_schema)
+        for field in payload.KEYWORDS:
+            self._index(field, qdrant.KeywordIndexParams(is_tenant=field == payload.SCOPE))
+
+    def upsert(self, points: list[qdrant.Point]) -> None:
+        for field in set().union(*(payload.number_fields(point.payload or {}) for point in points)):
+            if len(self._indexed) < payload.MOST_NUMBER_INDEXES:
+                self._index(field, qdrant.FloatIndexParams())
+        self._update(qdrant.UpdateOperation.upsert_points(points))
+
+    def query(self, request: qdrant.QueryRequest) -> list[qdrant.ScoredPoint]:
+        return self._shard.query(request)
+
+    def count(self, only: qdrant.Filter) -> int:
+        return self._shard.count(qdrant.CountRequest(filter=only, exact=True))
+
+    def forget(self, only: qdrant.Filter) -> None:
+        self._update(qdrant.UpdateOperation.delete_points_by_filter(only))
+
+    def flush(self) -> None:
+        if self._updates:
+            self._shard.flush()
+            self._updates = 0
+
+    def close(self) -> None:
+        self._shard.close()
+
+    def _update(self, operation: qdrant.UpdateOperation) -> None:
+        self._shard.update(operation)
+        self._updates += 1
+        if self._updates >= _UPDATES_UNFLUSHED:
+            self.flush()
+
+    def _index(self, field: str, parameters: qdrant.KeywordIndexParams | qdrant.FloatIndexParams) -> None:
+        if field not in self._indexed:
+            self._shard.update(qdrant.UpdateOperation.create_field_index(field, parameters))
+            self._indexed.add(field)
+
+
+def _config(space: Space) -> qdrant.EdgeConfig:
+    return qdrant.EdgeConfig(
+        vectors={payload.DENSE: qdrant.EdgeVectorParams(space.dimensions, qdrant.Distance.Cosine)},
+        sparse_vectors={payload.SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)},
+    )
+
+
+def _hit(dense: list[float], point: qdrant.ScoredPoint) -> Hit:
+    # The bindings' types leave open which of its kinds an id and a vector are.
+    id, vectors = cast("UUID", point.id), cast("dict[str, list[float]]", point.vector)
+    return Hit(id, payload.cosine(dense, vectors[payload.DENSE]))
+
+
+def _filter(terms: list[Term]) -> qdrant.Filter:
+    return qdrant.Filter(must=[_condition(term) for term in terms])
+
+
+def _condition(term: Term) -> qdrant.FieldCondition:
+    match term:
+        case OneOf(field, [value]):
+            # Several times faster than any-of-one, for the tenant's field as well.
+            return qdrant.FieldCondition(field, match=qdrant.MatchValue(value))
+        case OneOf(field, values):
+            return qdrant.FieldCondition(field, match=qdrant.MatchAny(values))
+        case Within(field, bounds):
+            return qdrant.FieldCondition(
+                field, range=qdrant.RangeFloat(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte)
+            )
