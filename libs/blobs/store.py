@@ -62,7 +62,6 @@ class Blobs:
 
     async def _put_parts(self, key: str, data: AsyncIterator[bytes], cap: "_Cap") -> None:
         writer = obstore.open_writer_async(self._store, key, buffer_size=_PART, max_concurrency=4)
-        dropping: AbstractAsyncContextManager[object] = writer
         try:
             async for chunk in data:
                 cap.count(chunk)
@@ -70,7 +69,7 @@ class Blobs:
                     await writer.write(chunk)
         except BaseException as broken:
             # Be it the source's own error or a cancel: what was written so far is dropped.
-            await dropping.__aexit__(type(broken), broken, broken.__traceback__)
+            await _left(writer, broken)
             raise
         with _faults(key):
             await writer.close()
@@ -135,6 +134,10 @@ class _Cap:
         self.size += len(data)
         if self._max is not None and self.size > self._max:
             raise Fault(Code.TOO_LARGE, f"This is larger than the {self._max:,} bytes allowed.")
+
+
+async def _left(writer: AbstractAsyncContextManager[object], error: BaseException) -> None:
+    await writer.__aexit__(type(error), error, error.__traceback__)
 
 
 def check_url(url: str) -> None:

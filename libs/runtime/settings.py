@@ -95,7 +95,7 @@ def read(settings: type[S], environ: Mapping[str, str]) -> S:
 def _value(field: structs.FieldInfo, environ: Mapping[str, str]) -> dict[str, Any]:
     """`{field: value}`, or nothing where its default holds. Raises ValueError with the line to show."""
     name = field.name.upper()
-    given = environ.get(name) or _secret_file(name, environ)
+    given = _given(name, environ)
     if not given:
         if field.required:
             raise ValueError(f"{name} is missing: expected {_expected(field.type)}")
@@ -107,10 +107,14 @@ def _value(field: structs.FieldInfo, environ: Mapping[str, str]) -> dict[str, An
         raise ValueError(f"{name}{shown or ' is not valid'}: expected {_expected(field.type)}") from None
 
 
-def _secret_file(name: str, environ: Mapping[str, str]) -> str:
-    path = environ.get(f"{name}_FILE")
-    if not path:
-        return ""
+def _given(name: str, environ: Mapping[str, str]) -> str:
+    value, path = environ.get(name, ""), environ.get(f"{name}_FILE", "")
+    if value and path:
+        raise ValueError(f"{name} and {name}_FILE are both set: keep one")
+    return _content(name, path) if path else value
+
+
+def _content(name: str, path: str) -> str:
     try:
         return Path(path).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,0 +1,84 @@
+"""Logs: one JSON object a line, with the ids of the work it belongs to."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from libs.runtime import logs
+
+log = logging.getLogger("some.module")
+
+Lines = Callable[[], list[dict[str, str]]]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    written = io.StringIO()
+    logs.configure("runner", "runner-1", "INFO", stream=written)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_line_says_when_who_and_what(lines: Lines) -> None:
+    log.info("Run %s", "finished", extra={"tokens": 7})
+    log.debug("not shown")
+    (line,) = lines()
+    assert line.pop("ts").endswith("Z")
+    assert line == {
+        "level": "info",
+        "service": "runner",
+        "instance": "runner-1",
+        "logger": "some.module",
+        "message": "Run finished",
+        "tokens": 7,
+    }
+
+
+def test_ids_are_bound_to_the_work_and_gone_after_it(lines: Lines) -> None:
+    with logs.bound(request_id="r", workspace_id=7):
+        with logs.bound(run_id="n"):
+            log.info("inner")
+        log.info("outer")
+    log.info("after")
+    ids = [[line.get(name) for name in ("request_id", "workspace_id", "run_id")] for line in lines()]
+    assert ids == [["r", "7", "n"], ["r", "7", None], [None, None, None]]
+
+
+def test_tasks_side_by_side_do_not_share_ids(lines: Lines) -> None:
+    async def work(id: str) -> None:
+        with logs.bound(run_id=id):
+            await asyncio.sleep(0)
+            log.info(id)
+
+    async def both() -> None:
+        await asyncio.gather(work("a"), work("b"))
+
+    asyncio.run(both())
+    assert sorted((line["message"], line["run_id"]) for line in lines()) == [("a", "a"), ("b", "b")]
+
+
+def test_a_traceback_is_one_field_of_one_line(lines: Lines) -> None:
+    try:
+        error = ValueError("broken\nin two")
+        raise error
+    except ValueError:
+        log.exception("It failed")
+    (line,) = lines()
+    assert line["exception"].startswith("Traceback")
+    assert line["exception"].count("ValueError: broken") == 1
+
+
+def test_nothing_in_a_record_breaks_its_line(lines: Lines) -> None:
+    log.info("lone \ud800 and \x00 and \n", extra={"odd": object(), "bytes": b"\xff"})
+    log.info("x" * 100_000)
+    first, second = lines()
+    assert first["message"] == "lone \ud800 and \x00 and \n"
+    assert len(second["message"]) < 20_000
