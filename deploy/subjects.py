@@ -1,4 +1,5 @@
-"""docs/subjects.md, made from the contracts and from who names them: `python -m deploy.subjects > docs/subjects.md`.
+"""docs/subjects.md, made from the contracts and from who names them: `python -m deploy.subjects > docs/subjects.md`,
+or `make pages`.
 
 What a subject carries is read from its declaration, who asks or hears it from the code of the services. Nothing here is
 written by hand, so the page can't be wrong; a test keeps it up to date.
@@ -19,13 +20,13 @@ from types import ModuleType
 from typing import Any
 
 from libs import contracts
-from libs.contracts.subjects import Event, Feed, Rpc, Subject
+from libs.contracts.subjects import MAY_CALL, Event, Feed, Rpc, Subject
 
 _SERVICES = Path(__file__).parent.parent / "services"
 _INTRODUCTION = """\
 # Subjects
 
-What the services say to each other, made by `python -m deploy.subjects` from `libs/contracts` and from the code of the
+What the services say to each other, made by `make pages` from `libs/contracts` and from the code of the
 services. An **rpc** is a question that its owner answers, an **event** a fact that its owner states, a **feed** the
 numbered frames of one run, published under the subject and the run's id. Bodies are MessagePack; a Fault may come in
 place of every answer."""
@@ -62,18 +63,23 @@ def page() -> str:
     owners: dict[str, dict[str, list[Constant]]] = defaultdict(lambda: defaultdict(list))
     for constant in constants():
         owners[constant.subject.owner][constant.noun].append(constant)
-    sections = [_INTRODUCTION]
+    sections = [_INTRODUCTION, _callers()]
     for owner, nouns in sorted(owners.items()):
         sections.append(f"## {owner}")
         sections += [_noun(found, users) for _, found in sorted(nouns.items())]
     return "\n\n".join(sections) + "\n"
 
 
+def _callers() -> str:
+    rows = [f"| {caller} | {', '.join(sorted(called))} |" for caller, called in sorted(MAY_CALL.items())]
+    return "\n".join(["## Who may ask whom", "", "| service | may ask |", "|---|---|", *rows])
+
+
 def _noun(found: list[Constant], users: dict[str, set[str]]) -> str:
     module = found[0].module
     title, _, about = _first_sentence(module).partition(": ")
     head = [f"### {title}", "", about[:1].upper() + about[1:], ""]
-    head += ["| subject | carries | answer | asked or heard by | |", "|---|---|---|---|---|"]
+    head += ["| subject | carries | answer | asked or heard by | note |", "|---|---|---|---|---|"]
     return "\n".join([*head, *(_row(constant, users) for constant in found)])
 
 
@@ -105,7 +111,9 @@ def spelled(type_: Any) -> str:
     if origin is typing.Literal:
         return f"Literal[{', '.join(map(repr, arguments))}]"
     if origin is not None:
-        return f"{spelled(origin)}[{', '.join(map(spelled, arguments))}]"
+        return f"{origin.__name__}[{', '.join(map(spelled, arguments))}]"
+    if getattr(type_, "__module__", "").startswith(contracts.__name__ + "."):
+        return f"{type_.__module__.rpartition('.')[2]}.{type_.__name__}"
     return "None" if type_ is type(None) else getattr(type_, "__name__", str(type_))
 
 
