@@ -1,6 +1,7 @@
 """Owned tasks: whoever starts one here can wait for it or end it, and a failure nobody awaits is logged."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Coroutine
 from typing import Any
@@ -13,7 +14,8 @@ class Tasks:
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        # A context of its own: it belongs to no request, and no request's deadline binds it.
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._running.add(task)
         task.add_done_callback(self._ended)
 

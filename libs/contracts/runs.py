@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import Struct, ValidationError, msgpack
+from msgspec import Raw, Struct, ValidationError, msgpack
 
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Failure
@@ -213,7 +213,10 @@ class PageRuns(Struct, frozen=True):
 
 
 class Cursor(Struct, frozen=True):
-    """A reader's place in a run: it has seen the frames of `attempt` up to number `after`."""
+    """A reader's place in a run: it has seen the frames of `attempt` up to number `after`, and all earlier attempts.
+
+    A place past every frame asks for the status alone.
+    """
 
     workspace_id: UUID
     run_id: UUID
@@ -234,6 +237,28 @@ class Frames(Struct, frozen=True):
     found: bool
     status: Status | None = None
     frames: list[Frame] = []
+
+
+class _LooseFrames(Struct, frozen=True):
+    run_id: UUID
+    found: bool
+    status: Status | None = None
+    frames: list[Raw] = []
+
+
+class _AskedFrames(Rpc[AskFrames, list[Frames]]):
+    """An answer may hold frames of a kind that this version does not know; they are no reason to lose the others."""
+
+    _loose = msgpack.Decoder(list[_LooseFrames])
+
+    def unpack_reply(self, body: bytes) -> list[Frames]:
+        try:
+            return super().unpack_reply(body)
+        except ValidationError:
+            return [self._known(answer) for answer in self._loose.decode(body)]
+
+    def _known(self, answer: _LooseFrames) -> Frames:
+        return Frames(answer.run_id, answer.found, answer.status, [FEED.unpack(bytes(raw)) for raw in answer.frames])
 
 
 class RunFinished(Struct, frozen=True):
@@ -261,8 +286,8 @@ class RunFinished(Struct, frozen=True):
 START = Rpc("rpc.runner.runs.start", StartRun, Run)
 GET = Rpc("rpc.runner.runs.get", GetRun, Run)
 PAGE = Rpc("rpc.runner.runs.page", PageRuns, Page[Run])
-FRAMES = Rpc("rpc.runner.runs.frames", AskFrames, list[Frames])
-HELD = Rpc("rpc.runner.runs.held", AskFrames, list[Frames])
+FRAMES = _AskedFrames("rpc.runner.runs.frames", AskFrames, list[Frames])
+HELD = _AskedFrames("rpc.runner.runs.held", AskFrames, list[Frames])
 CANCEL = Rpc("rpc.runner.runs.cancel", GetRun, Run)
 STOP = Rpc("rpc.runner.runs.stop", GetRun, Run)
 FEED = _Frames("feed.runner.runs", Frame)
