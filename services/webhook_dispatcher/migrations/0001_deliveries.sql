@@ -11,28 +11,28 @@ CREATE TABLE endpoints (
 COMMENT ON COLUMN endpoints.secret IS 'sealed under the master key, bound to the id';
 CREATE INDEX endpoints_of_workspace ON endpoints (workspace_id, created_at, id);
 
+-- What follows is partitioned by day: ids are UUIDv7, so the day is in them. `_other` takes what has no partition yet.
+
 -- What is sent, once for all endpoints that get it: every attempt sends and signs these bytes.
 CREATE TABLE payloads (
     event_id uuid NOT NULL,
     event text NOT NULL,
-    created_at timestamptz NOT NULL,
     body bytea NOT NULL,
-    PRIMARY KEY (event_id, event, created_at)
-) PARTITION BY RANGE (created_at);
+    PRIMARY KEY (event_id, event)
+) PARTITION BY RANGE (event_id);
 CREATE TABLE payloads_other PARTITION OF payloads DEFAULT;
 
 -- The log of what was to be delivered; rows are never changed. A delivery is pending while it is in the queue;
 -- afterwards its attempts tell whether it was delivered.
 CREATE TABLE deliveries (
-    id uuid NOT NULL,
+    id uuid PRIMARY KEY,
     workspace_id uuid NOT NULL,
     endpoint_id uuid NOT NULL,
     event_id uuid NOT NULL,
     event text NOT NULL,
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (id, created_at)
-) PARTITION BY RANGE (created_at);
-CREATE INDEX deliveries_of_endpoint ON deliveries (endpoint_id, created_at DESC, id DESC);
+    created_at timestamptz NOT NULL
+) PARTITION BY RANGE (id);
+CREATE INDEX deliveries_of_endpoint ON deliveries (endpoint_id, id DESC);
 CREATE TABLE deliveries_other PARTITION OF deliveries DEFAULT;
 
 CREATE TABLE attempts (
@@ -43,7 +43,7 @@ CREATE TABLE attempts (
     status_code int,
     error text,
     excerpt text NOT NULL
-) PARTITION BY RANGE (at);
+) PARTITION BY RANGE (delivery_id);
 CREATE INDEX attempts_of_delivery ON attempts (delivery_id);
 CREATE TABLE attempts_other PARTITION OF attempts DEFAULT;
 
@@ -53,7 +53,6 @@ CREATE TABLE queue (
     endpoint_id uuid NOT NULL REFERENCES endpoints ON DELETE CASCADE,
     event_id uuid NOT NULL,
     event text NOT NULL,
-    created_at timestamptz NOT NULL,
     attempts int NOT NULL DEFAULT 0,
     due_at timestamptz NOT NULL DEFAULT now(),
     claimed_until timestamptz
@@ -71,22 +70,24 @@ RETURN (
     || overlay(substr(md5(event_id::text || endpoint_id::text), 1, 19) PLACING '8' FROM 4 FOR 1)
 )::uuid;
 
--- Partitions for the coming days, and none older than `kept` days. `make_partition` and `drop_partitions` are libs.postgres's.
+-- Partitions for today and the coming days, and none older than `kept` days.
 CREATE FUNCTION upkeep_deliveries(kept int) RETURNS void
-LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     today date := (now() AT TIME ZONE 'UTC')::date;
+    oldest uuid := uuid_floor(now() - make_interval(days => kept));
     day date;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(current_schema || '.upkeep', 0));
     FOR day IN SELECT generate_series(today, today + 3, interval '1 day')::date LOOP
-        PERFORM make_partition('payloads', day, day || ' 00:00Z', day + 1 || ' 00:00Z', 'created_at');
-        PERFORM make_partition('deliveries', day, day || ' 00:00Z', day + 1 || ' 00:00Z', 'created_at');
-        PERFORM make_partition('attempts', day, day || ' 00:00Z', day + 1 || ' 00:00Z', 'at');
+        PERFORM make_partition_by_id('payloads', 'event_id', day);
+        PERFORM make_partition_by_id('deliveries', 'id', day);
+        PERFORM make_partition_by_id('attempts', 'delivery_id', day);
     END LOOP;
-    PERFORM drop_partitions(parent, kept) FROM unnest(ARRAY['payloads', 'deliveries', 'attempts']) AS parent;
-    DELETE FROM payloads_other WHERE created_at < now() - make_interval(days => kept);
-    DELETE FROM deliveries_other WHERE created_at < now() - make_interval(days => kept);
-    DELETE FROM attempts_other WHERE at < now() - make_interval(days => kept);
+    PERFORM drop_partitions('payloads', kept);
+    PERFORM drop_partitions('deliveries', kept);
+    PERFORM drop_partitions('attempts', kept);
+    DELETE FROM payloads_other WHERE event_id < oldest;
+    DELETE FROM deliveries_other WHERE id < oldest;
+    DELETE FROM attempts_other WHERE delivery_id < oldest;
 END
 $$;

@@ -20,21 +20,20 @@ _ADD = """
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
             AS message (event_id, workspace_id, event, patterns, at, body)
     ), wanted AS (
-        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, message.*,
-               least(at, now()) AS created_at
+        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, message.*
         FROM message JOIN endpoints AS endpoint USING (workspace_id)
         WHERE {which} FOR KEY SHARE OF endpoint
     ), payload AS (
-        INSERT INTO payloads (event_id, event, created_at, body)
-        SELECT DISTINCT ON (event_id, event) event_id, event, created_at, body FROM wanted
+        INSERT INTO payloads (event_id, event, body)
+        SELECT DISTINCT ON (event_id, event) event_id, event, body FROM wanted
         ON CONFLICT DO NOTHING
     ), added AS (
         INSERT INTO deliveries (id, workspace_id, endpoint_id, event_id, event, created_at)
-        SELECT id, workspace_id, endpoint_id, event_id, event, created_at FROM wanted
+        SELECT id, workspace_id, endpoint_id, event_id, event, at FROM wanted
         ON CONFLICT DO NOTHING
-        RETURNING id, endpoint_id, event_id, event, created_at
+        RETURNING id, endpoint_id, event_id, event
     )
-    INSERT INTO queue (delivery_id, endpoint_id, event_id, event, created_at) SELECT * FROM added
+    INSERT INTO queue (delivery_id, endpoint_id, event_id, event) SELECT * FROM added
     RETURNING delivery_id
 """
 _TO_SUBSCRIBERS = _ADD.format(
@@ -91,7 +90,7 @@ async def latest(database: Database, endpoint_id: UUID, limit: int) -> list[deli
                queue.delivery_id IS NOT NULL AS waits, queue.due_at
         FROM deliveries AS delivery LEFT JOIN queue ON queue.delivery_id = delivery.id
         WHERE delivery.endpoint_id = $1
-        ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT $2
+        ORDER BY delivery.id DESC LIMIT $2
         """,
         endpoint_id,
         limit,
@@ -104,10 +103,9 @@ async def _attempts(database: Database, of: Sequence[Any]) -> dict[UUID, list[de
     rows = await database.fetch(
         """
         SELECT delivery_id, number, at, latency_ms, status_code, error, excerpt
-        FROM attempts WHERE delivery_id = ANY($1) AND at >= $2 ORDER BY at
+        FROM attempts WHERE delivery_id = ANY($1) ORDER BY at
         """,
         [row["id"] for row in of],
-        min(row["created_at"] for row in of),
     )
     made: dict[UUID, list[deliveries.Attempt]] = defaultdict(list)
     for delivery_id, *attempt in rows:

@@ -51,13 +51,12 @@ async def claim(database: Database, *, limit: int, each: int, busy: Mapping[UUID
         ), claimed AS (
             UPDATE queue SET claimed_until = now() + make_interval(secs => $6)
             FROM chosen WHERE queue.delivery_id = chosen.delivery_id
-            RETURNING queue.delivery_id, endpoint_id, attempts + 1 AS number, event_id, event, queue.created_at
+            RETURNING queue.delivery_id, endpoint_id, attempts + 1 AS number, event_id, event
         )
-        SELECT claimed.delivery_id, endpoint.id, claimed.number, event, endpoint.url,
-               endpoint.status = 'active', endpoint.secret, payload.body
-        FROM claimed
-        JOIN payloads AS payload USING (event_id, event, created_at)
-        JOIN endpoints AS endpoint ON endpoint.id = claimed.endpoint_id
+        SELECT delivery_id, endpoint_id, number, claimed.event, url, status = 'active', secret,
+               (SELECT body FROM payloads AS payload
+                WHERE payload.event_id = claimed.event_id AND payload.event = claimed.event)
+        FROM claimed JOIN endpoints ON endpoints.id = endpoint_id
         """,
         list(busy),
         list(busy.values()),
