@@ -1,0 +1,102 @@
+"""gateway: who is calling? The public door with its voices; `admin` works on the directory behind it."""
+
+import sys
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from libs.bus.bus import Bus
+from libs.bus.follow import Follower
+from libs.postgres.database import Database
+from libs.runtime.service import Service, run
+from libs.runtime.settings import Common
+from services.gateway.dialects import klairo, klu
+from services.gateway.directory import admin
+from services.gateway.directory.bootstrap import Wanted, bootstrap
+from services.gateway.directory.callers import Callers
+from services.gateway.engine import Engine
+from services.gateway.http import server
+from services.gateway.http.sse import Streams
+
+VOICES = (klu.VOICE, klairo.VOICE)
+
+
+class Settings(Common, kw_only=True, frozen=True):
+    listen: str = "127.0.0.1:4000,[::1]:4000"
+    # What clients are told as the beginning of this engine's addresses, where a proxy stands before it.
+    public_url: str = ""
+    run_seconds: Annotated[float, Meta(gt=0, description="the seconds that a blocking run may take")] = 600.0
+    bootstrap_email: str = ""
+    bootstrap_workspace: str = "Main"
+    bootstrap_password: str = ""
+    bootstrap_api_key: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        server.addresses(self.listen)
+        if not self.master_keys:
+            raise ValueError("MASTER_KEYS is missing: expected kid:base64 of 32 bytes, to seal links with")
+        if self.public_url and not _is_start(self.public_url):
+            raise ValueError(f"PUBLIC_URL is {self.public_url!r}: expected https://host, without a slash at the end")
+
+
+def _is_start(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and not url.endswith("/") and not parts.query
+
+
+async def build(service: Service, settings: Settings) -> None:
+    await _bootstrap(service.database, settings)
+    feeds = await Bus.connect(
+        settings.nats_url,
+        owner=service.name,
+        instance=service.instance,
+        blobs=service.blobs,
+        user=settings.nats_user,
+        password=settings.nats_password,
+        name=f"{service.instance}-feeds",
+    )
+    engine = Engine(
+        bus=service.bus,
+        runs=Follower(service.bus),
+        feeds=Follower(feeds),
+        blobs=service.blobs,
+        database=service.database,
+        sealer=service.sealer,
+        callers=Callers(service.database, service.changes),
+        streams=Streams(),
+        public_url=settings.public_url,
+        run_seconds=settings.run_seconds,
+    )
+    app = server.app_of(engine, VOICES)
+
+    service.background("heartbeats", engine.streams.beat)
+    service.around(server.listening(app, server.addresses(settings.listen)))
+    service.on_stop(lambda: _leave(engine, feeds))
+
+
+async def _leave(engine: Engine, feeds: Bus) -> None:
+    await engine.runs.close()
+    await engine.feeds.close()
+    await feeds.close()
+
+
+async def _bootstrap(database: Database, settings: Settings) -> None:
+    """The first account from the environment. A key that nobody would see is not made."""
+    if settings.bootstrap_email:
+        wanted = Wanted(
+            settings.bootstrap_email,
+            settings.bootstrap_workspace,
+            settings.bootstrap_password,
+            settings.bootstrap_api_key,
+        )
+        await bootstrap(database, wanted)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["admin"]:
+        sys.exit(admin.main(sys.argv[2:]))
+    if sys.argv[1:]:
+        sys.exit(f"usage: python -m services.gateway [admin …]; not {' '.join(sys.argv[1:])!r}")
+    run("gateway", Settings, build)

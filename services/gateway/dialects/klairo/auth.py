@@ -1,0 +1,11 @@
+"""KlairoAI's credentials: `Authorization: Bearer` with an API key, which is any of ours."""
+
+from aiohttp import web
+
+from services.gateway.directory.callers import Caller
+from services.gateway.engine import ENGINE
+
+
+async def caller(request: web.Request) -> Caller:
+    """Raises Fault UNAUTHORIZED."""
+    return await request.app[ENGINE].callers.of(request)

@@ -1,0 +1,36 @@
+"""Why a request was not answered, in KlairoAI's envelope and its nine codes."""
+
+import math
+
+from aiohttp import web
+
+from libs.contracts.faults import Code
+from services.gateway.dialects.klairo import wire
+from services.gateway.http import reply
+from services.gateway.http.problems import Problem
+
+_CODES = {
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    409: "CONFLICT",
+    422: "UNPROCESSABLE",
+    429: "RATE_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    503: "SERVICE_UNAVAILABLE",
+}
+_AWAY = (502, 503, 504)
+
+
+def render(problem: Problem) -> web.Response:
+    status = _status(problem)
+    wait = None if problem.retry_after is None else math.ceil(problem.retry_after)
+    error = wire.Error(_CODES.get(status, "BAD_REQUEST"), problem.message, status, wait)
+    return reply.json(wire.ErrorReply(error), status=status, headers=problem.headers())
+
+
+def _status(problem: Problem) -> int:
+    """A parameter that is wrong is a bad request here; what we stand on being away is one case."""
+    if problem.code == Code.INVALID:
+        return 400
+    return 503 if problem.status in _AWAY else problem.status

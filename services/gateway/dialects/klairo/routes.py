@@ -1,0 +1,81 @@
+"""KlairoAI's routes. Its page names both roots, `/api/<resource>` and `/v1/<resource>`: both answer."""
+
+from aiohttp import web
+
+from libs.contracts import deliveries, endpoints
+from libs.contracts.faults import Code, Fault
+from services.gateway.dialects.klairo import translate, wire
+from services.gateway.engine import ask
+from services.gateway.http import paging, params, reply
+from services.gateway.http.body import read, read_optional
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+_LATEST = 50
+
+
+@routes.post("/api/webhooks")
+@routes.post("/v1/webhooks")
+async def post_webhook(request: web.Request) -> web.Response:
+    match request.query.get("action"):
+        case None:
+            return await _create(request)
+        case "test":
+            return await _test(request)
+        case other:
+            raise _no_action(other)
+
+
+@routes.get("/api/webhooks")
+@routes.get("/v1/webhooks")
+async def get_webhooks(request: web.Request) -> web.Response:
+    match request.query.get("action"):
+        case None:
+            return await _list(request)
+        case "deliveries":
+            return await _deliveries(request)
+        case other:
+            raise _no_action(other)
+
+
+@routes.delete("/api/webhooks/{id}")
+@routes.delete("/v1/webhooks/{id}")
+async def delete_webhook(request: web.Request) -> web.Response:
+    await ask(request, endpoints.DELETE, _endpoint(request, request.match_info["id"]))
+    return reply.nothing()
+
+
+async def _create(request: web.Request) -> web.Response:
+    wanted = translate.create(request[CALLER], await read(request, wire.CreateWebhook))
+    return reply.json(translate.created(await ask(request, endpoints.CREATE, wanted)), status=201)
+
+
+async def _test(request: web.Request) -> web.Response:
+    body = await read_optional(request, wire.TestWebhook)
+    named = _endpoint(request, request.query.get("id") or body.id or body.webhook_id)
+    return reply.json(translate.delivery(await ask(request, deliveries.TEST, named)))
+
+
+async def _list(request: web.Request) -> web.Response:
+    slice = paging.slice_of(request, offset="offset", default=20, most=100)
+    page = await ask(request, endpoints.PAGE, endpoints.PageEndpoints(request[CALLER].workspace_id, slice))
+    return reply.json(translate.webhooks(page, slice))
+
+
+async def _deliveries(request: web.Request) -> web.Response:
+    named = _endpoint(request, request.query.get("id"))
+    latest = await ask(
+        request, deliveries.LATEST, deliveries.LatestDeliveries(named.workspace_id, named.endpoint_id, _LATEST)
+    )
+    return reply.json(wire.Deliveries([translate.delivery(sent) for sent in latest], len(latest)))
+
+
+def _endpoint(request: web.Request, id: str | None) -> endpoints.GetEndpoint:
+    if not id:
+        raise Fault(Code.INVALID, "Name the webhook.", field="id")
+    return endpoints.GetEndpoint(request[CALLER].workspace_id, params.guid(id, "webhook"))
+
+
+def _no_action(text: str) -> Fault:
+    return Fault(Code.INVALID, f"There is no action {params.shown(text)!r} here.", field="action")

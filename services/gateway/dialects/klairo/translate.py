@@ -1,0 +1,66 @@
+"""Between KlairoAI's JSON and the engine's contracts, both ways: pure functions. They raise nothing but Fault."""
+
+from libs.contracts import deliveries, endpoints, ids
+from libs.contracts.faults import Code, Fault
+from libs.contracts.paging import Page, Slice
+from services.gateway.dialects.klairo import wire
+from services.gateway.directory.callers import Caller
+
+
+def create(caller: Caller, body: wire.CreateWebhook) -> endpoints.CreateEndpoint:
+    if not body.events:
+        raise Fault(Code.INVALID, 'Name at least one event, or ["*"] for all.', field="events")
+    return endpoints.CreateEndpoint(caller.workspace_id, body.url, body.events, body.description or "")
+
+
+def created(made: endpoints.CreatedEndpoint) -> wire.CreatedWebhook:
+    shown = webhook(made.endpoint)
+    return wire.CreatedWebhook(
+        id=shown.id,
+        url=shown.url,
+        events=shown.events,
+        description=shown.description,
+        status=shown.status,
+        created_at=shown.created_at,
+        secret=made.secret,
+    )
+
+
+def webhook(endpoint: endpoints.Endpoint) -> wire.Webhook:
+    return wire.Webhook(
+        id=ids.crockford("wh", endpoint.id),
+        url=endpoint.url,
+        events=endpoint.events,
+        description=endpoint.description,
+        status=endpoint.status,
+        created_at=endpoint.created_at,
+    )
+
+
+def webhooks(page: Page[endpoints.Endpoint], slice: Slice) -> wire.Webhooks:
+    shown = [webhook(endpoint) for endpoint in page.items]
+    return wire.Webhooks(data=shown, total=page.total, limit=slice.limit, offset=slice.offset)
+
+
+def delivery(sent: deliveries.Delivery) -> wire.Delivery:
+    return wire.Delivery(
+        id=str(sent.id),
+        webhook_id=ids.crockford("wh", sent.endpoint_id),
+        event=sent.event,
+        event_id=ids.crockford("evt", sent.event_id),
+        status=sent.status,
+        attempts=[_attempt(attempt) for attempt in sent.attempts],
+        created_at=sent.created_at,
+        next_attempt_at=sent.next_attempt_at,
+    )
+
+
+def _attempt(attempt: deliveries.Attempt) -> wire.Attempt:
+    return wire.Attempt(
+        number=attempt.number,
+        at=attempt.at,
+        status_code=attempt.status_code,
+        latency_ms=attempt.latency_ms,
+        error=attempt.error,
+        response_excerpt=attempt.excerpt,
+    )

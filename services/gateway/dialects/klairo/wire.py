@@ -1,0 +1,78 @@
+"""KlairoAI's JSON as Structs. A field that a request does not have is refused by name."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Error(Struct, frozen=True, omit_defaults=True):
+    code: str
+    message: str
+    status: int
+    retry_after: int | None = None
+
+
+class ErrorReply(Struct, frozen=True):
+    error: Error
+
+
+class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    url: str
+    events: list[str]
+    description: str | None = None
+
+
+class TestWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The webhook may be named in the query instead."""
+
+    id: str | None = None
+    webhook_id: str | None = None
+
+
+class Webhook(Struct, frozen=True, kw_only=True):
+    id: str
+    url: str
+    events: list[str]
+    description: str
+    status: str
+    created_at: datetime
+
+
+class CreatedWebhook(Webhook, frozen=True, kw_only=True):
+    """The one reply that holds the secret."""
+
+    secret: str
+
+
+class Webhooks(Struct, frozen=True, kw_only=True):
+    data: list[Webhook]
+    total: int
+    limit: int
+    offset: int
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    number: int
+    at: datetime
+    status_code: int | None
+    latency_ms: float
+    error: str | None
+    response_excerpt: str
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """`id` is what the receiver sees as X-KlairoAI-Delivery."""
+
+    id: str
+    webhook_id: str
+    event: str
+    event_id: str
+    status: str
+    attempts: list[Attempt]
+    created_at: datetime
+    next_attempt_at: datetime | None
+
+
+class Deliveries(Struct, frozen=True):
+    data: list[Delivery]
+    total: int

@@ -1,0 +1,33 @@
+"""Klu's routes, one module per noun: decode, translate, ask, translate back."""
+
+from services.gateway.dialects.klu.routes import (
+    actions,
+    apps,
+    contexts,
+    data,
+    documents,
+    feedback,
+    models,
+    providers,
+    runs,
+    sessions,
+    uploads,
+    workspaces,
+)
+from services.gateway.http.voices import listed
+
+ROUTES = listed(
+    runs.routes,
+    actions.routes,
+    apps.routes,
+    contexts.routes,
+    documents.routes,
+    uploads.routes,
+    data.routes,
+    feedback.routes,
+    sessions.routes,
+    models.routes,
+    providers.routes,
+    workspaces.routes,
+)
+OPEN_ROUTES = listed(runs.open_routes, uploads.open_routes)

@@ -1,0 +1,76 @@
+"""Actions, their contexts, and the data points of their runs."""
+
+import asyncio
+
+from aiohttp import web
+
+from libs.contracts import actions, contexts, runs
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.engine import ask
+from services.gateway.http import paging, params, reply
+from services.gateway.http.body import read
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+def _asked(request: web.Request) -> actions.GetAction:
+    return actions.GetAction(request[CALLER].workspace_id, params.in_path(request, "action"))
+
+
+@routes.post("/v1/actions/create")
+async def create_action(request: web.Request) -> web.Response:
+    wanted = translate.actions.create(request[CALLER], await read(request, wire.actions.CreateAction))
+    return reply.json(translate.actions.reply(await ask(request, actions.CREATE, wanted)))
+
+
+@routes.get("/v1/actions")
+async def list_actions(request: web.Request) -> web.Response:
+    slice = paging.slice_of(request)
+    page = await ask(request, actions.PAGE, actions.PageActions(request[CALLER].workspace_id, slice=slice))
+    return lists.envelope(page, slice, translate.actions.reply)
+
+
+@routes.get("/v1/actions/{guid}")
+async def get_action(request: web.Request) -> web.Response:
+    return reply.json(translate.actions.reply(await ask(request, actions.GET, _asked(request))))
+
+
+@routes.put("/v1/actions/{guid}")
+async def update_action(request: web.Request) -> web.Response:
+    wanted = translate.actions.update(_asked(request), await read(request, wire.actions.UpdateAction))
+    return reply.json(translate.actions.reply(await ask(request, actions.UPDATE, wanted)))
+
+
+@routes.delete("/v1/actions/{guid}")
+async def delete_action(request: web.Request) -> web.Response:
+    return reply.json(translate.actions.reply(await ask(request, actions.DELETE, _asked(request))))
+
+
+@routes.get("/v1/actions/{guid}/context")
+async def get_context(request: web.Request) -> web.Response:
+    asked = _asked(request)
+    action = await ask(request, actions.GET, asked)
+    known = await asyncio.gather(
+        *(ask(request, contexts.GET, contexts.GetContext(asked.workspace_id, id)) for id in action.context_ids)
+    )
+    return reply.json([translate.contexts.reply(context) for context in known])
+
+
+@routes.put("/v1/actions/{guid}/context")
+async def set_context(request: web.Request) -> web.Response:
+    wanted = translate.actions.set_context(_asked(request), await read(request, wire.actions.SetContext))
+    await ask(request, actions.UPDATE, wanted)
+    return reply.json(True)
+
+
+@routes.get("/v1/actions/{guid}/data")
+async def list_data(request: web.Request) -> web.Response:
+    """The Python SDK parses an object, the JavaScript one (over axios) a list."""
+    asked = _asked(request)
+    await ask(request, actions.GET, asked)
+    wanted = runs.PageRuns(asked.workspace_id, action_id=asked.action_id, slice=lists.whole(request))
+    found = await points.listed(request, wanted)
+    bare = "axios" in request.headers.get("User-Agent", "")
+    return reply.json(found.items if bare else wire.pages.Rows(found.items))

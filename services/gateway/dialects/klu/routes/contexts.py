@@ -1,0 +1,88 @@
+"""Contexts: libraries of documents, and how far their reading is."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from libs.contracts import contexts, documents
+from libs.contracts.paging import Slice
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import lists, uploads
+from services.gateway.engine import ask
+from services.gateway.http import paging, params, reply
+from services.gateway.http.body import read
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+def asked(request: web.Request) -> contexts.GetContext:
+    return contexts.GetContext(request[CALLER].workspace_id, params.in_path(request, "context"))
+
+
+@routes.post("/v1/context")
+@routes.post("/v1/contexts")
+async def create_context(request: web.Request) -> web.Response:
+    body = await read(request, wire.contexts.CreateContext)
+    urls = uploads.resolved(request, body.files or [])
+    made = await ask(request, contexts.CREATE, translate.contexts.create(request[CALLER], body))
+    if urls:
+        await ask(request, documents.ADD_FILES, documents.AddFiles(made.workspace_id, made.id, urls))
+    return reply.json(translate.contexts.reply(made))
+
+
+@routes.get("/v1/context")
+@routes.get("/v1/contexts")
+async def list_contexts(request: web.Request) -> web.Response:
+    wanted = contexts.PageContexts(request[CALLER].workspace_id, lists.whole(request))
+    page = await ask(request, contexts.PAGE, wanted)
+    return reply.json([translate.contexts.reply(context) for context in page.items])
+
+
+@routes.get("/v1/context/{guid}")
+@routes.get("/v1/contexts/{guid}")
+async def get_context(request: web.Request) -> web.Response:
+    return reply.json(translate.contexts.reply(await ask(request, contexts.GET, asked(request))))
+
+
+@routes.put("/v1/context/{guid}")
+@routes.put("/v1/contexts/{guid}")
+async def update_context(request: web.Request) -> web.Response:
+    wanted = translate.contexts.update(asked(request), await read(request, wire.contexts.UpdateContext))
+    return reply.json(translate.contexts.reply(await ask(request, contexts.UPDATE, wanted)))
+
+
+@routes.delete("/v1/context/{guid}")
+@routes.delete("/v1/contexts/{guid}")
+async def delete_context(request: web.Request) -> web.Response:
+    return reply.json(translate.contexts.reply(await ask(request, contexts.DELETE, asked(request))))
+
+
+@routes.post("/v1/context/{guid}/add_files")
+@routes.post("/v1/contexts/{guid}/add_files")
+async def add_files(request: web.Request) -> web.Response:
+    context = asked(request)
+    urls = uploads.resolved(request, (await read(request, wire.contexts.AddFiles)).files)
+    await ask(request, documents.ADD_FILES, documents.AddFiles(context.workspace_id, context.context_id, urls))
+    return reply.json(translate.contexts.reply(await ask(request, contexts.GET, context)))
+
+
+@routes.post("/v1/context/{guid}/status")
+@routes.post("/v1/contexts/{guid}/status")
+async def context_status(request: web.Request) -> web.Response:
+    context = asked(request)
+    await ask(request, contexts.GET, context)
+    return reply.json(translate.contexts.overall([status async for status in _statuses(request, context)]))
+
+
+async def _statuses(request: web.Request, context: contexts.GetContext) -> AsyncIterator[documents.Status]:
+    """Of every document, page by page."""
+    offset, total = 0, 1
+    while offset < total:
+        slice = Slice(offset, paging.MOST)
+        page = await ask(
+            request, documents.PAGE, documents.PageDocuments(context.workspace_id, context.context_id, slice)
+        )
+        for document in page.items:
+            yield document.status
+        offset, total = offset + paging.MOST, page.total

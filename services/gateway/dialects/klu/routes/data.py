@@ -1,0 +1,37 @@
+"""Data points. Their address is also the feedback URL: what is sent to it is said of them."""
+
+from aiohttp import web
+
+from libs.contracts import feedback, runs
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import points
+from services.gateway.engine import ask
+from services.gateway.http import params, reply
+from services.gateway.http.body import read
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+def _asked(request: web.Request) -> runs.GetRun:
+    return runs.GetRun(request[CALLER].workspace_id, params.in_path(request, "data point"))
+
+
+@routes.get("/v1/data/{guid}")
+async def get_data_point(request: web.Request) -> web.Response:
+    return reply.json(await points.one(request, _asked(request)))
+
+
+@routes.post("/v1/data/{guid}")
+@routes.put("/v1/data/{guid}")
+async def rate_data_point(request: web.Request) -> web.Response:
+    asked, body = _asked(request), await read(request, wire.feedback.CreateFeedback)
+    said = await ask(request, feedback.CREATE, translate.feedback.create(request[CALLER], body, asked.run_id))
+    return reply.json(translate.feedback.echoed(said, body.value))
+
+
+@routes.post("/v1/data/{guid}/cancel")
+async def cancel(request: web.Request) -> web.Response:
+    asked = _asked(request)
+    await ask(request, runs.CANCEL, asked)
+    return reply.json(await points.one(request, asked))

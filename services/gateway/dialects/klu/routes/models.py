@@ -1,0 +1,62 @@
+"""Models."""
+
+from aiohttp import web
+
+from libs.contracts import models
+from libs.contracts.paging import Page, Slice
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.engine import ask
+from services.gateway.http import paging, params, reply
+from services.gateway.http.body import read
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+def _asked(request: web.Request) -> models.GetModel:
+    return models.GetModel(request[CALLER].workspace_id, params.in_path(request, "model"))
+
+
+async def page_of(request: web.Request, slice: Slice) -> Page[models.Model]:
+    return await ask(request, models.PAGE, models.PageModels(request[CALLER].workspace_id, slice))
+
+
+@routes.get("/v1/models")
+async def list_models(request: web.Request) -> web.Response:
+    page = await page_of(request, paging.slice_of(request, default=500))
+    return reply.json([translate.models.reply(model) for model in page.items])
+
+
+@routes.post("/v1/models")
+async def create_model(request: web.Request) -> web.Response:
+    wanted = translate.models.create(request[CALLER], await read(request, wire.models.CreateModel))
+    return reply.json(translate.models.reply(await ask(request, models.CREATE, wanted)))
+
+
+@routes.get("/v1/models/default")
+@routes.get("/v1/models/models/default")
+async def get_default_model(request: web.Request) -> web.Response:
+    """The second address is what the JavaScript SDK asks for."""
+    asked = models.GetModel(request[CALLER].workspace_id)
+    return reply.json(translate.models.reply(await ask(request, models.GET, asked)))
+
+
+@routes.get("/v1/models/{guid}")
+async def get_model(request: web.Request) -> web.Response:
+    return reply.json(translate.models.reply(await ask(request, models.GET, _asked(request))))
+
+
+@routes.put("/v1/models/{guid}")
+async def update_model(request: web.Request) -> web.Response:
+    asked, body = _asked(request), await read(request, wire.models.UpdateModel)
+    model = await ask(request, models.GET, asked)
+    if (provider := translate.models.update_its_provider(model, asked, body)) is not None:
+        await ask(request, models.UPDATE_PROVIDER, provider)
+    if (changes := translate.models.update(asked, body)) is not None:
+        await ask(request, models.UPDATE, changes)
+    return reply.json(translate.models.reply(await ask(request, models.GET, asked)))
+
+
+@routes.delete("/v1/models/{guid}")
+async def delete_model(request: web.Request) -> web.Response:
+    return reply.json(translate.models.reply(await ask(request, models.DELETE, _asked(request))))

@@ -1,0 +1,48 @@
+"""Providers of models, each answered with the models it serves."""
+
+from aiohttp import web
+
+from libs.contracts import models
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import lists
+from services.gateway.dialects.klu.routes.models import page_of
+from services.gateway.engine import ask
+from services.gateway.http import params, reply
+from services.gateway.http.body import read
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+def _asked(request: web.Request) -> models.GetProvider:
+    return models.GetProvider(request[CALLER].workspace_id, params.in_path(request, "provider"))
+
+
+async def _with_models(request: web.Request, provider: models.Provider) -> web.Response:
+    known = await page_of(request, lists.whole(request))
+    return reply.json(translate.models.with_models(provider, known.items))
+
+
+@routes.get("/v1/models/provider")
+async def list_providers(request: web.Request) -> web.Response:
+    wanted = models.PageProviders(request[CALLER].workspace_id, lists.whole(request))
+    page = await ask(request, models.PAGE_PROVIDERS, wanted)
+    return reply.json([translate.models.provider(provider) for provider in page.items])
+
+
+@routes.post("/v1/models/provider")
+async def create_provider(request: web.Request) -> web.Response:
+    wanted = translate.models.create_provider(request[CALLER], await read(request, wire.models.CreateProvider))
+    return await _with_models(request, await ask(request, models.CREATE_PROVIDER, wanted))
+
+
+@routes.put("/v1/models/provider/{guid}")
+async def update_provider(request: web.Request) -> web.Response:
+    wanted = translate.models.update_provider(_asked(request), await read(request, wire.models.UpdateProvider))
+    return await _with_models(request, await ask(request, models.UPDATE_PROVIDER, wanted))
+
+
+@routes.delete("/v1/models/provider/{guid}")
+async def delete_provider(request: web.Request) -> web.Response:
+    await ask(request, models.DELETE_PROVIDER, _asked(request))
+    return reply.json("Success")

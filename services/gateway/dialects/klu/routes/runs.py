@@ -1,0 +1,106 @@
+"""Running an action, and reading the run: at once, as a stream, or later."""
+
+from contextlib import aclosing
+from functools import partial
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import structs
+
+from libs.contracts import runs
+from libs.contracts.faults import Code, Fault
+from services.gateway import running
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.auth import PREFIX
+from services.gateway.engine import ENGINE, ask
+from services.gateway.http import links, params, reply, sse
+from services.gateway.http.body import read
+from services.gateway.http.pacing import Paced
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+open_routes = web.RouteTableDef()
+
+_ABOUT = b"klu stream"
+_STREAM_SECONDS = 24 * 3600
+
+
+@routes.post("/v1/actions")
+async def run_action(request: web.Request) -> web.Response:
+    return await _run(request, await read(request, wire.runs.RunAction))
+
+
+@routes.post("/v1/actions/{guid}/prompt")
+async def prompt_action(request: web.Request) -> web.Response:
+    body = await read(request, wire.runs.RunAction)
+    return await _run(request, structs.replace(body, action=request.match_info["guid"]))
+
+
+async def _run(request: web.Request, body: wire.runs.RunAction) -> web.Response:
+    streaming = translate.values.flag(body.streaming, "streaming")
+    run = await running.start(request, translate.runs.start(request[CALLER], body))
+    answer = translate.runs.reply(run, _links(request, run), streaming)
+    return reply.json(answer if request.path.endswith("/") else translate.runs.page_reply(answer))
+
+
+def _links(request: web.Request, run: runs.Run) -> translate.runs.Links:
+    start = f"{links.base(request, PREFIX)}/v1"
+    data = f"{start}/data/{run.id}"
+    stream = "" if run.mode is runs.Mode.BLOCKING else f"{start}/stream/{_token(request, run)}"
+    return translate.runs.Links(feedback=data, result=f"{data}/result", stream=stream)
+
+
+def _token(request: web.Request, run: runs.Run) -> str:
+    about = run.workspace_id.bytes + run.id.bytes
+    return request.app[ENGINE].sealer.token(about, about=_ABOUT, seconds=_STREAM_SECONDS)
+
+
+@routes.get("/v1/data/{guid}/result")
+async def result(request: web.Request) -> web.Response:
+    asked = runs.GetRun(request[CALLER].workspace_id, params.in_path(request, "data point"))
+    return reply.json(translate.runs.result(await ask(request, runs.GET, asked)))
+
+
+@open_routes.get("/v1/stream/{token}", allow_head=False)
+async def stream(request: web.Request) -> web.StreamResponse:
+    """An address that is no right to a run gets a stream too: at any other answer the SDKs raise."""
+    cursor = _cursor(request)
+    async with request.app[ENGINE].streams.open(request) as stream:
+        if cursor is None:
+            await stream.write(translate.events.NOTHING)
+        else:
+            await _follow(request, stream, cursor)
+    return stream.response
+
+
+def _cursor(request: web.Request) -> runs.Cursor | None:
+    try:
+        right = request.app[ENGINE].sealer.read_token(request.match_info["token"], about=_ABOUT)
+    except Fault:
+        return None
+    workspace_id, run_id = UUID(bytes=right[:16]), UUID(bytes=right[16:])
+    place = sse.resumed(request, run_id) or sse.Place(run_id)
+    return runs.Cursor(workspace_id, run_id, place.attempt, place.n)
+
+
+async def _follow(request: web.Request, stream: sse.Stream, cursor: runs.Cursor) -> None:
+    if not cursor.after:
+        await stream.write(translate.events.BEGIN)
+    frames = request.app[ENGINE].feeds.follow(cursor)
+    try:
+        async with aclosing(frames), Paced(stream, partial(translate.events.of, cursor.run_id)) as paced:
+            ended = False
+            async for frame in frames:
+                await paced.send(frame)
+                ended = frame.ends
+        if not ended:
+            await stream.write(translate.events.NOTHING)
+    except Fault as fault:
+        await _tell(stream, fault)
+
+
+async def _tell(stream: sse.Stream, fault: Fault) -> None:
+    if fault.code is Code.NOT_FOUND:
+        await stream.write(translate.events.NOTHING)
+    else:
+        await stream.write(translate.events.failure(fault.failure()))

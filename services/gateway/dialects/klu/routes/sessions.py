@@ -1,0 +1,53 @@
+"""Sessions, and the data points of their turns."""
+
+from aiohttp import web
+
+from libs.contracts import runs, sessions
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.engine import ask
+from services.gateway.http import paging, params, reply
+from services.gateway.http.body import read_optional
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+def _asked(request: web.Request) -> sessions.GetSession:
+    return sessions.GetSession(request[CALLER].workspace_id, params.in_path(request, "session"))
+
+
+@routes.post("/v1/sessions")
+async def create_session(request: web.Request) -> web.Response:
+    wanted = translate.sessions.create(request[CALLER], await read_optional(request, wire.sessions.CreateSession))
+    return reply.json(translate.sessions.reply(await ask(request, sessions.CREATE, wanted)))
+
+
+@routes.get("/v1/sessions")
+async def list_sessions(request: web.Request) -> web.Response:
+    slice = paging.slice_of(request)
+    wanted = sessions.PageSessions(
+        request[CALLER].workspace_id,
+        action_id=translate.values.reference(request.query.get("action"), "action"),
+        end_user=request.query.get("extUserId") or None,
+        slice=slice,
+    )
+    return lists.envelope(await ask(request, sessions.PAGE, wanted), slice, translate.sessions.reply)
+
+
+@routes.get("/v1/sessions/{guid}")
+async def get_session(request: web.Request) -> web.Response:
+    return reply.json(translate.sessions.reply(await ask(request, sessions.GET, _asked(request))))
+
+
+@routes.delete("/v1/sessions/{guid}")
+async def delete_session(request: web.Request) -> web.Response:
+    return reply.json(translate.sessions.reply(await ask(request, sessions.DELETE, _asked(request))))
+
+
+@routes.get("/v1/sessions/{guid}/data")
+async def list_data_of_session(request: web.Request) -> web.Response:
+    asked, slice = _asked(request), paging.slice_of(request)
+    await ask(request, sessions.GET, asked)
+    wanted = runs.PageRuns(asked.workspace_id, session_id=asked.session_id, slice=slice)
+    return lists.envelope(await points.listed(request, wanted), slice, lambda point: point)

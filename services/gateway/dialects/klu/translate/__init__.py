@@ -1,0 +1,36 @@
+"""Between Klu's JSON and the engine's contracts, both ways: pure functions, one module per noun.
+
+They raise nothing but Fault: INVALID and NOT_FOUND, with the field that is wrong.
+"""
+
+from services.gateway.dialects.klu.translate import (
+    actions,
+    apps,
+    contexts,
+    data,
+    documents,
+    events,
+    feedback,
+    models,
+    pages,
+    runs,
+    sessions,
+    values,
+    workspaces,
+)
+
+__all__ = [
+    "actions",
+    "apps",
+    "contexts",
+    "data",
+    "documents",
+    "events",
+    "feedback",
+    "models",
+    "pages",
+    "runs",
+    "sessions",
+    "values",
+    "workspaces",
+]

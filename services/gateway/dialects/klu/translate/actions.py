@@ -1,0 +1,146 @@
+"""Actions."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from libs.contracts import actions
+from libs.contracts.faults import Code, Fault
+from services.gateway.dialects.klu import wire
+from services.gateway.dialects.klu.translate import values
+from services.gateway.directory.callers import Caller
+from services.gateway.http import params
+
+# Klu's name of a parameter and ours; the SDKs send either spelling. `eed` is where one of them looks for the seed.
+_CAMEL = {
+    "temperature": "temperature",
+    "topP": "top_p",
+    "maxResponseLength": "max_tokens",
+    "stopSequence": "stop",
+    "presencePenalty": "presence_penalty",
+    "frequencyPenalty": "frequency_penalty",
+    "numRetries": "retries",
+    "timeout": "timeout",
+    "seed": "seed",
+    "responseFormat": "response_format",
+    "logitBias": "logit_bias",
+}
+_SNAKE = {"max_response_length": "max_tokens", "stop_sequence": "stop", "num_retries": "retries"}
+_PARAMETERS = _CAMEL | {name: name for name in _CAMEL.values()} | _SNAKE
+_TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(actions.Parameters)}
+
+
+def create(caller: Caller, body: wire.actions.CreateAction) -> actions.CreateAction:
+    prompt, system = _prompt(body.prompt)
+    return actions.CreateAction(
+        workspace_id=caller.workspace_id,
+        app_id=values.required(body.app, "app"),
+        name=body.name,
+        prompt=prompt,
+        kind=body.action_type or "prompt",
+        description=body.description or "",
+        system_message=body.system_message or system,
+        model_id=values.reference(body.model, "model"),
+        parameters=parameters(body.model_config or {}),
+        metadata=body.meta_data or {},
+        created_by=caller.account_id,
+    )
+
+
+def update(asked: actions.GetAction, body: wire.actions.UpdateAction) -> actions.UpdateAction:
+    prompt, system = (UNSET, "") if body.prompt is None else _prompt(body.prompt)
+    return actions.UpdateAction(
+        workspace_id=asked.workspace_id,
+        action_id=asked.action_id,
+        name=values.kept(body.name),
+        prompt=prompt,
+        kind=values.kept(body.action_type),
+        description=values.kept(body.description),
+        system_message=values.kept(body.system_message or system or body.system_message),
+        model_id=_model(body.model),
+        parameters=UNSET if body.model_config is None else parameters(body.model_config),
+        metadata=values.kept(body.meta_data),
+    )
+
+
+def _model(text: str | None) -> Any | UnsetType:
+    return values.reference(text, "model") if text else UNSET
+
+
+def set_context(asked: actions.GetAction, body: wire.actions.SetContext) -> actions.UpdateAction:
+    contexts = [params.guid(text, "context", field="context") for text in body.context]
+    return actions.UpdateAction(asked.workspace_id, asked.action_id, context_ids=contexts)
+
+
+def _prompt(prompt: str | list[wire.runs.Message]) -> tuple[str, str]:
+    """The template and the system message. A chat action's prompt is a list of messages."""
+    if isinstance(prompt, str):
+        return prompt, ""
+    for place, message in enumerate(prompt):
+        if message.role not in ("system", "user"):
+            raise Fault(
+                Code.INVALID,
+                f"A prompt holds system and user messages; {message.role} messages come with a run, in `messages`.",
+                field=f"prompt[{place}].role",
+            )
+    return _joined(prompt, "user"), _joined(prompt, "system")
+
+
+def _joined(messages: Iterable[wire.runs.Message], role: str) -> str:
+    return "\n\n".join(message.content for message in messages if message.role == role)
+
+
+def parameters(config: dict[str, Any]) -> actions.Parameters:
+    """Klu's model configuration. What it does not name stays the provider's; a key that is none of Klu's is ignored."""
+    known = {_PARAMETERS[key]: _parameter(key, value) for key, value in config.items() if key in _PARAMETERS}
+    return actions.Parameters(**known)
+
+
+def _parameter(key: str, value: Any) -> Any:
+    name = _PARAMETERS[key]
+    try:
+        return msgspec.convert(_unified(name, value), _TYPES[name])
+    except msgspec.ValidationError as error:
+        raise Fault(Code.INVALID, f"{error}.".replace("`", "'"), field=f"model_config.{key}") from None
+
+
+def _unified(name: str, value: Any) -> Any:
+    match name, value:
+        case "stop", str():
+            return [value] if value else None
+        case "stop" | "logit_bias", []:
+            return None
+        case "response_format", str():
+            return {"type": value} if value else None
+        case _:
+            return value
+
+
+def config(parameters: actions.Parameters) -> dict[str, Any]:
+    shown = {key: getattr(parameters, name) for key, name in _CAMEL.items()}
+    format = shown["responseFormat"]
+    if format and format.keys() == {"type"}:
+        shown["responseFormat"] = format["type"]
+    return shown | {"eed": parameters.seed}
+
+
+def reply(action: actions.Action) -> wire.actions.Action:
+    return wire.actions.Action(
+        guid=str(action.id),
+        name=action.name,
+        app=str(action.app_id),
+        model=values.spelled(action.model_id),
+        action_type=action.kind,
+        prompt=action.prompt,
+        system_message=action.system_message,
+        description=action.description,
+        model_config=config(action.parameters),
+        meta_data=action.metadata,
+        version=action.version,
+        version_guid=str(action.version_id),
+        created_by_id=values.spelled(action.created_by),
+        created_at=action.created_at,
+        updated_at=action.updated_at,
+    )

@@ -1,0 +1,118 @@
+"""Running an action: what was asked as a run to start, and a run as the three answers Klu gives."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from libs.contracts import ids, runs, search
+from libs.contracts.faults import Code, Fault, not_found
+from services.gateway.dialects.klu import wire
+from services.gateway.dialects.klu.translate import values
+from services.gateway.directory.callers import Caller
+from services.gateway.http import params
+
+VOICE = "klu"
+_PENDING = "PENDING"
+_STATUS = {
+    runs.Status.QUEUED: _PENDING,
+    runs.Status.RUNNING: _PENDING,
+    runs.Status.SUCCEEDED: "SUCCESS",
+    runs.Status.FAILED: "FAILURE",
+    runs.Status.CANCELLED: "FAILURE",
+}
+# Old clients take an empty `msg` for a failure.
+_STREAMING = "Generation started: read it from the streaming URL."
+_ACCEPTED = "Generation accepted: ask the result URL for it."
+
+
+class Links(Struct, frozen=True):
+    """Absolute addresses of one run."""
+
+    feedback: str
+    result: str
+    stream: str
+
+
+def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
+    if body.experiment:
+        raise _no_experiment(body.experiment)
+    return runs.StartRun(
+        workspace_id=caller.workspace_id,
+        run_id=ids.new(),
+        action_id=values.required(body.action or body.agent, "action"),
+        inputs=_inputs(body),
+        voice=VOICE,
+        mode=_mode(body),
+        session_id=values.reference(body.session, "session"),
+        messages=[runs.Message(message.role, message.content) for message in body.messages or []],
+        conditions=_conditions(body.metadata_filter),
+        cache=values.flag(body.cache, "cache"),
+        environment=body.environment or None,
+        end_user="" if body.ext_user_id is None else str(body.ext_user_id),
+    )
+
+
+def _no_experiment(text: str) -> Fault:
+    fault = not_found("experiment", params.shown(text))
+    return Fault(fault.code, fault.message, field="experiment")
+
+
+def _inputs(body: wire.runs.RunAction) -> str | dict[str, Any]:
+    given = body.input if body.input is not None else body.prompt
+    if given is None and not body.messages:
+        raise Fault(Code.INVALID, "This field is required.", field="input")
+    return "" if given is None else given
+
+
+def _mode(body: wire.runs.RunAction) -> runs.Mode:
+    """A run asked for as both can be read as both: it goes on without a reader."""
+    streaming = values.flag(body.streaming, "streaming")
+    if values.flag(body.async_mode, "async_mode"):
+        return runs.Mode.ASYNC
+    return runs.Mode.STREAMING if streaming else runs.Mode.BLOCKING
+
+
+def _conditions(filter: dict[str, Any] | None) -> dict[str, Any] | None:
+    if not filter:
+        return None
+    search.conditions(filter)
+    return filter
+
+
+def reply(run: runs.Run, links: Links, streaming: bool) -> wire.runs.RunReply:
+    """`streaming`: the client asked to read it from a stream."""
+    blocking = run.mode is runs.Mode.BLOCKING
+    return wire.runs.RunReply(
+        msg=run.output if blocking else _STREAMING if streaming else _ACCEPTED,
+        streaming=streaming,
+        data_guid=str(run.id),
+        feedback_url=links.feedback,
+        result_url=links.result if run.mode is runs.Mode.ASYNC else None,
+        streaming_url=links.stream if streaming else None,
+    )
+
+
+def page_reply(reply: wire.runs.RunReply) -> wire.runs.PageRunReply:
+    """The same with the API page's name of the streaming URL beside the SDKs'."""
+    return wire.runs.PageRunReply(
+        msg=reply.msg,
+        streaming=reply.streaming,
+        data_guid=reply.data_guid,
+        feedback_url=reply.feedback_url,
+        result_url=reply.result_url,
+        streaming_url=reply.streaming_url,
+        stream_url=reply.streaming_url,
+    )
+
+
+def result(run: runs.Run) -> wire.runs.Result:
+    match run.status:
+        case runs.Status.SUCCEEDED:
+            msg = run.output
+        case runs.Status.FAILED:
+            msg = run.failure.message if run.failure else "The generation failed."
+        case runs.Status.CANCELLED:
+            msg = "The generation was cancelled."
+        case _:
+            msg = "The generation is still under way."
+    return wire.runs.Result(msg, _STATUS[run.status])

@@ -1,0 +1,49 @@
+"""Single values, as several nouns need them."""
+
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec import UNSET, UnsetType
+
+from libs.contracts.faults import Code, Fault
+from services.gateway.http import params
+
+T = TypeVar("T")
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off", "", "none", "null"})
+
+
+def flag(value: bool | str | int | None, name: str) -> bool:
+    """Clients write booleans as words and numbers too. Raises Fault INVALID."""
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word not in _TRUE | _FALSE:
+            raise Fault(Code.INVALID, f"Expected true or false, got {params.shown(value)!r}.", field=name)
+        return word in _TRUE
+    return bool(value)
+
+
+def kept(value: T | None) -> T | UnsetType:
+    """In an update null stands for what was not sent."""
+    return UNSET if value is None else value
+
+
+def kept_flag(value: bool | str | int | None, name: str) -> bool | UnsetType:
+    return UNSET if value is None else flag(value, name)
+
+
+def spelled(id: UUID | None) -> str | None:
+    return None if id is None else str(id)
+
+
+def reference(text: str | None, noun: str) -> UUID | None:
+    """The id that a body names under `noun`; none where it names none. Raises Fault NOT_FOUND."""
+    return params.guid(text, noun, field=noun) if text else None
+
+
+def required(text: str | None, noun: str) -> UUID:
+    """Raises Fault INVALID where it is missing, NOT_FOUND where it is no id."""
+    if not text:
+        raise Fault(Code.INVALID, "This field is required.", field=noun)
+    return params.guid(text, noun, field=noun)

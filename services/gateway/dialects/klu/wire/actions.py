@@ -1,0 +1,57 @@
+"""Actions and their model configuration."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from services.gateway.dialects.klu.wire.runs import Message
+
+Kind = Literal["prompt", "chat"]
+
+
+class CreateAction(Struct, frozen=True, kw_only=True):
+    name: str
+    prompt: str | list[Message]
+    app: str
+    model: str | None = None
+    action_type: Kind | None = None
+    description: str | None = None
+    system_message: str | None = None
+    model_config: dict[str, Any] | None = None
+    meta_data: dict[str, Any] | None = None
+
+
+class UpdateAction(Struct, frozen=True, kw_only=True):
+    """What is missing or null stays as it is."""
+
+    name: str | None = None
+    prompt: str | list[Message] | None = None
+    model: str | None = None
+    action_type: Kind | None = None
+    description: str | None = None
+    system_message: str | None = None
+    model_config: dict[str, Any] | None = None
+    meta_data: dict[str, Any] | None = None
+
+
+class SetContext(Struct, frozen=True):
+    context: list[str]
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    guid: str
+    name: str
+    app: str
+    model: str | None
+    action_type: str
+    prompt: str
+    system_message: str
+    description: str
+    model_config: dict[str, Any]
+    meta_data: dict[str, Any]
+    version: int
+    version_guid: str
+    created_by_id: str | None
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,74 @@
+"""Models and their providers. A key goes in whole and comes out as its last four characters."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from services.gateway.dialects.klu.wire.pages import CAMEL, Flag
+
+
+class CreateModel(Struct, frozen=True, kw_only=True):
+    llm: str
+    provider: str
+    key: str | None = None
+    url: str | None = None
+    nickname: str | None = None
+    default: Flag = None
+
+
+class UpdateModel(Struct, frozen=True, kw_only=True):
+    """`key` and `url` are those of the model's provider."""
+
+    llm: str | None = None
+    key: str | None = None
+    url: str | None = None
+    nickname: str | None = None
+    default: Flag = None
+
+
+class CreateProvider(Struct, frozen=True, kw_only=True):
+    provider: str
+    key: str | None = None
+    url: str | None = None
+    default: Flag = None
+
+
+class UpdateProvider(Struct, frozen=True, kw_only=True):
+    key: str | None = None
+    url: str | None = None
+    default: Flag = None
+
+
+class Model(Struct, frozen=True, kw_only=True, rename=CAMEL):
+    id: str
+    guid: str
+    llm: str
+    nickname: str
+    provider: str
+    provider_guid: str
+    key: str
+    url: str
+    default: bool
+    context_window: int
+    created_by_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Provider(Struct, frozen=True, kw_only=True, rename=CAMEL):
+    id: str
+    guid: str
+    name: str
+    provider: str
+    nickname: str
+    key: str
+    url: str
+    default: bool
+    created_by_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProviderWithModels(Struct, frozen=True):
+    provider: Provider
+    models: list[Model]

@@ -1,0 +1,1 @@
+"""Directory: who you are. Workspaces, accounts, their members, API keys and plans."""

@@ -1,0 +1,105 @@
+"""The command line of `admin`, from its words to the function that does the work."""
+
+import argparse
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from libs.postgres.database import Database
+from services.gateway.directory.admin import commands
+from services.gateway.directory.admin.output import Answer
+
+Work = Callable[[Database, argparse.Namespace], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Command:
+    work: Work
+    options: argparse.Namespace
+
+
+def parse(argv: Sequence[str]) -> Command:
+    """Ends the process with the usage where the words make no command."""
+    options = _parser().parse_args(argv)
+    return Command(options.work, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.gateway admin",
+        description="Accounts, workspaces, keys and plans of this installation. Reads POSTGRES_DSN.",
+    )
+    nouns = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _bootstrap(nouns)
+    _workspaces(nouns)
+    _accounts(nouns)
+    _keys(nouns)
+    _passwords(nouns)
+    _plans(nouns)
+    return parser
+
+
+def _bootstrap(nouns: Any) -> None:
+    command = _command(nouns, "bootstrap", commands.bootstrap, "make the first account, workspace and key, once")
+    command.add_argument("--email", required=True, help="address of the account")
+    command.add_argument("--workspace", default="Main", metavar="NAME", help="name of the workspace (Main)")
+    command.add_argument("--password-file", metavar="FILE", help="file with the account's password")
+    command.add_argument("--key-file", metavar="FILE", help="file with the API key to use, instead of a new one")
+
+
+def _workspaces(nouns: Any) -> None:
+    verbs = _verbs(nouns, "workspaces", "list and create workspaces")
+    _command(verbs, "list", commands.list_workspaces, "list all workspaces")
+    create = _command(verbs, "create", commands.create_workspace, "create a workspace")
+    create.add_argument("name")
+    create.add_argument("--plan", help="name of its plan (enterprise)")
+
+
+def _accounts(nouns: Any) -> None:
+    verbs = _verbs(nouns, "accounts", "list and create accounts")
+    _command(verbs, "list", commands.list_accounts, "list all accounts")
+    create = _command(verbs, "create", commands.create_account, "create an account")
+    create.add_argument("email")
+    create.add_argument("--name", default="", help="the person's name")
+    create.add_argument("--workspace", help="make it a member of this workspace (id, name or slug)")
+    create.add_argument("--role", default="member", choices=("owner", "admin", "member"), help="as what (member)")
+
+
+def _keys(nouns: Any) -> None:
+    verbs = _verbs(nouns, "keys", "list, create and revoke API keys")
+    listing = _command(verbs, "list", commands.list_keys, "list API keys")
+    listing.add_argument("--workspace", help="of this workspace alone (id, name or slug)")
+    create = _command(verbs, "create", commands.create_key, "create an API key and show it, this once")
+    create.add_argument("--workspace", required=True, help="workspace it opens (id, name or slug)")
+    create.add_argument("--name", default="api", help="what it is for (api)")
+    create.add_argument("--email", help="account it belongs to")
+    create.add_argument("--key-file", metavar="FILE", help="file with the API key to use, instead of a new one")
+    revoke = _command(verbs, "revoke", commands.revoke_key, "refuse a key from now on")
+    revoke.add_argument("id", help="id of the key, as listed")
+
+
+def _passwords(nouns: Any) -> None:
+    verbs = _verbs(nouns, "passwords", "set passwords")
+    change = _command(verbs, "set", commands.set_password, "set an account's password")
+    change.add_argument("email")
+    change.add_argument("--password-file", metavar="FILE", help="file with the password; asked for without it")
+
+
+def _plans(nouns: Any) -> None:
+    verbs = _verbs(nouns, "plans", "list plans, and put workspaces on them")
+    _command(verbs, "list", commands.list_plans, "list all plans")
+    change = _command(verbs, "set", commands.set_plan, "put a workspace on a plan")
+    change.add_argument("workspace", help="id, name or slug")
+    change.add_argument("plan")
+
+
+def _verbs(nouns: Any, noun: str, help: str) -> Any:
+    parser = nouns.add_parser(noun, help=help, description=help)
+    return parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+
+def _command(nouns: Any, word: str, work: Work, help: str) -> argparse.ArgumentParser:
+    parser = nouns.add_parser(word, help=help, description=help)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(work=work)
+    return parser

@@ -1,0 +1,62 @@
+"""Workspaces and the accounts of their members: making and finding them, each idempotent by name or address."""
+
+import re
+from uuid import UUID
+
+from libs.contracts import ids
+from libs.contracts.faults import Code, Fault
+from libs.postgres.database import Connection
+from services.gateway.directory import store
+
+_WORDS = re.compile(r"[^\W_]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+async def make_workspace(connection: Connection, name: str, created_by: UUID | None = None) -> store.Workspace:
+    """The workspace of that name, made if there is none."""
+    slug = _slug(name)
+    made = await store.add_workspace(connection, ids.new(), name.strip(), slug, created_by)
+    found = made or await store.workspace_of_slug(connection, slug)
+    assert found is not None
+    return found
+
+
+async def find_workspace(connection: Connection, text: str) -> store.Workspace:
+    """By id, name or slug. Raises Fault NOT_FOUND."""
+    id = ids.parse(text)
+    found = await store.workspace(connection, id) if id else None
+    found = found or await store.workspace_of_slug(connection, _slug(text))
+    if found is None:
+        raise Fault(Code.NOT_FOUND, f"There is no workspace {text!r}.", field="workspace")
+    return found
+
+
+async def make_account(connection: Connection, email: str, name: str = "") -> store.Account:
+    """The account of that address, made if there is none. Raises Fault INVALID."""
+    address = _address(email)
+    made = await store.add_account(connection, ids.new(), address, name)
+    found = made or await store.account_of_email(connection, address)
+    assert found is not None
+    return found
+
+
+async def find_account(connection: Connection, email: str) -> store.Account:
+    """Raises Fault NOT_FOUND."""
+    found = await store.account_of_email(connection, _address(email))
+    if found is None:
+        raise Fault(Code.NOT_FOUND, f"There is no account {email!r}.", field="email")
+    return found
+
+
+def _slug(name: str) -> str:
+    slug = "-".join(_WORDS.findall(name.casefold()))[:80]
+    if not slug:
+        raise Fault(Code.INVALID, f"{name!r} is no name for a workspace: it needs a letter or a digit.", field="name")
+    return slug
+
+
+def _address(email: str) -> str:
+    address = email.strip().lower()
+    if not _EMAIL.fullmatch(address) or len(address) > 254:
+        raise Fault(Code.INVALID, f"{email!r} is no e-mail address.", field="email")
+    return address

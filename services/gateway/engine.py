@@ -1,0 +1,42 @@
+"""What a route works with, put together once by `build`."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+
+from libs.blobs import Blobs
+from libs.bus.bus import Bus
+from libs.bus.follow import Follower
+from libs.contracts.subjects import Rpc
+from libs.postgres.database import Database
+from libs.runtime.sealing import Sealer
+from services.gateway.directory.callers import Callers
+from services.gateway.http.sse import Streams
+
+Req = TypeVar("Req")
+Rep = TypeVar("Rep")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`feeds` follows runs over a connection of its own, `runs` waits for blocking ones, `run_seconds` at most."""
+
+    bus: Bus
+    runs: Follower
+    feeds: Follower
+    blobs: Blobs
+    database: Database
+    sealer: Sealer
+    callers: Callers
+    streams: Streams
+    public_url: str = ""
+    run_seconds: float = 600.0
+
+
+ENGINE = web.AppKey("engine", Engine)
+
+
+async def ask(request: web.Request, rpc: Rpc[Req, Rep], question: Req, *, timeout: float = 10.0) -> Rep:
+    """The answer of the service that owns `rpc`. Raises its Fault, UNAVAILABLE or TIMEOUT."""
+    return await request.app[ENGINE].bus.call(rpc, question, timeout=timeout)

@@ -1,0 +1,188 @@
+"""Bodies: the JSON of a request as a Struct, whatever was sent.
+
+A client gets its Struct of sound values, or a Fault that names the field: MALFORMED for what is no JSON, INVALID for
+what does not fit. Nothing that MessagePack or Postgres would refuse later gets past here.
+"""
+
+import functools
+import json
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from libs.contracts.faults import Code, Fault
+
+T = TypeVar("T")
+
+MOST_BYTES = 32 << 20
+_DEEPEST = 64
+_MOST_VALUES = 500_000
+_LEAST, _MOST = -(2**63), 2**64 - 1
+
+_ABOUT_A_FIELD = {
+    "Object missing required field": "This field is required.",
+    "Object contains unknown field": "There is no such field.",
+}
+_WORDS = {
+    "object": "an object",
+    "array": "a list",
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+}
+
+
+async def read(request: web.Request, type: type[T]) -> T:
+    """The body as `type`. Raises Fault MALFORMED, INVALID or TOO_LARGE."""
+    return decode(await _bytes(request), type)
+
+
+async def read_optional(request: web.Request, type: type[T]) -> T:
+    """Like `read`, where an empty body stands for `{}`."""
+    return decode(await _bytes(request) or b"{}", type)
+
+
+async def _bytes(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Fault(Code.TOO_LARGE, f"The body is larger than the {MOST_BYTES >> 20} MiB allowed.") from None
+    except web.RequestPayloadError:
+        raise Fault(Code.MALFORMED, "The body does not arrive as its headers announce it.") from None
+
+
+def decode(raw: bytes, type: type[T]) -> T:
+    try:
+        decoded = _decoder(type).decode(raw)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except RecursionError:
+        raise _too_deep() from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(raw, error) from None
+    _refuse_unsound(decoded)
+    return decoded
+
+
+@functools.cache
+def _decoder(type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type)
+
+
+def _too_deep() -> Fault:
+    return Fault(Code.MALFORMED, f"The body is nested more than {_DEEPEST} levels deep.")
+
+
+def _malformed(raw: bytes, error: Exception) -> Fault:
+    if not raw:
+        return Fault(Code.MALFORMED, "The body is empty: expected a JSON object.")
+    field = _lone_surrogate(raw)
+    if field is not None:
+        return Fault(Code.MALFORMED, "A half of a surrogate pair is no character.", field=field)
+    reason = (
+        "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error).removeprefix("JSON is malformed: ")
+    )
+    return Fault(Code.MALFORMED, f"The body is not valid JSON: {reason}.")
+
+
+def _lone_surrogate(raw: bytes) -> str | None:
+    """The field with half of a surrogate pair, which our decoder refuses without saying where."""
+    if b"\\ud" not in raw.lower():
+        return None
+    try:
+        parsed = json.loads(raw)
+        return next((path for path, text in _texts(parsed) if _is_broken(text)), None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    for where, found in _paths(value, path):
+        if isinstance(found, str):
+            yield where, found
+
+
+def _invalid(message: str) -> Fault:
+    """msgspec's "Expected `str`, got `int` - at `$.names[0]`" as a Fault that names `names[0]`."""
+    reason, _, place = message.partition(" - at `$")
+    path = place.rstrip("`").removeprefix(".").replace("[...]", "")
+    for start, sentence in _ABOUT_A_FIELD.items():
+        if reason.startswith(start):
+            name = reason.split("`")[1]
+            return Fault(Code.INVALID, sentence, field=f"{path}.{name}" if path else name)
+    return Fault(Code.INVALID, f"{_in_words(reason)}.", field=path or None)
+
+
+def _in_words(reason: str) -> str:
+    expected, _, given = reason.removeprefix("Expected `").partition("`, got `")
+    if not given:
+        return reason.replace("`", "'")
+    choices = " or ".join(_WORDS.get(word, word) for word in expected.split(" | "))
+    return f"Expected {choices}, got {_WORDS.get(given.rstrip('`'), given.rstrip('`'))}"
+
+
+def _refuse_unsound(body: Any) -> None:
+    """Refuses by level, so that depth and number of values are bounded whatever the shape."""
+    level, depth, count = [body], 0, 0
+    while level:
+        below: list[Any] = []
+        for value in level:
+            if not _is_sound(value):
+                raise _unsound(body)
+            below.extend(_children(value))
+        level, depth, count = below, depth + 1, count + len(below)
+        if depth > _DEEPEST:
+            raise _too_deep()
+        if count > _MOST_VALUES:
+            raise Fault(Code.TOO_LARGE, f"The body holds more than {_MOST_VALUES:,} values.")
+
+
+def _is_sound(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return "\0" not in value
+    return kind is not int or _LEAST <= value <= _MOST
+
+
+def _children(value: Any) -> Any:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return ()
+    if kind is dict:
+        return (*value, *value.values())
+    if kind is list:
+        return value
+    if isinstance(value, Struct):
+        return [getattr(value, name) for name in value.__struct_fields__]
+    return ()
+
+
+def _unsound(body: Any) -> Fault:
+    path, value = next((path, value) for path, value in _paths(body, "") if not _is_sound(value))
+    if isinstance(value, str):
+        return Fault(Code.INVALID, "A text must not hold the character NUL.", field=path or None)
+    return Fault(Code.INVALID, "This number is out of range.", field=path or None)
+
+
+def _paths(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value in it with its place; a key counts as a value in its object's place."""
+    pending = [(path, value)]
+    while pending:
+        path, value = pending.pop()
+        yield path, value
+        if isinstance(value, Struct):
+            value = dict(zip(value.__struct_encode_fields__, _children(value), strict=True))
+        if isinstance(value, dict):
+            pending.extend((f"{path}.{key}" if path else str(key), item) for key, item in value.items())
+            pending.extend((path, key) for key in value)
+        elif isinstance(value, list):
+            pending.extend((f"{path}[{place}]", item) for place, item in enumerate(value))

@@ -1,0 +1,39 @@
+"""Parameters: what stands in a request's path and query."""
+
+from uuid import UUID
+
+from aiohttp import web
+
+from libs.contracts import ids
+from libs.contracts.faults import Code, Fault, not_found
+
+_LONGEST_SHOWN = 100
+
+
+def guid(text: str, noun: str, *, field: str | None = None) -> UUID:
+    """The id in either spelling. What spells no id is the id of nothing: Fault NOT_FOUND."""
+    found = ids.parse(text)
+    if found is None:
+        missing = not_found(noun, shown(text))
+        raise Fault(missing.code, missing.message, field=field)
+    return found
+
+
+def in_path(request: web.Request, noun: str, *, name: str = "guid") -> UUID:
+    return guid(request.match_info[name], noun)
+
+
+def whole(request: web.Request, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
+    """A whole number of the query; above `most` it is taken as `most`. Raises Fault INVALID."""
+    text = request.query.get(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text[:20]) < least:
+        raise Fault(Code.INVALID, f"Expected a whole number from {least} on, got {shown(text)!r}.", field=name)
+    return min(int(text[:20]), most)
+
+
+def shown(text: str) -> str:
+    """What a client wrote, fit to be said back to it: bounded, and without what no JSON can hold."""
+    clean = text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return clean if len(clean) <= _LONGEST_SHOWN else f"{clean[:_LONGEST_SHOWN]}…"

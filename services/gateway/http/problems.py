@@ -1,0 +1,62 @@
+"""Problems: why a request was not answered, in HTTP's terms, for a voice to put in its own words."""
+
+import logging
+import math
+
+from aiohttp import web
+from msgspec import Struct
+
+from libs.contracts.faults import HTTP_STATUS, Code, Fault
+
+log = logging.getLogger(__name__)
+
+_CODES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+_SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not answer that method.",
+    413: "The body is too large.",
+}
+
+
+class Problem(Struct, frozen=True):
+    """`message` names the field where there is one; `retry_after` is in seconds."""
+
+    status: int
+    code: str
+    message: str
+    field: str | None = None
+    retry_after: float | None = None
+    allow: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        if self.allow is not None:
+            headers["Allow"] = self.allow
+        return headers
+
+
+def of(error: Exception) -> Problem:
+    """What is neither a Fault nor HTTP's own is a failure of ours: logged here, and told without detail."""
+    match error:
+        case Fault():
+            return _of_fault(error)
+        case web.HTTPException() if error.status < 500:
+            return _of_http(error)
+        case _:
+            log.error("A request failed", exc_info=error)
+            return Problem(500, Code.INTERNAL, "Something went wrong on our side.")
+
+
+def _of_fault(fault: Fault) -> Problem:
+    named = fault.field is None or fault.field in fault.message
+    message = fault.message if named else f"{fault.field}: {fault.message}"
+    return Problem(HTTP_STATUS[fault.code], fault.code, message, fault.field, fault.retry_after)
+
+
+def _of_http(error: web.HTTPException) -> Problem:
+    message = _SENTENCES.get(error.status, error.reason)
+    return Problem(error.status, _CODES.get(error.status, "BAD_REQUEST"), message, allow=error.headers.get("Allow"))

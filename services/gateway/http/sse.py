@@ -1,0 +1,139 @@
+"""Server-sent events: framing, heartbeats on quiet streams, pacing, and their end when the process stops.
+
+Shared by every voice. An event's id is the place of its frame in the run, so that a client resumes after it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from libs.contracts import ids
+from libs.contracts.faults import Code, Fault, not_found
+from services.gateway.http import params
+from services.gateway.http.requests import REQUEST, REQUEST_ID
+
+BEGUN = web.RequestKey("begun", web.StreamResponse)
+
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+_HEARTBEAT = b": still here\n\n"
+_QUIET_SECONDS = 15.0
+_BEAT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """`data` holds no line break; `name` is left out for the default, message."""
+
+    data: bytes
+    id: str = ""
+    name: str = ""
+
+    def encoded(self) -> bytes:
+        name = f"event: {self.name}\n".encode() if self.name else b""
+        id = f"id: {self.id}\n".encode() if self.id else b""
+        return b"".join((name, id, b"data: ", self.data, b"\n\n"))
+
+
+class Stream:
+    """One response of events. `written_at` is the loop's time of its last write."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self.response = response
+        self.written_at = _now()
+
+    async def write(self, event: Event) -> None:
+        self.written_at = _now()
+        await self.response.write(event.encoded())
+
+    async def beat(self) -> None:
+        self.written_at = _now()
+        await self.response.write(_HEARTBEAT)
+
+
+class Streams:
+    """The streams that this process has open."""
+
+    def __init__(self) -> None:
+        self._open: dict[Stream, asyncio.Task[object]] = {}
+
+    @asynccontextmanager
+    async def open(self, request: web.Request) -> AsyncIterator[Stream]:
+        """Sends the headers at once, and the end of the body at the end."""
+        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: request[REQUEST]})
+        request[BEGUN] = response
+        await response.prepare(request)
+        stream = Stream(response)
+        self._open[stream] = _this_task()
+        try:
+            yield stream
+            await response.write_eof()
+        finally:
+            del self._open[stream]
+
+    async def beat(self) -> None:
+        """Keeps quiet streams from being taken for dead on the way. Runs as long as the process serves."""
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            before = _now() - _QUIET_SECONDS
+            quiet = [stream for stream in self._open if stream.written_at < before]
+            await asyncio.gather(*(stream.beat() for stream in quiet), return_exceptions=True)
+
+    def end(self) -> None:
+        """Breaks every stream off: its client resumes at another process."""
+        for task in self._open.values():
+            task.cancel()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+@dataclass(frozen=True)
+class Place:
+    """A reader has seen the run up to frame `n` of `attempt`: `<run>-<n>`, or `<run>-<attempt>.<n>` after a restart."""
+
+    run_id: UUID
+    attempt: int = 1
+    n: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.run_id}-{self.n}" if self.attempt == 1 else f"{self.run_id}-{self.attempt}.{self.n}"
+
+
+def resumed(request: web.Request, run_id: UUID) -> Place | None:
+    """The place in this run that `Last-Event-ID` or `?after=` names, as an event's id or its bare number.
+
+    Raises Fault INVALID for what is no place, NOT_FOUND for a place in another run.
+    """
+    text = (request.headers.get("Last-Event-ID") or request.query.get("after") or "").strip()
+    if not text:
+        return None
+    place = _place(text if "-" in text else f"{run_id}-{text}")
+    if place is None:
+        raise Fault(Code.INVALID, f"{params.shown(text)!r} is no event's id.", field="Last-Event-ID")
+    if place.run_id != run_id:
+        raise not_found("run", place.run_id)
+    return place
+
+
+def _place(text: str) -> Place | None:
+    run, _, number = text.rpartition("-")
+    attempt, _, n = number.rpartition(".")
+    run_id, parts = ids.parse(run), (attempt or "1", n)
+    if run_id is None or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        return None
+    return Place(run_id, int(parts[0]), int(parts[1]))

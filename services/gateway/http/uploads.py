@@ -1,0 +1,90 @@
+"""Uploads: a file on its way from a client's multipart body to a blob, never whole in memory.
+
+The right to send it is the address itself: a ticket that the engine sealed. The same address, given to a context,
+names the file.
+"""
+
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from uuid import UUID
+
+import msgspec
+from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+from msgspec import Struct
+
+from libs.contracts import files
+from libs.contracts.faults import Code, Fault
+from libs.runtime.sealing import Sealer
+from services.gateway.engine import ENGINE, ask
+
+_ABOUT = b"upload"
+_SECONDS = 24 * 3600
+_CHUNK = 64 << 10
+_MOST_BESIDE = 64 << 10
+
+
+class Ticket(Struct, frozen=True, array_like=True):
+    workspace_id: UUID
+    upload_id: UUID
+    blob: str
+    max_bytes: int
+
+
+def sealed(sealer: Sealer, upload: files.Upload) -> str:
+    """The ticket as it stands in an address, good for 24 hours."""
+    ticket = Ticket(upload.workspace_id, upload.id, upload.blob, upload.max_bytes)
+    return sealer.token(msgspec.msgpack.encode(ticket), about=_ABOUT, seconds=_SECONDS)
+
+
+def opened(sealer: Sealer, token: str) -> Ticket:
+    """Raises Fault FORBIDDEN."""
+    return msgspec.msgpack.decode(sealer.read_token(token, about=_ABOUT), type=Ticket)
+
+
+async def receive(request: web.Request, ticket: Ticket) -> None:
+    """Takes the part `file` in. Raises Fault UNSUPPORTED, MALFORMED, INVALID or TOO_LARGE."""
+    part = await _file(request)
+    size = await request.app[ENGINE].blobs.put(ticket.blob, _chunks(part), max_bytes=ticket.max_bytes)
+    await ask(request, files.FINISH, files.FinishUpload(ticket.workspace_id, ticket.upload_id, size))
+
+
+async def _file(request: web.Request) -> BodyPartReader:
+    if request.content_type != "multipart/form-data":
+        raise Fault(Code.UNSUPPORTED, "Send the file as multipart/form-data, in the part `file`.")
+    with _readable():
+        reader = await request.multipart()
+        passed = 0
+        while (part := await reader.next()) is not None:
+            if isinstance(part, MultipartReader):
+                break
+            if part.name == "file":
+                return part
+            passed += await _pass_over(part, _MOST_BESIDE - passed)
+    raise Fault(Code.INVALID, "There is no such part in the body.", field="file")
+
+
+async def _pass_over(part: BodyPartReader, most: int) -> int:
+    passed = 0
+    while chunk := await part.read_chunk(_CHUNK):
+        passed += len(chunk)
+        if passed > most:
+            raise Fault(Code.TOO_LARGE, "The parts beside `file` are too large.")
+    return passed
+
+
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while True:
+        with _readable():
+            chunk = await part.read_chunk(_CHUNK)
+        if not chunk:
+            return
+        yield bytes(chunk)
+
+
+@contextmanager
+def _readable() -> Generator[None]:
+    try:
+        yield
+    except (ValueError, AssertionError, HttpProcessingError, web.RequestPayloadError):
+        raise Fault(Code.MALFORMED, "The body is no readable multipart/form-data.") from None

@@ -1,0 +1,82 @@
+"""Voices: what a dialect brings to be mounted, under its prefix and at the root.
+
+Every route answers with and without a trailing slash, without a redirect. No two voices may claim one root route.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from services.gateway.directory.callers import Caller
+from services.gateway.http.problems import Problem
+
+CALLER = web.RequestKey("caller", Caller)
+
+_VARIABLE = re.compile(r"{[^{}]+}")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """`routes` know their caller (`request[CALLER]`), `open_routes` carry their right in their address.
+
+    `root` begins the addresses at the root whose unknown ones are this voice's to answer.
+    """
+
+    name: str
+    prefix: str
+    root: str
+    authenticate: Callable[[web.Request], Awaitable[Caller]]
+    render: Callable[[Problem], web.Response]
+    routes: Sequence[web.RouteDef]
+    open_routes: Sequence[web.RouteDef] = field(default=())
+
+
+def listed(*tables: web.RouteTableDef) -> list[web.RouteDef]:
+    return [route for table in tables for route in table if isinstance(route, web.RouteDef)]
+
+
+def mount(router: web.UrlDispatcher, voices: Sequence[Voice]) -> None:
+    """Raises ValueError where two voices claim one root route."""
+    _refuse_twins(voices)
+    for voice in voices:
+        for route in (*voice.routes, *voice.open_routes):
+            for prefix in ("", voice.prefix):
+                for slash in ("", "/"):
+                    web.RouteDef(route.method, prefix + route.path + slash, route.handler, route.kwargs).register(
+                        router
+                    )
+
+
+def by_handler(voices: Sequence[Voice]) -> dict[Handler, tuple[Voice, bool]]:
+    """Whose a handler is, and whether it wants to know its caller."""
+    known = {route.handler: (voice, True) for voice in voices for route in voice.routes}
+    return known | {route.handler: (voice, False) for voice in voices for route in voice.open_routes}
+
+
+def by_path(voices: Sequence[Voice], path: str) -> Voice | None:
+    """Whose words an unknown address is answered in."""
+    for voice in voices:
+        if _begins(path, voice.prefix):
+            return voice
+    return next((voice for voice in voices if _begins(path, voice.root)), None)
+
+
+def _begins(path: str, start: str) -> bool:
+    return path == start or path.startswith(f"{start}/")
+
+
+def _refuse_twins(voices: Sequence[Voice]) -> None:
+    claimed: dict[tuple[str, str], str] = {}
+    for voice in voices:
+        for claim in _claims(voice):
+            if claim in claimed:
+                raise ValueError(f"{claimed[claim]} and {voice.name} both claim {' '.join(claim)} at the root")
+            claimed[claim] = voice.name
+
+
+def _claims(voice: Voice) -> Iterator[tuple[str, str]]:
+    for route in (*voice.routes, *voice.open_routes):
+        yield route.method, _VARIABLE.sub("{}", route.path)
