@@ -9,8 +9,11 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import FrameType
+from typing import Any
+
+from libs.contracts.faults import Fault
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +23,7 @@ _LAST_WORD_SECONDS = 0.3
 
 
 class Signals:
-    """SIGTERM and SIGINT set `stopping`; handled by the interpreter, so that a busy event loop can't delay the watchdog."""
+    """SIGTERM and SIGINT set `stopping`. The interpreter handles them: a busy event loop can't delay the watchdog."""
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
@@ -33,15 +36,20 @@ class Signals:
         if self._asked:
             os._exit(128 + number)
         self._asked = True
-        watchdog = threading.Timer(_WATCHDOG_SECONDS, _give_up)
-        watchdog.daemon = True
-        watchdog.start()
+        watch(0)
         self._loop.call_soon_threadsafe(self.stopping.set)
 
 
-def _give_up() -> None:
+def watch(code: int) -> None:
+    """End the process with `code` if it is still there when it should long be gone."""
+    watchdog = threading.Timer(_WATCHDOG_SECONDS, _give_up, args=(code,))
+    watchdog.daemon = True
+    watchdog.start()
+
+
+def _give_up(code: int) -> None:
     log.error("The service did not stop in time and is ended")
-    os._exit(0)
+    os._exit(code)
 
 
 class Budget:
@@ -54,15 +62,27 @@ class Budget:
     def begin(self) -> None:
         self._ends = asyncio.get_running_loop().time() + self._seconds
 
-    async def spend(self, step: str, work: Coroutine[None, None, object]) -> None:
-        """Run one step. Whatever it does, the next one follows: a failure is logged, a step that hangs is left behind."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work)
-        left = max(0.0, (self._ends or loop.time() + self._seconds) - loop.time())
-        await asyncio.wait({task}, timeout=left / 2)
+    @property
+    def share(self) -> float:
+        """The seconds that the next step may take."""
+        now = asyncio.get_running_loop().time()
+        return max(0.0, (self._ends or now + self._seconds) - now) / 2
+
+    async def spend(self, step: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Run one step. The next one follows in any case: a failure is logged, a step that hangs is left behind."""
+        seconds = self.share
+        task = asyncio.get_running_loop().create_task(work())
+        await asyncio.wait({task}, timeout=seconds)
         if not task.done():
-            log.warning("A step of the stop took too long", extra={"step": step, "seconds": round(left / 2, 1)})
+            log.warning("A step of the stop took too long", extra={"step": step, "seconds": round(seconds, 1)})
             task.cancel()
             await asyncio.wait({task}, timeout=_LAST_WORD_SECONDS)
         elif not task.cancelled() and (error := task.exception()) is not None:
-            log.error("A step of the stop failed", exc_info=error, extra={"step": step})
+            _say(step, error)
+
+
+def _say(step: str, error: BaseException) -> None:
+    if isinstance(error, Fault):
+        log.warning("A step of the stop was not possible", extra={"step": step, "error": error.message})
+    else:
+        log.error("A step of the stop failed", exc_info=error, extra={"step": step})

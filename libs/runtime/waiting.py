@@ -22,9 +22,10 @@ def absence(error: Exception) -> bool:
     return isinstance(error, Fault) and error.code in (Code.UNAVAILABLE, Code.TIMEOUT)
 
 
-def anything(_: Exception) -> bool:
-    """While connecting, whatever goes wrong (refused, starting up, wrong password) may be put right from outside."""
-    return True
+def mendable(error: Exception) -> bool:
+    """What goes wrong while connecting (refused, starting up, wrong password) may be put right from outside, unless it
+    is a setting that makes no sense."""
+    return not isinstance(error, ValueError | TypeError)
 
 
 async def until(

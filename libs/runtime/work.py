@@ -46,6 +46,24 @@ def _say(name: str, error: Exception) -> None:
         log.error("Background work failed and starts again", exc_info=error, extra={"work": name})
 
 
+class Kept:
+    """The background work of a service, each in a task of its own."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, work: Work) -> None:
+        task = asyncio.get_running_loop().create_task(keep_up(name, work), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
 class Inside:
     """An async context manager entered and left by one task of its own, as cancel scopes and task groups demand."""
 
@@ -64,7 +82,8 @@ class Inside:
             self._task.cancel()
             raise
         if self._task.done():
-            self._task.result()
+            task, self._task = self._task, None
+            task.result()
 
     async def leave(self) -> None:
         self._leave.set()

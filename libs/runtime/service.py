@@ -1,0 +1,64 @@
+"""`run` is the whole main of a service: settings, logs, the life between start and signal, the exit code.
+
+0 after a stop that was asked for, 1 where it could not start, 2 for bad settings; 128 + n at a second signal.
+"""
+
+import logging
+import secrets
+import sys
+from asyncio import Event
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import uvloop
+
+from libs.runtime import logs
+from libs.runtime.foundation import Build, S, Service, Serving
+from libs.runtime.life import Life
+from libs.runtime.settings import load
+from libs.runtime.stop import Signals, watch
+
+__all__ = ["Service", "Serving", "run", "started"]
+
+log = logging.getLogger(__name__)
+
+
+def run(name: str, settings: type[S], build: Build[S]) -> None:
+    """Be the service until a signal; ends the process."""
+    loaded = load(settings)
+    instance = new_instance(name)
+    logs.configure(name, instance, loaded.log_level)
+    sys.exit(uvloop.run(_main(name, instance, loaded, build)))
+
+
+@asynccontextmanager
+async def started(
+    name: str, settings: S, build: Build[S], *, stopping: Event, instance: str = ""
+) -> AsyncGenerator[Service | None]:
+    """The service, ready, and its stop in order at the end; None where `stopping` was set before it was ready."""
+    life = Life(name, instance or new_instance(name), settings, build, stopping)
+    try:
+        yield await life.start()
+    finally:
+        await life.stop()
+
+
+def new_instance(name: str) -> str:
+    """`runner-1f2e3d4c`: what tells this process from others of its service."""
+    return f"{name}-{secrets.token_hex(4)}"
+
+
+async def _main(name: str, instance: str, settings: S, build: Build[S]) -> int:
+    signals = Signals()
+    try:
+        async with started(name, settings, build, stopping=signals.stopping, instance=instance) as service:
+            if service is not None:
+                log.info("Ready", extra={"private_port": service.private_port})
+                await signals.stopping.wait()
+                log.info("Stopping")
+    except Exception:
+        log.critical("The service can't go on", exc_info=True)
+        watch(1)
+        return 1
+    log.info("Stopped")
+    return 0
