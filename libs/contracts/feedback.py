@@ -13,6 +13,7 @@ from libs.contracts.paging import Page, Slice
 from libs.contracts.subjects import Event, Rpc
 
 Type = Literal["rating", "correction", "issue", "action"]
+MOST_TOLD = 10_000
 
 
 class Feedback(Struct, frozen=True):
@@ -68,6 +69,8 @@ class FeedbackOf(Struct, frozen=True):
 
 
 class FeedbackCreated(Struct, frozen=True):
+    """Of a text, `value` holds the first `MOST_TOLD` characters: an event is small."""
+
     workspace_id: UUID
     feedback_id: UUID
     run_id: UUID

@@ -12,7 +12,7 @@ from libs.contracts.subjects import Rpc
 
 
 class UsageOf(Struct, frozen=True):
-    """From the first day to the last, both included."""
+    """From the first day to the last, both included; days without a run are left out."""
 
     workspace_id: UUID
     first: date

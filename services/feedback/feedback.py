@@ -28,8 +28,7 @@ class Feedback:
         await self._bus.call(runs.GET, runs.GetRun(request.workspace_id, request.run_id))
         async with self._database.transaction() as connection:
             given = await store.insert(connection, ids.new(), request)
-            fact = feedback.FeedbackCreated(given.workspace_id, given.id, given.run_id, given.type, given.value)
-            await outbox.state(connection, feedback.CREATED, [fact])
+            await outbox.state(connection, feedback.CREATED, [_created(given)])
         return given
 
     async def get(self, request: feedback.GetFeedback) -> feedback.Feedback:
@@ -60,6 +59,11 @@ def check(type: feedback.Type, value: int | str) -> None:
         raise Fault(Code.INVALID, "A rating is 1 (negative) or 2 (positive).", field="value")
     if type != "rating" and not (isinstance(value, str) and value.strip()):
         raise Fault(Code.INVALID, f"Feedback of type {type!r} needs text as its value.", field="value")
+
+
+def _created(given: feedback.Feedback) -> feedback.FeedbackCreated:
+    value = given.value if isinstance(given.value, int) else given.value[: feedback.MOST_TOLD]
+    return feedback.FeedbackCreated(given.workspace_id, given.id, given.run_id, given.type, value)
 
 
 def _changes(request: feedback.UpdateFeedback) -> dict[str, Any]:

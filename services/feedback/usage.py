@@ -14,7 +14,6 @@ class Usage:
         self._database = database
 
     async def of(self, request: usage.UsageOf) -> list[usage.Day]:
-        """Days without a run are left out."""
         return await store.days(self._database, request)
 
     async def count(self, connection: Connection, heard: list[Heard[runs.RunFinished]]) -> None:

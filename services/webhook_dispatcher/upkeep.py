@@ -1,12 +1,18 @@
-"""Upkeep: tomorrow's partitions made today, and those whose time is up dropped.
+"""Upkeep: partitions made ahead for the coming days, and those whose time is up dropped.
 
-Owner: webhook_dispatcher. Any process may do it, at any time, as often as it likes.
+Owner: webhook_dispatcher. Any process may do it, as often as it likes. Each step is a transaction of its own, which
+gives way to work that holds what it needs.
 """
 
 import asyncio
+import logging
+
+import asyncpg
 
 from libs.postgres.database import Database
-from services.webhook_dispatcher.store import queue
+from services.webhook_dispatcher.store.upkeep import steps
+
+log = logging.getLogger(__name__)
 
 _SECONDS = 3600.0
 
@@ -15,10 +21,14 @@ class Upkeep:
     def __init__(self, database: Database, *, kept_days: int) -> None:
         self._database, self._kept_days = database, kept_days
 
-    async def once(self) -> None:
-        await queue.upkeep(self._database, kept_days=self._kept_days)
-
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(_SECONDS)
             await self.once()
+            await asyncio.sleep(_SECONDS)
+
+    async def once(self) -> None:
+        for step in steps(self._kept_days):
+            try:
+                await self._database.execute(step)
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+                log.info("Upkeep is left for the next hour", extra={"step": step, "error": str(error)})

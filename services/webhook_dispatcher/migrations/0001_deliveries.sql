@@ -69,25 +69,3 @@ RETURN (
     left(event_id::text, 14) || '7'
     || overlay(substr(md5(event_id::text || endpoint_id::text), 1, 19) PLACING '8' FROM 4 FOR 1)
 )::uuid;
-
--- Partitions for today and the coming days, and none older than `kept` days.
-CREATE FUNCTION upkeep_deliveries(kept int) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    today date := (now() AT TIME ZONE 'UTC')::date;
-    oldest uuid := uuid_floor(now() - make_interval(days => kept));
-    day date;
-BEGIN
-    FOR day IN SELECT generate_series(today, today + 3, interval '1 day')::date LOOP
-        PERFORM make_partition_by_id('payloads', 'event_id', day);
-        PERFORM make_partition_by_id('deliveries', 'id', day);
-        PERFORM make_partition_by_id('attempts', 'delivery_id', day);
-    END LOOP;
-    PERFORM drop_partitions('payloads', kept);
-    PERFORM drop_partitions('deliveries', kept);
-    PERFORM drop_partitions('attempts', kept);
-    DELETE FROM payloads_other WHERE event_id < oldest;
-    DELETE FROM deliveries_other WHERE id < oldest;
-    DELETE FROM attempts_other WHERE delivery_id < oldest;
-END
-$$;

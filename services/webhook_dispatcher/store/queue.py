@@ -100,7 +100,3 @@ async def release(database: Database) -> bool:
         "UPDATE queue SET claimed_until = NULL WHERE claimed_until < now() RETURNING delivery_id"
     )
     return bool(freed)
-
-
-async def upkeep(database: Database, *, kept_days: int) -> None:
-    await database.execute("SELECT upkeep_deliveries($1)", kept_days)
