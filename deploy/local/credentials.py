@@ -71,7 +71,9 @@ def keep(data: Path, credentials: Credentials) -> None:
 
 
 def with_demo(known: Credentials, made: Demo) -> Credentials:
-    return msgspec.structs.replace(known, app=made.app, action=made.action, context=made.context)
+    return msgspec.structs.replace(
+        known, workspace_id=made.workspace, app=made.app, action=made.action, context=made.context
+    )
 
 
 def write_private(file: Path, content: Struct) -> None:

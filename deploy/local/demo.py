@@ -36,6 +36,7 @@ _INDEX_SECONDS = 60
 class Demo:
     """Ids as the API spells them."""
 
+    workspace: str
     app: str
     action: str
     plain_action: str
@@ -52,6 +53,10 @@ class Api:
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
         async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
+            if response.status == 401:
+                raise Trouble(
+                    "The gateway refuses the key in credentials.json: take `api_key` out there for a new one."
+                )
             if response.status != 200:
                 raise Trouble(f"The demo can't be made: {method} {path} → {response.status} {await response.text()}")
             return await response.json()
@@ -61,6 +66,7 @@ async def ensure(url: str, key: str, say: Callable[[str], None]) -> Demo:
     """Returns once the demo is there and its pages can be found."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         api = Api(session, url, key)
+        workspace = await api.call("GET", "/v1/workspace/current")
         app = await _app(api)
         context = await _context(api)
         await _pages(api, context, say)
@@ -68,7 +74,7 @@ async def ensure(url: str, key: str, say: Callable[[str], None]) -> Demo:
         await _ground(api, grounded, context)
         plain = await _action(api, app, PLAIN_ACTION, PLAIN)
         model = await api.call("GET", "/v1/models/default")
-        return Demo(app, grounded, plain, context, model["guid"])
+        return Demo(workspace["guid"], app, grounded, plain, context, model["guid"])
 
 
 async def _app(api: Api) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from deploy.local import environment, model, ports, supervision
 from deploy.local.children import Child
-from deploy.local.credentials import Secrets
+from deploy.local.credentials import Credentials, Secrets
 from deploy.local.options import Options
 from deploy.local.servers import Servers
 
@@ -22,10 +22,10 @@ _STOPPING = ("gateway", "webhook_dispatcher", "runner", "feedback", "retrieval",
 
 
 class Engine:
-    """`say` prints a line of progress."""
+    """`known` is the account that the gateway makes where it is missing; `say` prints a line of progress."""
 
-    def __init__(self, options: Options, secrets: Secrets, say: Callable[[str], None]) -> None:
-        self.options, self.secrets, self._say = options, secrets, say
+    def __init__(self, options: Options, secrets: Secrets, known: Credentials, say: Callable[[str], None]) -> None:
+        self.options, self.secrets, self.known, self._say = options, secrets, known, say
         self.servers = Servers(options.data, secrets, self._ready)
         self._logs = options.data / "logs"
         self._children: list[Child] = []
@@ -82,11 +82,20 @@ class Engine:
     async def _start_service(self, worker: str, port: int) -> None:
         service = _service(worker)
         env = environment.of(service, self.options, self.secrets, self.servers, private_port=port)
-        if service == "runner":
-            url = self.options.model_url or f"http://127.0.0.1:{self._model_port}/v1"
-            env |= environment.default_model(self.options, url)
         command = [sys.executable, "-m", f"services.{service}"]
-        await self._start(worker, command, env, f"http://127.0.0.1:{port}/readyz")
+        await self._start(worker, command, env | self._own(service), f"http://127.0.0.1:{port}/readyz")
+
+    def _own(self, service: str) -> dict[str, str]:
+        match service:
+            case "gateway":
+                return environment.gateway(self.options, self.known)
+            case "runner":
+                url = self.options.model_url or f"http://127.0.0.1:{self._model_port}/v1"
+                return environment.runner(self.options, url)
+            case "retrieval":
+                return environment.retrieval(self.options)
+            case _:
+                return {}
 
     async def _start(self, name: str, command: list[str], env: dict[str, str], ready_url: str) -> None:
         child = Child(name, command, env=env, log=self._logs / f"{name}.log", ready_url=ready_url)

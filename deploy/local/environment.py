@@ -5,16 +5,18 @@ Owner: deploy.local. Users' URLs may reach this machine here, also over plain ht
 
 import os
 
-from deploy.local.credentials import Secrets
+from deploy.local import ports
+from deploy.local.credentials import Credentials, Secrets
 from deploy.local.model import SLOTS, WINDOW, name_of
 from deploy.local.options import Options
 from deploy.local.servers import Servers
 
+WORKSPACE = "Demo"
 LOOPBACK = "127.0.0.0/8,::1/128"
 
 
 def of(service: str, options: Options, secrets: Secrets, servers: Servers, *, private_port: int) -> dict[str, str]:
-    """What the launcher's own environment holds goes along; what is said here wins."""
+    """What every service is told. The launcher's own environment goes along; what is said here wins."""
     common = {
         "NATS_URL": servers.nats_url,
         "NATS_USER": service,
@@ -26,21 +28,31 @@ def of(service: str, options: Options, secrets: Secrets, servers: Servers, *, pr
         "MASTER_KEYS": secrets.master_keys,
         "EGRESS_ALLOW_CIDRS": os.environ.get("EGRESS_ALLOW_CIDRS", LOOPBACK),
     }
-    return dict(os.environ) | common | _own(service, options)
+    return dict(os.environ) | common
 
 
-def default_model(options: Options, url: str) -> dict[str, str]:
-    """For the runner. DEFAULT_MODEL_KEY and DEFAULT_MODEL_CONTEXT may come from the launcher's own environment."""
+def gateway(options: Options, known: Credentials) -> dict[str, str]:
+    """Its addresses, and the demo's account, which it makes where it is missing."""
+    listen = [f"{_literal(host)}:{port}" for port in options.ports for host in ports.hosts()]
+    return {
+        "LISTEN": ",".join(listen),
+        "BOOTSTRAP_EMAIL": known.email,
+        "BOOTSTRAP_WORKSPACE": WORKSPACE,
+        "BOOTSTRAP_PASSWORD": known.password,
+        "BOOTSTRAP_API_KEY": known.api_key,
+    }
+
+
+def runner(options: Options, model_url: str) -> dict[str, str]:
+    """The default model. DEFAULT_MODEL_KEY and DEFAULT_MODEL_CONTEXT may come from the launcher's own environment."""
     window = os.environ.get("DEFAULT_MODEL_CONTEXT", str(WINDOW // SLOTS))
     name = options.model_name or name_of(options.model_file)
-    return {"DEFAULT_MODEL_URL": url, "DEFAULT_MODEL_NAME": name, "DEFAULT_MODEL_CONTEXT": window}
+    return {"DEFAULT_MODEL_URL": model_url, "DEFAULT_MODEL_NAME": name, "DEFAULT_MODEL_CONTEXT": window}
 
 
-def _own(service: str, options: Options) -> dict[str, str]:
-    match service:
-        case "gateway":
-            return {"PORTS": ",".join(map(str, options.ports))}
-        case "retrieval":
-            return {"VECTORS_URL": (options.data / "vectors").as_uri()}
-        case _:
-            return {}
+def retrieval(options: Options) -> dict[str, str]:
+    return {"VECTORS_URL": (options.data / "vectors").as_uri()}
+
+
+def _literal(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

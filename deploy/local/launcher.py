@@ -11,7 +11,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from deploy.local import account, credentials, demo, options, preflight, report
+from deploy.local import credentials, demo, options, preflight, report
 from deploy.local.children import end_with_parent
 from deploy.local.engine import Engine
 from deploy.local.options import Options
@@ -33,7 +33,8 @@ def launch() -> int:
 
 async def _run(given: Options) -> None:
     _forget(given)
-    engine = Engine(given, credentials.read_secrets(given.data), _say)
+    secrets, known = credentials.read_secrets(given.data), credentials.read_credentials(given.data)
+    engine = Engine(given, secrets, known, _say)
     stopping = _asked_to_stop(engine)
     try:
         if await _unless(stopping, _start(engine)):
@@ -50,18 +51,14 @@ async def _start(engine: Engine) -> None:
     given = engine.options
     _say(f"Polyvox starts. Its data and logs are in {given.data}")
     await engine.start_servers()
-    known = credentials.read_credentials(given.data)
-    known, _ = await asyncio.gather(
-        account.ensure(given.data, engine.servers.dsn("gateway"), known), engine.start_services()
-    )
+    await engine.start_services()
+    made = await demo.ensure(engine.url, engine.known.api_key, _say)
+    known = credentials.with_demo(engine.known, made)
     credentials.keep(given.data, known)
-    made = await demo.ensure(engine.url, known.api_key, _say)
-    credentials.keep(given.data, credentials.with_demo(known, made))
-    servers = engine.servers
-    told = report.ready(engine.url, known, made, nats=servers.nats_operator_url, postgres=servers.postgres_url)
+    told = report.ready(engine, known, made.model)
     if given.ready_file:
         report.write(given.ready_file, told)
-    _say(report.block(told, made, given.data, seconds=time.monotonic() - began))
+    _say(report.block(told, made.plain_action, given.data, seconds=time.monotonic() - began))
 
 
 def _asked_to_stop(engine: Engine) -> asyncio.Event:

@@ -10,7 +10,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from deploy.local.credentials import Credentials, write_private
-from deploy.local.demo import PLAIN_QUESTION, QUESTION, Demo
+from deploy.local.demo import PLAIN_QUESTION, QUESTION
+from deploy.local.engine import Engine
 
 
 class Ready(Struct):
@@ -29,24 +30,24 @@ class Ready(Struct):
     postgres: str
 
 
-def ready(gateway: str, credentials: Credentials, demo: Demo, *, nats: str, postgres: str) -> Ready:
+def ready(engine: Engine, known: Credentials, model: str) -> Ready:
     return Ready(
-        gateway=gateway,
-        workspace_id=credentials.workspace_id,
-        api_key=credentials.api_key,
-        email=credentials.email,
-        password=credentials.password,
-        app=demo.app,
-        action=demo.action,
-        context=demo.context,
-        model=demo.model,
-        nats=nats,
-        postgres=postgres,
+        gateway=engine.url,
+        workspace_id=known.workspace_id,
+        api_key=known.api_key,
+        email=known.email,
+        password=known.password,
+        app=known.app,
+        action=known.action,
+        context=known.context,
+        model=model,
+        nats=engine.servers.nats_operator_url,
+        postgres=engine.servers.postgres_url,
     )
 
 
-def block(told: Ready, demo: Demo, data: Path, *, seconds: float) -> str:
-    ask, ask_with_a_document, rate = commands(told, demo, data)
+def block(told: Ready, plain_action: str, data: Path, *, seconds: float) -> str:
+    ask, ask_with_a_document, rate = commands(told, plain_action, data)
     return f"""
 Polyvox is ready after {seconds:.1f} s. Ctrl-C stops it.
 
@@ -69,9 +70,9 @@ Rate that answer (1 is bad, 2 is good):
 """
 
 
-def commands(told: Ready, demo: Demo, data: Path) -> tuple[str, str, str]:
+def commands(told: Ready, plain_action: str, data: Path) -> tuple[str, str, str]:
     answer = shlex.quote(str(data / "answer.json"))
-    ask = _curl(told, "/v1/actions", _body({"action": demo.plain_action, "input": {"question": PLAIN_QUESTION}}))
+    ask = _curl(told, "/v1/actions", _body({"action": plain_action, "input": {"question": PLAIN_QUESTION}}))
     grounded = _curl(told, "/v1/actions", _body({"action": told.action, "input": {"question": QUESTION}}))
     of_the_answer = f"""'"$(sed -E 's/.*"data_guid": ?"([^"]+)".*/\\1/' {answer})"'"""
     rating = f"""'{{"data_guid": "{of_the_answer}", "type": "rating", "value": 2}}'"""
