@@ -12,6 +12,7 @@ import asyncpg
 from msgspec import Struct
 
 from libs.postgres.database import Connection, Database
+from libs.postgres.upkeep import upkeep
 
 SHARED = "libs.postgres"
 SECONDS = 3600.0
@@ -51,7 +52,7 @@ async def migrate(database: Database, *packages: str) -> None:
         files = _files(package)
         while await _apply_next(database, package, files):
             pass
-    await database.execute("SELECT upkeep()")
+    await upkeep(database)
 
 
 def _files(package: str) -> list[Migration]:

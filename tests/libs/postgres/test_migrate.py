@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from libs.postgres.database import Database
 from libs.postgres.migrate import MigrationError, migrate
+from libs.postgres.upkeep import upkeep
 from tests.support import servers
 
 pytestmark = pytest.mark.asyncio
@@ -93,11 +94,9 @@ async def test_a_file_that_fails_is_undone_and_named(database: Database, package
 
 async def test_the_coming_days_have_their_partitions_and_old_ones_go(database: Database):
     await migrate(database)
-    await database.execute(
-        "SELECT make_partition('outbox', current_date - 9, $1, $2, 'at')", "2020-01-01 00:00Z", "2020-01-02 00:00Z"
-    )
+    await database.execute("SELECT make_partition_by_time('outbox', 'at', current_date - 9)")
     before = await _partitions(database)
-    await database.execute("SELECT upkeep()")
+    assert await upkeep(database)
     after = await _partitions(database)
     assert len(before - after) == 1
     assert len([name for name in after if name.startswith("outbox_2")]) == 5
@@ -108,12 +107,8 @@ async def test_the_coming_days_have_their_partitions_and_old_ones_go(database: D
 
 async def test_an_id_that_came_before_its_partition_moves_into_it(database: Database):
     await migrate(database)
-    later = "now() + interval '4 days'"
-    await database.execute(f"INSERT INTO events_seen VALUES (uuid_floor({later}))")
-    await database.execute(
-        f"""SELECT make_partition('events_seen', ({later})::date, uuid_floor(date_trunc('day', {later}))::text,
-            uuid_floor(date_trunc('day', {later}) + interval '1 day')::text, 'id')"""
-    )
+    await database.execute("INSERT INTO events_seen VALUES (uuid_floor(now() + interval '5 days'))")
+    await database.execute("SELECT make_partition_by_id('events_seen', 'id', (now() + interval '5 days')::date)")
     assert await database.fetchval("SELECT count(*) FROM events_seen") == 1
     assert await database.fetchval("SELECT count(*) FROM events_seen_other") == 0
 

@@ -1,0 +1,70 @@
+"""Leases: who, of many processes, is the one for now. A row renewed while its holder lives, judged by Postgres's clock.
+
+Owner: the process named as holder. The rule: by its own monotonic clock a holder stops before Postgres lets another
+begin, so a process that can't renew lets go by itself.
+"""
+
+import asyncio
+import logging
+import time
+
+from libs.contracts.faults import Fault
+from libs.postgres.database import Database
+
+log = logging.getLogger(__name__)
+
+_RENEW = """
+INSERT INTO leases AS lease (name, holder, until) VALUES ($1, $2, now() + $3 * interval '1 second')
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE lease.holder = excluded.holder OR lease.until < now()
+RETURNING true
+"""
+
+
+class Lease:
+    """`run` takes it where it is free and renews it five times in `seconds`; `holder` names this process alone."""
+
+    def __init__(self, database: Database, name: str, holder: str, *, seconds: float = 5.0) -> None:
+        self.name, self.holder, self.seconds = name, holder, seconds
+        self._database = database.pulse
+        self._since = 0.0
+        self._until = 0.0
+
+    @property
+    def held(self) -> bool:
+        return time.monotonic() < self._until
+
+    @property
+    def settled(self) -> bool:
+        """Held without a gap for a whole lease: by now every earlier holder knows that it is none."""
+        return self.held and time.monotonic() - self._since >= self.seconds
+
+    async def run(self) -> None:
+        """Renew for ever. Away or taken, the lease is tried again."""
+        away = False
+        while True:
+            try:
+                await self.renew()
+                away = False
+            except Fault as fault:
+                if not away:
+                    log.warning("The lease %s can't be renewed: %s", self.name, fault.message)
+                away = True
+            await asyncio.sleep(self.seconds / 5)
+
+    async def renew(self) -> bool:
+        """Take or renew it now; False where another holds it. Raises Fault UNAVAILABLE."""
+        asked = time.monotonic()  # before Postgres counts from its own now
+        taken = await self._database.fetchval(_RENEW, self.name, self.holder, self.seconds)
+        if not taken:
+            self._until = 0.0
+            return False
+        if asked >= self._until:
+            self._since = asked
+        self._until = asked + self.seconds
+        return True
+
+    async def release(self) -> None:
+        """Let another take it at once. Raises Fault UNAVAILABLE; then it lapses by itself."""
+        self._until = 0.0
+        await self._database.execute("DELETE FROM leases WHERE name = $1 AND holder = $2", self.name, self.holder)
