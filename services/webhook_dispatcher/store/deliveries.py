@@ -3,7 +3,6 @@
 Rows are only ever added.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -83,11 +82,13 @@ async def add_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> N
 
 
 async def latest(database: Database, endpoint_id: UUID, limit: int) -> list[deliveries.Delivery]:
-    """Newest first, with their attempts."""
+    """Newest first, with their attempts, all as they were at one moment."""
     rows = await database.fetch(
         """
         SELECT delivery.id, delivery.endpoint_id, delivery.event_id, delivery.event, delivery.created_at,
-               queue.delivery_id IS NOT NULL AS waits, queue.due_at
+               queue.delivery_id IS NOT NULL AS waits, queue.due_at,
+               ARRAY(SELECT ROW (number, at, latency_ms, status_code, error, excerpt)
+                     FROM attempts WHERE attempts.delivery_id = delivery.id ORDER BY at) AS attempts
         FROM deliveries AS delivery LEFT JOIN queue ON queue.delivery_id = delivery.id
         WHERE delivery.endpoint_id = $1
         ORDER BY delivery.id DESC LIMIT $2
@@ -95,25 +96,11 @@ async def latest(database: Database, endpoint_id: UUID, limit: int) -> list[deli
         endpoint_id,
         limit,
     )
-    made = await _attempts(database, rows) if rows else {}
-    return [_delivery(row, made[row["id"]]) for row in rows]
+    return [_delivery(row) for row in rows]
 
 
-async def _attempts(database: Database, of: Sequence[Any]) -> dict[UUID, list[deliveries.Attempt]]:
-    rows = await database.fetch(
-        """
-        SELECT delivery_id, number, at, latency_ms, status_code, error, excerpt
-        FROM attempts WHERE delivery_id = ANY($1) ORDER BY at
-        """,
-        [row["id"] for row in of],
-    )
-    made: dict[UUID, list[deliveries.Attempt]] = defaultdict(list)
-    for delivery_id, *attempt in rows:
-        made[delivery_id].append(deliveries.Attempt(*attempt))
-    return made
-
-
-def _delivery(row: Any, attempts: list[deliveries.Attempt]) -> deliveries.Delivery:
+def _delivery(row: Any) -> deliveries.Delivery:
+    attempts = [deliveries.Attempt(*attempt) for attempt in row["attempts"]]
     return deliveries.Delivery(
         id=row["id"],
         endpoint_id=row["endpoint_id"],
