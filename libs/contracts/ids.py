@@ -3,7 +3,7 @@
 One id has two spellings: a UUID, or a prefix and 26 Crockford digits; either is accepted everywhere.
 """
 
-import secrets
+import os
 import time
 from uuid import UUID
 
@@ -14,7 +14,8 @@ _VALUES = {digit: value for value, digit in enumerate(_DIGITS)} | {"I": 1, "L": 
 def new() -> UUID:
     """A UUIDv7 (RFC 9562, section 5.7)."""
     milliseconds = time.time_ns() // 1_000_000
-    return UUID(int=milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62))
+    random = int.from_bytes(os.urandom(10), "big")
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & 0x3FFFFFFFFFFFFFFF)
 
 
 def crockford(prefix: str, id: UUID) -> str:

@@ -30,6 +30,7 @@ TOPIC = "outbox"
 _MESSAGE_EVENTS = 100
 _FACT_BYTES = 64 * 1024
 _PAGE_EVENTS = 1000
+_BEHIND = 2000
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.01  # commits gather meanwhile: well under the 20 ms in which an event should leave
 _LOOK_SECONDS = 10.0
@@ -42,7 +43,9 @@ _STATE = """
 INSERT INTO outbox (id, subject, body)
 SELECT id, $1, body FROM unnest($2::uuid[], $3::bytea[]) WITH ORDINALITY AS fact (id, body, place) ORDER BY place
 """
-_UNPUBLISHED = "SELECT n, id, subject, at, body FROM outbox WHERE published_at IS NULL ORDER BY n LIMIT $1"
+_UNPUBLISHED = """
+SELECT n, id, subject, at, body FROM outbox WHERE published_at IS NULL AND n > $1 ORDER BY n LIMIT $2
+"""
 _AGAIN = "UPDATE outbox SET published_at = NULL WHERE at >= $1 AND at < $2 AND published_at IS NOT NULL"
 _SEEN = "SELECT born, sequence FROM outbox_stream"
 _SAW = """
@@ -109,7 +112,8 @@ class Relay:
         self._database, self._lease, self._publish = database, lease, publish
         self._nudge, self._look = nudge, look
         self._seen: Stream | None = None
-        self._look_due = self._upkeep_due = 0.0
+        self._highest = 0
+        self._sweep_due = self._look_due = self._upkeep_due = 0.0
         self._woken = asyncio.Event()
         self._committed = False
         database.on_commit(TOPIC, self._has_committed)
@@ -128,12 +132,16 @@ class Relay:
             except Fault as fault:
                 if not failing:
                     log.warning("Events wait in the outbox: %s", fault.message)
-                failing, self._seen = True, None
+                failing, self._seen, self._sweep_due = True, None, 0.0
                 await asyncio.sleep(_POLL_SECONDS)
             await self._rest()
 
     async def push(self) -> None:
         """Publish all that is committed, where this process holds the lease. Raises the Fault of the first failure."""
+        self._sweep_due = 0.0
+        await self._push()
+
+    async def _push(self) -> None:
         if self._lease.held:
             await self._see_stream()
         while self._lease.held and await self._push_page():
@@ -143,7 +151,7 @@ class Relay:
         self._woken.clear()
         committed, self._committed = self._committed, False
         if self._lease.held:
-            await self.push()
+            await self._push()
             await self._keep_up()
             return
         self._seen = None
@@ -160,7 +168,7 @@ class Relay:
 
     async def _push_page(self) -> bool:
         """Publish the oldest rows; True where there may be more."""
-        rows = await self._database.fetch(_UNPUBLISHED, _PAGE_EVENTS)
+        rows = await self._database.fetch(_UNPUBLISHED, self._floor(), _PAGE_EVENTS)
         published: list[asyncpg.Record] = []
         sequences: list[int] = []
         try:
@@ -172,7 +180,15 @@ class Relay:
         finally:
             if published:
                 await self._confirm(published, sequences)
+        self._highest = rows[-1]["n"] if rows else self._highest
         return len(rows) == _PAGE_EVENTS
+
+    def _floor(self) -> int:
+        """Late commits are a little behind; all rows are searched once a second only, for marked ones cost time."""
+        if time.monotonic() < self._sweep_due:
+            return self._highest - _BEHIND
+        self._sweep_due = time.monotonic() + _POLL_SECONDS
+        return 0
 
     async def _confirm(self, rows: list[asyncpg.Record], sequences: list[int]) -> None:
         seen = self._seen or Stream("", 0)
@@ -203,6 +219,7 @@ class Relay:
 
     async def _publish_again(self, now: Stream) -> None:
         """Unmark all that is kept, in steps; the stream's new state is noted last, so that a crash begins again."""
+        self._sweep_due = 0.0
         log.warning("The stream of events has lost what it had: everything kept is published again")
         first = datetime.now(UTC) - _KEPT
         while first < datetime.now(UTC) + _STEP:
