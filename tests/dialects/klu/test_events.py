@@ -1,0 +1,53 @@
+"""The events of Klu's stream, made of a run's frames."""
+
+import json
+
+from libs.contracts import ids, runs
+from libs.contracts.faults import Failure
+from services.gateway.dialects.klu.translate import events
+
+RUN = ids.new()
+
+
+def frames(*bodies: runs.Body, attempt: int = 1) -> list[runs.Frame]:
+    return [runs.Frame(attempt, n, body) for n, body in enumerate(bodies, 1)]
+
+
+DONE = runs.Done("stop", runs.Usage(), 12.5)
+
+
+def test_tokens_that_are_due_together_become_one_event_with_the_id_of_the_last():
+    made = events.of(RUN, frames(runs.Started(RUN, None, "m", "p"), runs.Token("Hel"), runs.Token("lo"), DONE))
+    assert [event.data for event in made] == [b'{"token":"Hello"}', b"END_STREAM"]
+    assert [event.id for event in made] == [f"{RUN}-3", f"{RUN}-4"]
+
+
+def test_a_second_attempt_is_part_of_the_id():
+    assert [event.id for event in events.of(RUN, frames(runs.Token("a"), attempt=2))] == [f"{RUN}-2.1"]
+
+
+def test_what_is_no_text_is_no_event():
+    assert events.of(RUN, frames(runs.Thinking("hm"), runs.ToolCall("1", "f", "{}"), runs.Unknown())) == []
+
+
+def test_a_long_text_is_cut_for_readers_of_lines_and_only_the_last_piece_carries_the_id():
+    text = "ab\n\u2028é" * 20_000
+    made = events.of(RUN, frames(runs.Token(text)))
+    assert "".join(json.loads(event.data)["token"] for event in made) == text
+    assert max(len(event.encoded()) for event in made) < 60_000
+    assert [event.id for event in made] == [""] * (len(made) - 1) + [f"{RUN}-1"]
+
+
+def test_a_failure_is_an_error_event_before_the_end():
+    error, end = events.of(RUN, frames(runs.Failed(Failure("UPSTREAM", "The provider is away."))))
+    assert error.name == "error"
+    assert json.loads(error.data) == {
+        "error": "UPSTREAM",
+        "message": "The provider is away.",
+        "detail": "The provider is away.",
+    }
+    assert (end.data, end.id) == (b"END_STREAM", f"{RUN}-1")
+
+
+def test_a_cancelled_run_ends():
+    assert [event.data for event in events.of(RUN, frames(runs.Cancelled(runs.Usage())))] == [b"END_STREAM"]

@@ -1,0 +1,141 @@
+"""The operator's commands, run as an operator runs them."""
+
+import pytest
+
+from services.gateway.directory import passwords, store
+from services.gateway.directory.admin import arguments
+from services.gateway.directory.callers import digest
+from tests.services.gateway.conftest import run_admin
+
+
+@pytest.mark.asyncio
+async def test_bootstrap_makes_everything_once_and_shows_the_key_once(admin, database):
+    code, first, _ = await admin("bootstrap", "--email", "Ann@Example.test", "--workspace", "Ann's place")
+    assert code == 0
+    assert first["account"]["email"] == "ann@example.test"
+    assert first["secret"].startswith("pv_")
+    code, second, _ = await admin("bootstrap", "--email", "ann@example.test", "--workspace", "Ann's place")
+    assert code == 0
+    assert second["secret"] is None
+    assert second["key"] == first["key"]
+    assert second["workspace"] == first["workspace"]
+
+
+@pytest.mark.asyncio
+async def test_of_a_key_only_its_hash_is_stored(admin, database):
+    _, made, _ = await admin("bootstrap", "--email", "bob@example.test", "--workspace", "Bob")
+    rows = await database.fetch("SELECT * FROM api_keys WHERE name = 'bootstrap'")
+    assert digest(made["secret"]) in [row["hash"] for row in rows]
+    assert made["secret"] not in str([dict(row) for row in rows])
+
+
+@pytest.mark.asyncio
+async def test_bootstrap_takes_a_key_and_a_password_from_files(admin, database, tmp_path):
+    (tmp_path / "key").write_text("a key that/was=made+elsewhere\n".replace(" ", "-"))
+    (tmp_path / "password").write_text("correct horse\n")
+    words = ("bootstrap", "--email", "eve@example.test", "--workspace", "Eve")
+    files = ("--key-file", str(tmp_path / "key"), "--password-file", str(tmp_path / "password"))
+    for _ in range(2):
+        code, made, _ = await admin(*words, *files)
+        assert (code, made["secret"]) == (0, None)
+    async with database.acquire() as connection:
+        account = await store.account_of_email(connection, "eve@example.test")
+        hash = await store.password_hash(connection, account.id)
+        key = await store.key_of_hash(connection, digest("a-key-that/was=made+elsewhere"))
+    assert passwords.matches("correct horse", hash)
+    assert not passwords.matches("wrong horse", hash)
+    assert str(key.workspace_id) == made["workspace"]["id"]
+
+
+@pytest.mark.asyncio
+async def test_a_key_of_another_workspace_is_not_taken_over(admin, tmp_path):
+    (tmp_path / "key").write_text("the-very-same-key-twice")
+    file = ("--key-file", str(tmp_path / "key"))
+    assert (await admin("bootstrap", "--email", "one@example.test", "--workspace", "One", *file))[0] == 0
+    code, _, told = await admin("bootstrap", "--email", "two@example.test", "--workspace", "Two", *file)
+    assert code == 1
+    assert "another workspace" in told
+
+
+@pytest.mark.asyncio
+async def test_workspaces_accounts_and_keys_are_made_listed_and_revoked(admin):
+    _, workspace, _ = await admin("workspaces", "create", "Research & Development")
+    assert (workspace["slug"], workspace["plan"]) == ("research-development", "enterprise")
+    assert (await admin("workspaces", "create", "research & development"))[1] == workspace
+    assert (await admin("accounts", "create", "dev@example.test", "--workspace", "research-development"))[0] == 0
+    assert "dev@example.test" in [account["email"] for account in (await admin("accounts", "list"))[1]]
+    _, made, _ = await admin(
+        "keys", "create", "--workspace", workspace["id"], "--name", "ci", "--email", "dev@example.test"
+    )
+    listed = (await admin("keys", "list", "--workspace", "Research & Development"))[1]
+    assert [(key["id"], key["revoked_at"]) for key in listed] == [(made["key"]["id"], None)]
+    _, revoked, _ = await admin("keys", "revoke", made["key"]["id"])
+    assert revoked["revoked_at"] is not None
+    assert (await admin("keys", "revoke", made["key"]["id"]))[1] == revoked
+
+
+@pytest.mark.asyncio
+async def test_a_name_in_another_script_is_a_workspace_of_its_own(admin):
+    first, second = (await admin("workspaces", "create", "工作室"))[1], (await admin("workspaces", "create", "研究"))[1]
+    assert first["id"] != second["id"]
+
+
+@pytest.mark.asyncio
+async def test_plans_are_listed_and_workspaces_put_on_them(admin):
+    await admin("workspaces", "create", "Thrifty")
+    names = [plan["name"] for plan in (await admin("plans", "list"))[1]]
+    assert names == ["free", "starter", "growth", "pro", "enterprise"]
+    assert (await admin("plans", "set", "Thrifty", "free"))[1]["plan"] == "free"
+    code, _, told = await admin("plans", "set", "Thrifty", "golden")
+    assert code == 1
+    assert "free, starter" in told
+
+
+@pytest.mark.asyncio
+async def test_a_password_is_set_and_replaced(admin, database, tmp_path):
+    await admin("accounts", "create", "pat@example.test")
+    for password in ("first password", "second password"):
+        (tmp_path / "password").write_text(password)
+        file = ("--password-file", str(tmp_path / "password"))
+        code, account, _ = await admin("passwords", "set", "pat@example.test", *file)
+        assert (code, account["has_password"]) == (0, True)
+    async with database.acquire() as connection:
+        account = await store.account_of_email(connection, "pat@example.test")
+        assert passwords.matches("second password", await store.password_hash(connection, account.id))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("accounts", "create", "nobody"), "no e-mail address"),
+        (("workspaces", "create", "!!!"), "name for a workspace"),
+        (("keys", "create", "--workspace", "Nowhere"), "no workspace"),
+        (("keys", "revoke", "nothing"), "no key"),
+        (("passwords", "set", "nobody@example.test", "--password-file", "/nowhere/at/all"), "can't be read"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_can_not_be_done_is_said_in_one_line(admin, words, said):
+    code, shown, told = await admin(*words)
+    assert (code, shown) == (1, None)
+    assert said in told
+
+
+@pytest.mark.asyncio
+async def test_a_person_gets_a_table_or_one_line_that_says_what_is_wrong(databases):
+    made = run_admin(databases, "workspaces", "create", "Table")
+    heading, row = made.stdout.splitlines()
+    assert heading.split() == ["ID", "NAME", "SLUG", "PLAN", "CREATED", "AT"]
+    assert " Table " in row
+    failed = run_admin(databases, "keys", "create", "--workspace", "Nowhere")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr == "workspace: There is no workspace 'Nowhere'.\n"
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as ended:
+        arguments.parse(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    for noun in ("bootstrap", "workspaces", "accounts", "keys", "passwords", "plans"):
+        assert noun in shown

@@ -1,0 +1,87 @@
+"""Callers: keys are looked up without a query, and refused soon after they are revoked, in every process."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from libs.contracts.faults import Code, Fault
+from libs.postgres.changes import Changes
+from services.gateway.directory import keys, people
+from services.gateway.directory.callers import Callers
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.asyncio
+
+
+@asynccontextmanager
+async def process(database):
+    """The callers as one gateway process knows them."""
+    changes = Changes(database)
+    callers = Callers(database, changes)
+    reading = asyncio.create_task(changes.run())
+    await until(lambda: changes.fresh)
+    try:
+        yield callers
+    finally:
+        reading.cancel()
+
+
+def asking(key: str, scheme: str = "Bearer"):
+    return make_mocked_request("GET", "/", headers={"Authorization": f"{scheme} {key}"})
+
+
+async def new_key(database) -> keys.NewKey:
+    async with database.transaction() as connection:
+        workspace = await people.make_workspace(connection, "Callers")
+        return await keys.create(connection, workspace.id, name="test")
+
+
+async def test_a_key_opens_its_workspace(database):
+    made = await new_key(database)
+    async with process(database) as callers:
+        for scheme in ("Bearer", "bearer"):
+            caller = await callers.of(asking(made.secret, scheme))
+            assert (caller.workspace_id, caller.key_id) == (made.key.workspace_id, made.key.id)
+
+
+async def test_a_known_key_costs_no_query(database, monkeypatch):
+    made = await new_key(database)
+    async with process(database) as callers:
+        before = await callers.of(asking(made.secret))
+        monkeypatch.setattr(callers, "_load", None)
+        assert await callers.of(asking(made.secret)) == before
+
+
+async def test_a_revoked_key_is_refused_by_every_process_within_a_second(database):
+    made = await new_key(database)
+    async with process(database) as here, process(database) as there:
+        await asyncio.gather(here.of(asking(made.secret)), there.of(asking(made.secret)))
+        async with database.transaction() as connection:
+            await keys.revoke(connection, made.key.id)
+        await asyncio.sleep(1.0)
+        for callers in (here, there):
+            with pytest.raises(Fault) as refused:
+                await callers.of(asking(made.secret))
+            assert refused.value.code is Code.UNAUTHORIZED
+
+
+async def test_a_key_that_was_refused_is_accepted_soon_after_it_is_added(database):
+    secret = keys.mint()
+    async with process(database) as callers:
+        with pytest.raises(Fault):
+            await callers.of(asking(secret))
+        async with database.transaction() as connection:
+            workspace = await people.make_workspace(connection, "Callers")
+            await keys.adopt(connection, workspace.id, secret, name="late")
+        await asyncio.sleep(1.0)
+        assert (await callers.of(asking(secret))).workspace_id == workspace.id
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "pv_alone"])
+async def test_other_credentials_are_none(database, header):
+    async with process(database) as callers:
+        with pytest.raises(Fault) as refused:
+            await callers.of(make_mocked_request("GET", "/", headers={"Authorization": header}))
+        assert refused.value.code is Code.UNAUTHORIZED
