@@ -16,6 +16,7 @@ from msgspec import Struct
 from libs.contracts.faults import Code, Fault
 
 COMMAND_SECONDS = 60.0
+PULSE_SECONDS = 5.0
 
 _AWAY = (
     asyncpg.PostgresConnectionError,
@@ -76,17 +77,19 @@ class Database:
 
         Raises Fault UNAVAILABLE while the server is away, ValueError where the role's search_path is not the schema.
         """
-        pulse = cls(await _pool(dsn, 1, statement_cache_size), schema)
+        pulse = cls(await _pool(dsn, 1, statement_cache_size, PULSE_SECONDS), schema)
         try:
             await pulse._must_see_its_schema()
-            return cls(await _pool(dsn, pool_size, statement_cache_size), schema, pulse)
+            return cls(await _pool(dsn, pool_size, statement_cache_size, COMMAND_SECONDS), schema, pulse)
         except BaseException:
             await pulse.close()
             raise
 
     @asynccontextmanager
     async def acquire(self, *, timeout: float = 5.0) -> AsyncGenerator[Connection]:
-        """A connection. Raises Fault UNAVAILABLE when none came free in `timeout` seconds, or the server is away."""
+        """A connection. Raises Fault UNAVAILABLE when none comes free in `timeout` seconds, the server is away, or a
+        statement takes over a minute.
+        """
         connection = await self._take(timeout)
         bare = connection.itself()
         try:
@@ -166,14 +169,14 @@ class Database:
             )
 
 
-async def _pool(dsn: str, size: int, statement_cache_size: int) -> "asyncpg.Pool[asyncpg.Record]":
+async def _pool(dsn: str, size: int, statement_cache_size: int, seconds: float) -> "asyncpg.Pool[asyncpg.Record]":
     try:
         return await asyncpg.create_pool(
             dsn,
             min_size=1,
             max_size=size,
             statement_cache_size=statement_cache_size,
-            command_timeout=COMMAND_SECONDS,
+            command_timeout=seconds,
             connection_class=Connection,
             init=_speak_json,
             reset=cast("Any", _keep),
@@ -203,6 +206,8 @@ def _faults_of(connection: Connection) -> Generator[None]:
         yield
     except _AWAY as error:
         raise _unavailable("The database went away.") from error
+    except TimeoutError as error:
+        raise _unavailable("The database took too long.") from error
     except asyncpg.InterfaceError as error:
         if not connection.is_closed():
             raise

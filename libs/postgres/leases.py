@@ -14,7 +14,8 @@ from libs.postgres.database import Database
 log = logging.getLogger(__name__)
 
 _RENEW = """
-INSERT INTO leases AS lease (name, holder, until) VALUES ($1, $2, now() + $3 * interval '1 second')
+INSERT INTO leases AS lease (name, holder, until) SELECT $1, $2, now() + $3 * interval '1 second'
+WHERE NOT EXISTS (SELECT FROM leases WHERE name = $1 AND holder <> $2 AND until >= now())
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 WHERE lease.holder = excluded.holder OR lease.until < now()
 RETURNING true

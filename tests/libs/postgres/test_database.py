@@ -63,6 +63,20 @@ async def test_a_mistake_in_a_query_stays_a_mistake(runner: Database):
         await runner.fetch("SELECT 1", "too many")
 
 
+async def test_a_statement_that_takes_too_long_is_a_fault_and_its_connection_is_still_good(databases):
+    database = await Database.connect(databases.dsn("runner"), schema="runner", pool_size=1)
+
+    async def dawdle() -> None:
+        async with database.acquire() as connection:
+            await connection.execute("SELECT pg_sleep(10)", timeout=0.05)
+
+    with pytest.raises(Fault) as late:
+        await dawdle()
+    assert late.value.code is Code.UNAVAILABLE
+    assert await database.fetchval("SELECT 1") == 1
+    await database.close()
+
+
 async def test_wakers_are_called_after_the_commit_that_asked_for_it(runner: Database):
     seen: list[bool] = []
     runner.on_commit("topic", lambda: seen.append(True))
