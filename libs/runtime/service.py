@@ -22,6 +22,8 @@ __all__ = ["Service", "Serving", "run", "started"]
 
 log = logging.getLogger(__name__)
 
+_LEFTOVERS_SECONDS = 2.0
+
 
 def run(name: str, settings: type[S], build: Build[S]) -> None:
     """Be the service until a signal; ends the process."""
@@ -58,7 +60,12 @@ async def _main(name: str, instance: str, settings: S, build: Build[S]) -> int:
                 log.info("Stopping")
     except Exception:
         log.critical("The service can't go on", exc_info=True)
-        watch(1)
-        return 1
+        return _end(1)
     log.info("Stopped")
-    return 0
+    return _end(0)
+
+
+def _end(code: int) -> int:
+    """A thread or a task that was left behind does not keep the process."""
+    watch(code, _LEFTOVERS_SECONDS)
+    return code

@@ -18,7 +18,7 @@ from libs.contracts.faults import Fault
 log = logging.getLogger(__name__)
 
 SECONDS = 26.0
-_WATCHDOG_SECONDS = 29.0
+_WATCHDOG_SECONDS = 28.0
 _LAST_WORD_SECONDS = 0.3
 
 
@@ -40,9 +40,9 @@ class Signals:
         self._loop.call_soon_threadsafe(self.stopping.set)
 
 
-def watch(code: int) -> None:
-    """End the process with `code` if it is still there when it should long be gone."""
-    watchdog = threading.Timer(_WATCHDOG_SECONDS, _give_up, args=(code,))
+def watch(code: int, seconds: float = _WATCHDOG_SECONDS) -> None:
+    """End the process with `code` if it is still there after so long."""
+    watchdog = threading.Timer(seconds, _give_up, args=(code,))
     watchdog.daemon = True
     watchdog.start()
 

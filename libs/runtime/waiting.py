@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _FIRST_DELAY = 0.2
-_LONGEST_DELAY = 5.0
+_LONGEST_DELAY = 2.0
 
 
 def absence(error: Exception) -> bool:
@@ -32,16 +32,20 @@ async def until(
     health: Health, name: str, attempt: Callable[[], Awaitable[T]], *, waits: Callable[[Exception], bool] = absence
 ) -> T:
     """The first result of `attempt`, tried again after every error that `waits` accepts."""
-    delay = _FIRST_DELAY
+    health.lacks(name, "tried for the first time")
+    delay, said = _FIRST_DELAY, False
     while True:
         try:
             made = await attempt()
         except Exception as error:
             if not waits(error):
                 raise
-            tell(health, name, str(error.__cause__ or error) or type(error).__name__)
+            health.lacks(name, _reason(error))
+            said = said or _say(name, _reason(error))
         else:
-            tell(health, name, "")
+            health.has(name)
+            if said:
+                log.info("What was missing is there", extra={"missing": name})
             return made
         await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 spreads the tries of many processes
         delay = min(delay * 2, _LONGEST_DELAY)
@@ -51,6 +55,15 @@ def tell(health: Health, name: str, missing: str) -> None:
     """Note what is (or, with an empty text, no longer is) missing, with one log line per change."""
     if missing:
         if health.lacks(name, missing):
-            log.warning("Waiting for what is missing", extra={"missing": name, "error": missing})
+            _say(name, missing)
     elif health.has(name):
         log.info("What was missing is there", extra={"missing": name})
+
+
+def _say(name: str, reason: str) -> bool:
+    log.warning("Waiting for what is missing", extra={"missing": name, "error": reason})
+    return True
+
+
+def _reason(error: Exception) -> str:
+    return str(error.__cause__ or error) or type(error).__name__
