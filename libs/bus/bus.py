@@ -6,6 +6,7 @@ or a Fault, never in silence.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -20,7 +21,10 @@ from libs.bus.serve import FAULT, REQUEST, TIMEOUT, Served
 from libs.bus.tasks import Tasks
 from libs.contracts.faults import Failure, Fault
 from libs.contracts.subjects import MAY_CALL, Feed, Rpc, Stated
+from libs.postgres.outbox import Stream
 from libs.runtime import logs
+
+log = logging.getLogger(__name__)
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
@@ -105,16 +109,24 @@ class Bus:
         return served
 
     async def publish(self, feed: Feed[Item], id: object, item: Item) -> None:
-        """Send a frame to whoever follows now. What is not sent because NATS is away, followers ask for later."""
+        """Send a frame to whoever follows now. One that can't be sent is counted: followers ask for what they miss."""
         if not self.connection.connected:
             metrics.FRAMES_UNSENT.inc()
             return
-        body, headers = await self.bodies.fitted(feed.pack(item))
-        await self.connection.publish(feed.of(id), body, headers=headers)
+        try:
+            body, headers = await self.bodies.fitted(feed.pack(item))
+            await self.connection.publish(feed.of(id), body, headers=headers)
+        except Fault as fault:
+            metrics.FRAMES_UNSENT.inc()
+            log.warning("A frame was not published", extra={"feed": feed.name, "error": fault.message})
 
     async def state(self, subject: str, batch: list[Stated], message_id: str) -> int:
         """Hand a batch of facts to the stream of events; its sequence number there. Raises Fault UNAVAILABLE."""
         return await stream.state(self.connection, subject, batch, message_id)
+
+    async def look(self) -> Stream:
+        """The stream of events as it is now; it is made where it is missing. Raises Fault UNAVAILABLE."""
+        return await stream.look(self.connection)
 
     async def ensure_stream(self, *, replicas: int = 1) -> None:
         """Make the stream of events where there is none. Raises Fault UNAVAILABLE."""

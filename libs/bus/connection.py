@@ -63,12 +63,16 @@ class Connection:
     async def open(self) -> None:
         """Raises Fault UNAVAILABLE when no server answers within 3 s."""
         await self._connect()
-        self._replies = f"{self._prefix}.{self._client.new_inbox().rpartition('.')[2]}."
+        self._replies = f"{self.inbox()}."
         await self.subscribe(f"{self._replies}*", self._answered)
 
     @property
     def connected(self) -> bool:
         return self._client.is_connected and not self._closing
+
+    def inbox(self) -> str:
+        """A subject that nobody else has."""
+        return self._client.new_inbox()
 
     def jetstream(self) -> JetStreamContext:
         return JetStreamContext(self._client, timeout=2)

@@ -4,15 +4,18 @@ Postgres is the truth: a lost stream is made anew here, and the outbox relays st
 """
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import msgspec
 import nats.errors
 import nats.js.errors
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 
 from libs.bus.connection import Connection, Lost
 from libs.contracts.faults import Code, Fault
 from libs.contracts.subjects import Stated
+from libs.postgres.outbox import Stream
 
 log = logging.getLogger(__name__)
 
@@ -27,17 +30,40 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 async def ensure(connection: Connection, *, replicas: int = 1) -> None:
-    """Make the stream where there is none; one that an operator has changed stays as it is."""
-    if not connection.connected:
-        raise Lost(heard=False)
-    manager = connection.jetstream()
-    try:
-        await manager.stream_info(EVENTS)
-    except nats.js.errors.NotFoundError:
+    """Make the stream where there is none; one that an operator has changed stays as it is. Raises UNAVAILABLE."""
+    if await _found(connection) is None:
         log.info("The stream of events is made")
         await _make(connection, replicas)
+
+
+async def look(connection: Connection) -> Stream:
+    """How the stream is now, for the relay to tell whether it lost what it had. Raises Fault UNAVAILABLE."""
+    found = await _found(connection)
+    if found is None:
+        await _make(connection, 1)
+        found = await _found(connection)
+    if found is None:
+        raise Lost(heard=True)
+    return Stream(str(found.created), found.state.last_seq)
+
+
+async def _found(connection: Connection) -> StreamInfo | None:
+    with faults(connection):
+        try:
+            return await connection.jetstream().stream_info(EVENTS)
+        except nats.js.errors.NotFoundError:
+            return None
+
+
+@contextmanager
+def faults(connection: Connection) -> Generator[None]:
+    """What JetStream does not answer, or answers with an error, is Fault UNAVAILABLE."""
+    if not connection.connected:
+        raise Lost(heard=False)
+    try:
+        yield
     except nats.errors.Error as error:
-        raise _away(error) from error
+        raise Fault(Code.UNAVAILABLE, f"The stream of events can't be reached: {error!r}", retry_after=1) from error
 
 
 async def _make(connection: Connection, replicas: int) -> None:
@@ -51,14 +77,13 @@ async def _make(connection: Connection, replicas: int) -> None:
         duplicate_window=120.0,
         num_replicas=replicas,
     )
-    try:
-        await connection.jetstream().add_stream(config)  # pyright: ignore[reportUnknownMemberType] untyped **params
-    except nats.js.errors.BadRequestError as error:
-        # Another service was quicker, with other settings.
-        if error.err_code != _NAME_IN_USE:
-            raise
-    except nats.errors.Error as error:
-        raise _away(error) from error
+    with faults(connection):
+        try:
+            await connection.jetstream().add_stream(config)  # pyright: ignore[reportUnknownMemberType] untyped **params
+        except nats.js.errors.BadRequestError as error:
+            # Another service was quicker, with other settings.
+            if error.err_code != _NAME_IN_USE:
+                raise
 
 
 async def state(connection: Connection, subject: str, batch: list[Stated], message_id: str) -> int:
@@ -78,7 +103,3 @@ async def state(connection: Connection, subject: str, batch: list[Stated], messa
         except nats.errors.Error as error:
             log.warning("An event was not taken in", extra={"subject": subject, "error": repr(error)})
     raise Lost(heard=True)
-
-
-def _away(error: Exception) -> Fault:
-    return Fault(Code.UNAVAILABLE, f"The stream of events can't be reached: {error!r}", retry_after=1)

@@ -6,12 +6,11 @@ import msgspec
 import pytest
 
 from libs.bus import deadline
-from libs.bus.bus import Bus
-from libs.contracts import ids
 from libs.contracts.faults import Code, Fault
 from libs.contracts.subjects import Rpc
 from libs.runtime import logs
-from tests.libs.bus.wire import ECHO, RELAYED, Echo, Restartable, echo, until
+from tests.libs.bus.wire import ECHO, RELAYED, Echo, echo
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -174,43 +173,3 @@ async def test_a_call_whose_caller_has_given_up_is_not_made(gateway):
     finally:
         deadline.current.set(None)
     assert caught.value.code == Code.TIMEOUT
-
-
-async def test_while_nats_is_away_calls_fail_at_once_and_work_again_after(server: Restartable, blobs):
-    gateway = await Bus.connect(server.url, owner="gateway", instance="gateway-1", blobs=blobs)
-    runner = await Bus.connect(server.url, owner="runner", instance="runner-1", blobs=blobs)
-    started = asyncio.Event()
-
-    async def sleep(request: Echo) -> Echo:
-        started.set()
-        await asyncio.sleep(3600)
-        return request
-
-    await runner.serve(ECHO, same)
-    await runner.serve(RELAYED, sleep)
-    waiting = asyncio.ensure_future(gateway.call(RELAYED, echo(), timeout=3600))
-    await started.wait()
-    server.stop()
-    with pytest.raises(Fault) as caught:
-        await waiting
-    assert caught.value.code == Code.UNAVAILABLE
-    assert not gateway.connected
-    with pytest.raises(Fault) as caught:
-        await gateway.call(ECHO, echo(), timeout=3600)
-    assert caught.value.code == Code.UNAVAILABLE
-    server.start()
-    await until(lambda: gateway.connected and runner.connected)
-    assert await gateway.call(ECHO, request := Echo(ids.new())) == request
-    await asyncio.gather(gateway.close(), runner.close())
-
-
-async def test_a_server_that_throws_us_out_is_connected_to_again(runner, gateway):
-    await runner.serve(ECHO, same)
-    back, first = asyncio.Event(), runner.connection._client
-    runner.connection.on_reconnect(back.set)
-    # An error line from the server, after which nats-py closes for good.
-    first._transport.write(b"NONSENSE\r\n")
-    await back.wait()
-    assert first.is_closed
-    await runner.connection.flush()
-    assert await gateway.call(ECHO, request := echo()) == request

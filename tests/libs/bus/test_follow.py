@@ -13,7 +13,8 @@ from libs.bus.follow import Follower, Following
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Fault
 from tests.libs.bus.holder import DONE, Holder, request, tokens
-from tests.libs.bus.wire import Restartable, until
+from tests.libs.bus.wire import Restartable
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 

@@ -7,7 +7,8 @@ from prometheus_client import REGISTRY
 
 from libs.bus.bus import Bus
 from libs.contracts.faults import Code, Fault
-from tests.libs.bus.wire import ECHO, Echo, echo, until
+from tests.libs.bus.wire import ECHO, Echo, echo
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 

@@ -1,7 +1,5 @@
 """What these tests say over the bus, and a NATS server that goes away and comes back."""
 
-import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -31,13 +29,6 @@ DOUBLED = Event("event.runner.tests.doubled", Counted)
 
 def echo(text: str = "") -> Echo:
     return Echo(ids.new(), text)
-
-
-async def until(true: Callable[[], object], *, seconds: float = 15) -> None:
-    """Waits for what must come; a test that waits in vain fails here."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 what it waits for has no event
-            await asyncio.sleep(0.01)
 
 
 class Restartable:

@@ -1,0 +1,134 @@
+"""Hearing: a service's ear on the stream of events. What it does with them is in `react.py`.
+
+A message is acknowledged once what it holds is committed, be it as a reaction or as a row to try again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+from nats.aio.msg import Msg
+
+from libs.bus.bus import Bus
+from libs.bus.connection import Lost
+from libs.bus.pull import Pull, ensure_consumer
+from libs.bus.react import BACKOFF, Heard, Reaction, Reactions
+from libs.bus.store import Letter
+from libs.contracts import ids
+from libs.contracts.faults import Fault
+from libs.contracts.subjects import Stated
+from libs.postgres.database import Database
+
+__all__ = ["Heard", "Hearing", "Reaction"]
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0
+_DATABASE_FAILS = (Fault, asyncpg.PostgresError)
+_batches = msgspec.msgpack.Decoder(list[Stated])
+
+
+class Hearing:
+    """All processes of a service share its consumer, so each event comes to one of them."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        database: Database,
+        *,
+        service: str,
+        reactions: Sequence[Reaction[Any]],
+        backoff: Sequence[float] = BACKOFF,
+    ) -> None:
+        self._connection, self._service = bus.connection, service
+        self._reactions = Reactions(database, reactions, service=service, backoff=backoff)
+        self._pull = Pull(bus.connection, service)
+        self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._ended.set()
+
+    async def run(self) -> None:
+        """Hear until `stop`; outages of NATS and Postgres are waited out."""
+        self._ended.clear()
+        await self._pull.begin()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen())
+                tasks.create_task(self._try_again())
+        finally:
+            await self._pull.end()
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand."""
+        self._stopping.set()
+        self._pull.wake()
+        await self._ended.wait()
+
+    async def _listen(self) -> None:
+        ready = False
+        while not self._stopping.is_set():
+            try:
+                if not ready:
+                    await ensure_consumer(self._connection, self._service, self._reactions.subjects)
+                    ready = True
+                messages = await self._pull.batch()
+            except Fault as fault:
+                log.warning("Events can't be heard now", extra={"error": fault.message})
+                ready = False
+                await self._pause()
+            else:
+                await self._see_through(messages)
+
+    async def _see_through(self, messages: list[Msg]) -> None:
+        """Until all is committed; or we stop, and it is delivered again."""
+        while messages:
+            try:
+                await self._settle(messages)
+                break
+            except _DATABASE_FAILS as error:
+                log.warning("Events wait for the database", extra={"error": str(error)})
+                await self._pause()
+                if self._stopping.is_set():
+                    return
+        for message in messages:
+            await self._acknowledge(message)
+
+    async def _settle(self, messages: list[Msg]) -> None:
+        letters: list[Letter] = []
+        for message in messages:
+            try:
+                batch = _batches.decode(message.data)
+            except msgspec.DecodeError as error:
+                unreadable = Letter(ids.new(), message.subject, datetime.now(UTC), message.data)
+                await self._reactions.bury(unreadable, f"no list of events: {error}")
+            else:
+                letters += [Letter(fact.id, message.subject, fact.at, bytes(fact.body)) for fact in batch]
+        await self._reactions.settle(letters)
+
+    async def _acknowledge(self, message: Msg) -> None:
+        try:
+            await self._connection.publish(message.reply, b"+ACK")
+        except Lost:
+            log.info("An event will come again: NATS went before it was acknowledged")
+
+    async def _try_again(self) -> None:
+        """Events that failed, when they are due."""
+        while not self._stopping.is_set():
+            try:
+                while await self._reactions.try_one_again():
+                    pass
+            except _DATABASE_FAILS as error:
+                log.warning("Failed events wait for the database", extra={"error": str(error)})
+            await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(_PAUSE):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
