@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from libs.contracts import deliveries, documents, endpoints, feedback, ids, runs
 from libs.contracts.faults import Code, Fault
+from services.webhook_dispatcher.deliveries import QUEUED
 from tests.services.webhook_dispatcher.conftest import rated
 from tests.support.receiver import receiver
 
@@ -35,6 +36,7 @@ async def settled(bus, endpoint: endpoints.Endpoint, *, attempts: int = 1) -> de
 async def due_now(dispatcher, delivery_id: UUID) -> None:
     """The hours until the next attempt pass."""
     await dispatcher.database.execute("UPDATE queue SET due_at = now() WHERE delivery_id = $1", delivery_id)
+    await dispatcher.bus.nudge(QUEUED)
 
 
 async def test_a_finished_run_arrives_signed_and_whole(bus, subscribe, state):
