@@ -58,7 +58,7 @@ def missing(name: str) -> Fault:
     return Fault(Code.INVALID, f"The prompt needs a value for {name!r}: give input.{name}.", field=f"input.{name}")
 
 
-def values(prompt: Template, names: tuple[str, ...], inputs: str | dict[str, Any]) -> dict[str, Any]:
+def values(names: tuple[str, ...], inputs: str | dict[str, Any]) -> dict[str, Any]:
     """What fills the template whose variables are `names`: a text fills the only one there is."""
     if isinstance(inputs, dict):
         return inputs

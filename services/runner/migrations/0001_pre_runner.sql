@@ -90,7 +90,8 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_of_workspace ON sessions (workspace_id, id);
 
--- Ids are UUIDv7, so partitions by id are partitions by time. `question` is what the person said of the prompt;
+-- Ids are UUIDv7, so partitions by id are partitions by time: one a month, made ahead; what fits in none is in
+-- runs_other. `question` is what the person said of the prompt;
 -- `frames` tells how the output was cut into frames, with all frames that are no text; `request` is what an
 -- asynchronous run is started from again. Every write names holder and attempt: a run that has another is lost.
 CREATE TABLE runs (
@@ -158,20 +159,3 @@ CREATE TABLE answers (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (workspace_id, key)
 );
-
--- A partition a month, made ahead; runs whose ids fit in none lie in runs_other.
-CREATE FUNCTION runs_upkeep() RETURNS void
-LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
-DECLARE
-    this_month date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
-    month date;
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(current_schema || '.runs_upkeep', 0));
-    FOR month IN SELECT generate_series(this_month - interval '1 month', this_month + interval '2 months', '1 month')::date LOOP
-        PERFORM make_partition('runs', month,
-            uuid_floor((month || ' 00:00Z')::timestamptz)::text,
-            uuid_floor(((month + interval '1 month')::date || ' 00:00Z')::timestamptz)::text, 'id');
-    END LOOP;
-    DELETE FROM answers WHERE created_at < now() - interval '30 days';
-END
-$$;

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import aiohttp
 from msgspec import Struct
@@ -35,7 +35,7 @@ class Attempt:
         self._response: aiohttp.ClientResponse | None = None
         self._began = False
 
-    async def pieces(self, request: Request, reader: Reader) -> AsyncIterator[list[Piece]]:
+    async def pieces(self, request: Request, reader: Reader) -> AsyncGenerator[list[Piece]]:
         """Raises Interrupted. Whoever closes this iterator closes the connection."""
         try:
             response, chunk = await self._first(request)

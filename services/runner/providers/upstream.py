@@ -7,7 +7,7 @@ connection.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import aiohttp
@@ -26,7 +26,7 @@ class Upstream:
         self._egress, self._patience = egress, patience or Patience()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
-    async def stream(self, call: ModelCall) -> AsyncIterator[list[Piece]]:
+    async def stream(self, call: ModelCall) -> AsyncGenerator[list[Piece]]:
         """The pieces of the model's answer as they come, the last of them Finished. Raises Fault."""
         dialect, endpoint = _DIALECTS[call.endpoint.kind], call.endpoint
         request = dialect.request(call)

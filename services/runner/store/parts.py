@@ -20,15 +20,27 @@ class Part(Struct, frozen=True):
     frames: list[runs.Frame]
 
 
-async def append(connection: Connection, parts: list[Part]) -> None:
-    await connection.execute(
-        """INSERT INTO run_parts (run_id, attempt, first, frames)
-        SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::bytea[]) ON CONFLICT DO NOTHING""",
+async def append(connection: Connection, holder: str, parts: list[Part]) -> set[UUID]:
+    """The ids of the runs that go on with this holder: only to those something is added.
+
+    Such a run can't end meanwhile, so that its end finds all its parts, and deletes them.
+    """
+    rows = await connection.fetch(
+        """WITH mine AS (
+            SELECT id, attempt FROM runs WHERE id = ANY($2) AND holder = $1 AND status = 'running' ORDER BY id FOR SHARE
+        )
+        INSERT INTO run_parts (run_id, attempt, first, frames)
+        SELECT given.*
+        FROM unnest($2::uuid[], $3::int[], $4::int[], $5::bytea[]) AS given (run_id, attempt, first, frames)
+        JOIN mine ON mine.id = given.run_id AND mine.attempt = given.attempt
+        RETURNING run_id""",
+        holder,
         [part.run_id for part in parts],
         [part.attempt for part in parts],
         [part.frames[0].n for part in parts],
         [_encoder.encode(part.frames) for part in parts],
     )
+    return {row["run_id"] for row in rows}
 
 
 async def of(database: Database, run_id: UUID, attempt: int) -> list[runs.Frame]:

@@ -1,0 +1,105 @@
+"""The runner: what it serves, and what it does in the background and at its stop."""
+
+from libs.contracts import actions, apps, models, runs, sessions
+from libs.postgres.leases import Lease
+from libs.runtime.service import Service, run
+from services.runner.acceptance import Acceptance
+from services.runner.actions import Actions
+from services.runner.answers import Answers
+from services.runner.apps import Apps
+from services.runner.catalog import Catalog
+from services.runner.ending import Ending
+from services.runner.feeds import Feeds
+from services.runner.generation import Generation
+from services.runner.holding import Holding
+from services.runner.installation import put_default_model
+from services.runner.journal import Journal
+from services.runner.keys import Keys
+from services.runner.models import Models
+from services.runner.prompts import Prompting
+from services.runner.providers.upstream import Upstream
+from services.runner.reading import Reading
+from services.runner.recall import Recall
+from services.runner.rendering import Renderer
+from services.runner.running import Running
+from services.runner.runs import Starting, Stopping
+from services.runner.sessions import Sessions
+from services.runner.settings import Settings
+from services.runner.upkeep import Upkeep
+from services.runner.vendors import Vendors
+
+# Starts that can wait for a refusal while all slots are taken.
+_SPARE_SLOTS = 64
+
+
+async def build(service: Service, settings: Settings) -> None:
+    database = service.database
+    keys, renderer, upkeep = Keys(lambda: service.sealer), Renderer(), Upkeep(database)
+    prompting = Prompting(renderer)
+    catalog = Catalog(database, service.changes, prompting, keys)
+    await upkeep.once()
+    await put_default_model(database, keys, settings)
+
+    _serve_nouns(service, catalog, prompting, keys)
+    _serve_runs(service, settings, Acceptance(catalog, prompting, Recall(database)))
+    lease = Lease(database, service.instance, service.instance)
+    service.background("lease", lease.run)
+    service.background("upkeep", upkeep.run)
+    service.on_stop(renderer.close)
+    service.on_stop(lease.release)
+
+
+def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
+    database, vendors = service.database, Vendors(service.database, service.egress, keys)
+    app, session = Apps(database), Sessions(database, catalog)
+    action, model = Actions(database, service.bus, catalog, prompting), Models(database, catalog, vendors)
+    service.serve(apps.CREATE, app.create)
+    service.serve(apps.GET, app.get)
+    service.serve(apps.PAGE, app.page)
+    service.serve(apps.UPDATE, app.update)
+    service.serve(apps.DELETE, app.delete)
+    service.serve(actions.CREATE, action.create)
+    service.serve(actions.GET, action.get)
+    service.serve(actions.PAGE, action.page)
+    service.serve(actions.UPDATE, action.update)
+    service.serve(actions.DELETE, action.delete)
+    service.serve(models.CREATE, model.create)
+    service.serve(models.GET, model.get)
+    service.serve(models.PAGE, model.page)
+    service.serve(models.UPDATE, model.update)
+    service.serve(models.DELETE, model.delete)
+    service.serve(models.CREATE_PROVIDER, vendors.create)
+    service.serve(models.PAGE_PROVIDERS, vendors.page)
+    service.serve(models.UPDATE_PROVIDER, vendors.update)
+    service.serve(models.DELETE_PROVIDER, vendors.delete)
+    service.serve(sessions.CREATE, session.create)
+    service.serve(sessions.GET, session.get)
+    service.serve(sessions.PAGE, session.page)
+    service.serve(sessions.DELETE, session.delete)
+
+
+def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance) -> None:
+    database, bus, instance = service.database, service.bus, service.instance
+    holding, feeds, upstream = Holding(settings.run_slots), Feeds(bus), Upstream(service.egress)
+    journal, ending = Journal(database, holding, instance), Ending(service, feeds)
+    reading = Reading(database, bus, holding, instance)
+    running = Running(holding, Generation(bus, upstream, Answers(database, bus), feeds), ending)
+    starting = Starting(acceptance, holding, journal, running, reading=reading)
+    stopping = Stopping(bus, holding, reading)
+    starts = service.serve(runs.START, starting.start, slots=settings.run_slots + _SPARE_SLOTS)
+    service.serve(runs.GET, reading.get)
+    service.serve(runs.PAGE, reading.page)
+    service.serve(runs.FRAMES, reading.frames)
+    service.serve(runs.HELD, reading.held, instance=True)
+    service.serve(runs.CANCEL, stopping.cancel)
+    service.serve(runs.STOP, stopping.stop, instance=True)
+    service.background("queue of starts", lambda: holding.keep_queue(starts))
+    service.background("feeds", feeds.run)
+    service.background("starts", journal.write_starts)
+    service.background("frames", journal.write_frames)
+    service.on_stop(running.stop)
+    service.on_stop(upstream.close)
+
+
+if __name__ == "__main__":
+    run("runner", Settings, build)

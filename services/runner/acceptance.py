@@ -1,0 +1,69 @@
+"""Accepting a run: everything that can be refused is refused here, before the model is called.
+
+Action, version and model come from caches; a session is read anew.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from libs.contracts import runs, search
+from libs.contracts.actions import Parameters
+from libs.contracts.runs import Message
+from libs.postgres import text
+from services.runner import memory
+from services.runner.catalog import Catalog, ReadyModel
+from services.runner.prompts import Prompt, Prompting, Scripted
+from services.runner.recall import Recall
+from services.runner.storable import storable
+
+
+class Accepted(Struct, frozen=True):
+    """A run that may begin, with all that it needs. `room` is what its prompt may take, in tokens."""
+
+    request: runs.StartRun
+    scripted: Scripted
+    model: ReadyModel
+    parameters: Parameters
+    conditions: dict[str, search.Condition]
+    prompt: Prompt
+    messages: list[Message]
+    room: int
+
+
+class Acceptance:
+    def __init__(self, catalog: Catalog, prompting: Prompting, recall: Recall) -> None:
+        self._catalog, self._prompting, self._recall = catalog, prompting, recall
+
+    async def accept(self, request: runs.StartRun) -> Accepted:
+        """Raises Fault: NOT_FOUND for an unknown action, model or session, INVALID for what is wrong with the input."""
+        request = _storable(request)
+        scripted = await self._catalog.action(request.workspace_id, request.action_id)
+        model = await self._catalog.model(request.workspace_id, scripted.action.model_id)
+        conditions = search.conditions(request.conditions) if request.conditions else {}
+        prompt = await self._prompting.prompt(scripted, request)
+        parameters = _merged(scripted.action.parameters, request.parameters)
+        room = memory.room(model.context_window, parameters)
+        # Passages come later: where there will be some, half of the room is theirs.
+        share = room // 2 if scripted.action.context_ids else room
+        messages = prompt.messages(await self._remembered(request, prompt, share))
+        return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room)
+
+    async def _remembered(self, request: runs.StartRun, prompt: Prompt, room: int) -> list[Message]:
+        if request.session_id is None:
+            return []
+        turns = await self._recall.turns(request.workspace_id, request.session_id)
+        return await memory.recalled(turns, [prompt.system, *(turn.content for turn in prompt.turns)], room)
+
+
+def _storable(request: runs.StartRun) -> runs.StartRun:
+    """Without what Postgres does not take in a text."""
+    turns = [runs.Message(turn.role, text.clean(turn.content)) for turn in request.messages]
+    return msgspec.structs.replace(storable(request), messages=turns)
+
+
+def _merged(parameters: Parameters, own: Parameters | None) -> Parameters:
+    """The action's parameters with what this run says otherwise."""
+    if own is None:
+        return parameters
+    said = {name: value for name in own.__struct_fields__ if (value := getattr(own, name)) is not None}
+    return msgspec.structs.replace(parameters, **said)

@@ -1,0 +1,143 @@
+"""The account of a run: the contract's Run and the stored row, made of a run that this process holds."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from libs.contracts import runs
+from libs.contracts.faults import Failure
+from libs.contracts.runs import Mode, Run, RunFinished, Status, Usage
+from services.runner.frames import Recorded, recorded
+from services.runner.live import Live
+from services.runner.store.runs import Row
+
+_json = msgspec.json.Encoder()
+_msgpack = msgspec.msgpack.Encoder()
+
+
+class Outcome(Struct, frozen=True):
+    """How a run ended."""
+
+    status: Status
+    finish_reason: str
+    usage: Usage
+    latency_ms: float
+    failure: Failure | None = None
+
+    def frame(self) -> runs.Done | runs.Failed | runs.Cancelled:
+        match self.status:
+            case Status.SUCCEEDED:
+                return runs.Done(self.finish_reason, self.usage, self.latency_ms)
+            case Status.CANCELLED:
+                return runs.Cancelled(self.usage)
+            case _:
+                assert self.failure is not None
+                return runs.Failed(self.failure)
+
+
+_GOING_ON = Outcome(Status.RUNNING, "", Usage(), 0.0)
+
+
+def run(live: Live, holder: str, outcome: Outcome | None = None, text: Recorded | None = None) -> Run:
+    """The run as it stands, or as it ended."""
+    accepted, request, at_end = live.accepted, live.accepted.request, outcome or _GOING_ON
+    text = text or recorded(live.recording.frames)
+    return Run(
+        id=live.id,
+        workspace_id=live.workspace_id,
+        action_id=request.action_id,
+        action_version=accepted.scripted.action.version,
+        status=at_end.status,
+        mode=request.mode,
+        voice=request.voice,
+        inputs=request.inputs,
+        prompt=live.messages,
+        output=text.output,
+        thinking=text.thinking,
+        model=accepted.model.endpoint.llm,
+        provider=accepted.model.endpoint.provider,
+        usage=at_end.usage,
+        finish_reason=at_end.finish_reason,
+        sources=live.sources,
+        metadata=request.metadata,
+        created_at=live.created_at,
+        holder=holder,
+        attempt=live.recording.attempt,
+        session_id=request.session_id,
+        end_user=request.end_user,
+        experiment=request.experiment,
+        cached_from=live.cached_from and live.cached_from.id,
+        failure=at_end.failure,
+        latency_ms=at_end.latency_ms if outcome else None,
+        first_token_ms=live.first_token_ms,
+        finished_at=datetime.now(UTC) if outcome else None,
+    )
+
+
+def row(live: Live, run: Run, text: Recorded | None = None) -> Row:
+    """A run's row; with the cut of its text once it has ended, with its request while it may have to begin again."""
+    going_on = text is None
+    return Row(
+        id=run.id,
+        workspace_id=run.workspace_id,
+        action_id=run.action_id,
+        app_id=live.accepted.scripted.action.app_id,
+        action_version=run.action_version,
+        session_id=run.session_id,
+        turn=None,
+        status=run.status,
+        mode=run.mode,
+        voice=run.voice,
+        holder=run.holder,
+        attempt=run.attempt,
+        model=run.model,
+        provider=run.provider,
+        end_user=run.end_user,
+        experiment=run.experiment,
+        cached_from=run.cached_from,
+        inputs=_encoded(run.inputs),
+        question=live.accepted.prompt.question,
+        prompt=_encoded(run.prompt),
+        output=run.output,
+        thinking=run.thinking,
+        frames=text and text.cut,
+        request=_msgpack.encode(live.accepted.request) if going_on and run.mode is Mode.ASYNC else None,
+        usage=_encoded(run.usage),
+        finish_reason=run.finish_reason,
+        sources=_encoded(run.sources),
+        metadata=_encoded(run.metadata),
+        failure=run.failure and _encoded(run.failure),
+        latency_ms=run.latency_ms,
+        first_token_ms=run.first_token_ms,
+        created_at=run.created_at,
+        finished_at=run.finished_at,
+    )
+
+
+def _encoded(value: Any) -> str:
+    return _json.encode(value).decode()
+
+
+def finished(live: Live, run: Run) -> RunFinished:
+    assert run.finished_at is not None
+    return RunFinished(
+        workspace_id=run.workspace_id,
+        run_id=run.id,
+        action_id=run.action_id,
+        status=run.status,
+        mode=run.mode,
+        voice=run.voice,
+        model=run.model,
+        provider=run.provider,
+        usage=run.usage,
+        finished_at=run.finished_at,
+        session_id=run.session_id,
+        app_id=live.accepted.scripted.action.app_id,
+        experiment=run.experiment,
+        cached=run.cached_from is not None,
+        latency_ms=run.latency_ms,
+        first_token_ms=run.first_token_ms,
+        failure=run.failure,
+    )

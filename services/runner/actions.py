@@ -1,0 +1,90 @@
+"""Actions: what `rpc.runner.actions.*` answers. Every change is a new version; what would not run is refused here."""
+
+import msgspec
+from msgspec import UNSET
+
+from libs.bus.bus import Bus
+from libs.contracts import contexts, ids
+from libs.contracts.actions import Action, CreateAction, GetAction, PageActions, UpdateAction
+from libs.contracts.faults import not_found
+from libs.contracts.paging import Page
+from libs.postgres.changes import changed
+from libs.postgres.database import Database
+from services.runner import parameters
+from services.runner.catalog import ACTION, Catalog
+from services.runner.prompts import Prompting
+from services.runner.storable import named, storable
+from services.runner.store import actions as stored
+from services.runner.store import apps
+
+
+class Actions:
+    def __init__(self, database: Database, bus: Bus, catalog: Catalog, prompting: Prompting) -> None:
+        self._database, self._bus, self._catalog, self._prompting = database, bus, catalog, prompting
+
+    async def create(self, asked: CreateAction) -> Action:
+        """Raises Fault NOT_FOUND for an unknown app, model or context, INVALID for a template or parameter."""
+        asked, id = storable(asked), ids.new()
+        if await apps.get(self._database, asked.workspace_id, asked.app_id) is None:
+            raise not_found("app", asked.app_id)
+        await self._check(asked)
+        async with self._database.transaction() as connection:
+            await stored.create(connection, id, asked)
+            await apps.adopt(connection, asked.app_id, id)
+            await changed(connection, ACTION, str(id))
+        return await self.get(GetAction(asked.workspace_id, id))
+
+    async def get(self, asked: GetAction) -> Action:
+        action = await stored.get(self._database, asked.workspace_id, asked.action_id)
+        if action is None:
+            raise not_found("action", asked.action_id)
+        return action
+
+    async def page(self, asked: PageActions) -> Page[Action]:
+        return await stored.page(self._database, asked)
+
+    async def update(self, asked: UpdateAction) -> Action:
+        """Raises Fault as `create` does."""
+        asked = storable(asked)
+        changes = _changes(asked)
+        await self._check(msgspec.structs.replace(await self.get(_ref(asked)), **changes))
+        async with self._database.transaction() as connection:
+            action = await stored.lock(connection, asked.workspace_id, asked.action_id)
+            if action is None:
+                raise not_found("action", asked.action_id)
+            await stored.renew(connection, msgspec.structs.replace(action, **changes))
+            await changed(connection, ACTION, str(action.id))
+        return await self.get(_ref(asked))
+
+    async def delete(self, asked: GetAction) -> Action:
+        """The action as it was."""
+        action = await self.get(asked)
+        async with self._database.transaction() as connection:
+            await apps.disown(connection, action.app_id, action.id)
+            await stored.delete(connection, action.id)
+            await changed(connection, ACTION, str(action.id))
+        return action
+
+    async def _check(self, action: CreateAction | Action) -> None:
+        named(action.name)
+        parameters.check(action.parameters)
+        await self._prompting.check(action.prompt, action.system_message)
+        if action.model_id is not None:
+            await self._catalog.model(action.workspace_id, action.model_id)
+        if action.context_ids:
+            asked = contexts.GetRevisions(action.workspace_id, action.context_ids)
+            known = await self._bus.call(contexts.REVISIONS, asked)
+            if unknown := [id for id in action.context_ids if id not in known]:
+                raise not_found("context", unknown[0])
+
+
+def _ref(asked: UpdateAction) -> GetAction:
+    return GetAction(asked.workspace_id, asked.action_id)
+
+
+def _changes(asked: UpdateAction) -> dict[str, object]:
+    """The fields that are given, but for the ids."""
+    fields = {
+        name: getattr(asked, name) for name in asked.__struct_fields__ if name not in ("workspace_id", "action_id")
+    }
+    return {name: value for name, value in fields.items() if value is not UNSET}

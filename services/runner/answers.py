@@ -1,0 +1,62 @@
+"""Answers that answer again: a run that asks for `cache` takes a like run's answer, if there is one.
+
+Like runs have the same workspace, version of the action, messages (what the session remembers included), model,
+parameters, and the same revision of every context, searched under the same conditions.
+"""
+
+from hashlib import blake2b
+
+import msgspec
+
+from libs.bus.bus import Bus
+from libs.contracts import contexts, runs
+from libs.postgres.database import Database
+from services.runner.acceptance import Accepted
+from services.runner.frames import Recorded, restored
+from services.runner.store import answers
+from services.runner.store import runs as stored
+from services.runner.store.runs import Kept
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Answers:
+    def __init__(self, database: Database, bus: Bus) -> None:
+        self._database, self._bus = database, bus
+
+    async def key(self, accepted: Accepted) -> bytes:
+        """Raises Fault where retrieval does not answer."""
+        action, endpoint = accepted.scripted.action, accepted.model.endpoint
+        same = (
+            action.version_id,
+            accepted.messages,
+            accepted.model.id,
+            endpoint.llm,
+            endpoint.url,
+            accepted.parameters,
+            accepted.conditions,
+            accepted.prompt.search,
+            await self._revisions(accepted),
+        )
+        return blake2b(_encoder.encode(same), digest_size=32).digest()
+
+    async def _revisions(self, accepted: Accepted) -> list[tuple[str, int]]:
+        action = accepted.scripted.action
+        if not action.context_ids:
+            return []
+        asked = contexts.GetRevisions(action.workspace_id, action.context_ids)
+        revisions = await self._bus.call(contexts.REVISIONS, asked)
+        return sorted((str(id), revision) for id, revision in revisions.items())
+
+    async def find(self, accepted: Accepted, key: bytes) -> Kept | None:
+        workspace_id = accepted.request.workspace_id
+        id = await answers.find(self._database, workspace_id, key)
+        kept = (await stored.get(self._database, [id])).get(id) if id else None
+        return kept if kept and kept.run.status is runs.Status.SUCCEEDED and kept.frames else None
+
+
+def said(kept: Kept) -> list[runs.Body]:
+    """What a run's frames said between its beginning and its end."""
+    assert kept.frames is not None
+    frames = restored(Recorded(kept.run.output, kept.run.thinking, kept.frames), kept.run.attempt)
+    return [frame.body for frame in frames if not frame.ends and not isinstance(frame.body, runs.Started)]

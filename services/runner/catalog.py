@@ -1,0 +1,72 @@
+"""What runs are made of, cached ready to use: actions with their templates parsed, models with their keys opened."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.faults import Code, Fault, not_found
+from libs.postgres.changes import Changes
+from libs.postgres.database import Database
+from services.runner.keys import Keys
+from services.runner.prompts import Prompting, Scripted
+from services.runner.providers.call import Endpoint
+from services.runner.store import actions, models
+
+# Kinds of changes, which whoever writes such a row states. A workspace's default model is cached under its id.
+ACTION, MODEL, DEFAULT = "runner.action", "runner.model", "runner.default"
+INSTALLATION = "installation"
+
+
+class ReadyModel(Struct, frozen=True):
+    id: UUID
+    workspace_id: UUID | None
+    context_window: int
+    endpoint: Endpoint
+
+
+class Catalog:
+    """The caches of one process. Raises Fault UNAVAILABLE while the database is away."""
+
+    def __init__(self, database: Database, changes: Changes, prompting: Prompting, keys: Keys) -> None:
+        self._database, self._prompting, self._keys = database, prompting, keys
+        self._actions = changes.cache(ACTION, self._load_action)
+        self._models = changes.cache(MODEL, self._load_model)
+        self._defaults = changes.cache(DEFAULT, self._load_default)
+
+    async def action(self, workspace_id: UUID, id: UUID) -> Scripted:
+        scripted = await self._actions.get(str(id))
+        if scripted is None or scripted.action.workspace_id != workspace_id:
+            raise not_found("action", id)
+        return scripted
+
+    async def model(self, workspace_id: UUID, id: UUID | None) -> ReadyModel:
+        """The model of that id, or the one that the workspace goes by where none is named."""
+        chosen = id or await self.default(workspace_id)
+        model = await self._models.get(str(chosen))
+        if model is None or model.workspace_id not in (workspace_id, None):
+            raise not_found("model", chosen)
+        return model
+
+    async def default(self, workspace_id: UUID) -> UUID:
+        """Raises Fault NOT_FOUND where neither the workspace nor the installation has a model."""
+        chosen = await self._defaults.get(str(workspace_id)) or await self._defaults.get(INSTALLATION)
+        if chosen is None:
+            raise Fault(Code.NOT_FOUND, "There is no model in this workspace: add one, or name one in the action.")
+        return chosen
+
+    async def _load_action(self, id: str) -> Scripted | None:
+        action = await actions.of_any_workspace(self._database, UUID(id))
+        return action and await self._prompting.script(action)
+
+    async def _load_model(self, id: str) -> ReadyModel | None:
+        found = await models.of_any_workspace(self._database, UUID(id))
+        if found is None:
+            return None
+        model, provider = found.model, found.model.provider
+        key = self._keys.open(provider.id, found.sealed_key)
+        guarded = provider.workspace_id is not None
+        endpoint = Endpoint(provider.kind, provider.name, provider.url, key, model.llm, guarded)
+        return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint)
+
+    async def _load_default(self, workspace_id: str) -> UUID | None:
+        return await models.default(self._database, None if workspace_id == INSTALLATION else UUID(workspace_id))

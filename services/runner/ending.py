@@ -1,0 +1,136 @@
+"""The end of a run: row, turn and facts in one commit with whatever else ends meanwhile; then its last frame and reply.
+
+The rule: a run has one recorded outcome. One whose row has another holder by now is lost: nothing more is said of it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from libs.contracts import runs
+from libs.contracts.faults import Code, Fault
+from libs.contracts.runs import Frame, Run, Status
+from libs.postgres.database import Connection
+from libs.postgres.group_commit import GroupCommit
+from libs.runtime.foundation import Service
+from services.runner import account
+from services.runner.account import Outcome
+from services.runner.feeds import Feeds
+from services.runner.frames import recorded
+from services.runner.live import Live
+from services.runner.store import answers, parts, sessions
+from services.runner.store import runs as stored
+
+log = logging.getLogger(__name__)
+
+# How long an ended run waits for the database to come back.
+_PATIENCE = 30.0
+_PAUSE = 0.25
+
+
+class Closing(Struct):
+    """A run about to be recorded. `ours`: it was still this holder's."""
+
+    live: Live
+    run: Run
+    row: stored.Row
+    ours: bool = False
+
+
+class Ending:
+    def __init__(self, service: Service, feeds: Feeds) -> None:
+        self._service, self._feeds = service, feeds
+        self._commits = GroupCommit(service.database, self._write)
+
+    async def end(self, live: Live, outcome: Outcome) -> Run:
+        """The run as it was recorded. Raises Fault UNAVAILABLE where it could not be."""
+        last = Frame(live.recording.attempt, len(live.recording.frames) + 1, outcome.frame())
+        text = recorded([*live.recording.frames, last])
+        run = account.run(live, self._service.instance, outcome, text)
+        closing = Closing(live, run, account.row(live, run, text))
+        try:
+            await self._commit(closing)
+        except Exception as error:
+            log.exception("A run could not be recorded")
+            fault = error if isinstance(error, Fault) else Fault(Code.INTERNAL, "The run could not be recorded.")
+            await self._say(live, runs.Failed(fault.failure()))
+            raise fault from error
+        if not closing.ours:
+            return await self._lost(live)
+        await self._say(live, last.body)
+        return run if closing.row.turn is None else msgspec.structs.replace(run, turn=closing.row.turn)
+
+    async def drain(self) -> None:
+        await self._commits.drain()
+
+    async def _say(self, live: Live, body: runs.Body) -> None:
+        live.recording.add(body)
+        if live.followed:
+            await self._feeds.send(live)
+
+    async def _commit(self, closing: Closing) -> None:
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                await self._commits.add(closing)
+            except Fault as fault:
+                if fault.code is not Code.UNAVAILABLE or time.monotonic() > until:
+                    raise
+            else:
+                return
+            await asyncio.sleep(_PAUSE)
+
+    async def _lost(self, live: Live) -> Run:
+        kept = (await stored.get(self._service.database, [live.id])).get(live.id)
+        if kept is None or kept.run.workspace_id != live.workspace_id:
+            raise Fault(Code.CONFLICT, f"There is another run of the id {live.id}.")
+        log.warning("A run was another runner's", extra={"holder": kept.run.holder})
+        return kept.run
+
+    async def _write(self, connection: Connection, closings: list[Closing]) -> None:
+        await _take_turns(connection, closings)
+        written = await stored.finish(connection, [closing.row for closing in closings])
+        for closing in closings:
+            closing.ours = closing.row.id in written
+        ours = [closing for closing in closings if closing.ours]
+        await _remember(connection, ours)
+        if begun := [closing.row.id for closing in ours if closing.live.stored]:
+            await parts.delete(connection, begun)
+        if ours:
+            facts = [account.finished(closing.live, closing.run) for closing in ours]
+            await self._service.state(connection, runs.FINISHED, facts)
+
+
+async def _take_turns(connection: Connection, closings: list[Closing]) -> None:
+    counts = Counter(closing.row.session_id for closing in closings if closing.row.session_id is not None)
+    if not counts:
+        return
+    given = await sessions.next_turns(connection, counts)
+    for closing in reversed(closings):
+        session_id = closing.row.session_id
+        if session_id is not None and session_id in given:
+            closing.row.turn = given[session_id]
+            given[session_id] -= 1
+
+
+async def _remember(connection: Connection, closings: list[Closing]) -> None:
+    """What later runs look up: turns of sessions, and answers that may be given again."""
+    turns = [
+        (closing.row.session_id, closing.row.turn, closing.row.id)
+        for closing in closings
+        if closing.row.session_id is not None and closing.row.turn is not None
+    ]
+    if turns:
+        await sessions.write_turns(connection, turns)
+    given: dict[tuple[UUID, bytes], UUID] = {
+        (closing.row.workspace_id, closing.live.cache_key): closing.row.id
+        for closing in closings
+        if closing.live.cache_key is not None and closing.run.status is Status.SUCCEEDED and not closing.run.cached_from
+    }
+    if given:
+        await answers.put(connection, given)

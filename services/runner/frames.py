@@ -1,0 +1,125 @@
+"""A run's frames while it goes on, and how they are stored when it has ended.
+
+Text from the model waits until it is flushed: only then it becomes a frame and gets its number. Stored, the text
+stands once, with the length of each of its frames and every frame that is no text: any of them can be made again.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from msgspec import Struct
+
+from libs.contracts import runs
+from libs.contracts.runs import Body, Frame, Thinking, Token
+
+
+class Recording:
+    """The frames of one attempt. `sent` counts those already published."""
+
+    def __init__(self, attempt: int = 1) -> None:
+        self.attempt = attempt
+        self.frames: list[Frame] = []
+        self.sent = 0
+        self._text: list[str] = []
+        self._kind: type[Token] | type[Thinking] = Token
+
+    @property
+    def pending(self) -> bool:
+        return bool(self._text)
+
+    @property
+    def unsent(self) -> bool:
+        return self.sent < len(self.frames)
+
+    def say(self, kind: type[Token] | type[Thinking], text: str) -> None:
+        """Text that joins what waits to be flushed."""
+        if self._kind is not kind:
+            self.flush()
+            self._kind = kind
+        self._text.append(text)
+
+    def flush(self) -> None:
+        if self._text:
+            text = "".join(self._text)
+            self._text.clear()
+            self._append(self._kind(text))
+
+    def add(self, body: Body) -> None:
+        """A frame of its own, after what waits."""
+        self.flush()
+        self._append(body)
+
+    def after(self, cursor: runs.Cursor) -> list[Frame]:
+        return following(self.frames, self.attempt, cursor)
+
+    def _append(self, body: Body) -> None:
+        self.frames.append(Frame(self.attempt, len(self.frames) + 1, body))
+
+
+class Cut(Struct, frozen=True, array_like=True):
+    """How output and thinking were cut. `others` are whole frames; all other numbers are tokens or thoughts.
+
+    `thoughts` are the numbers of thinking frames; `lengths` are in characters, in the order of the frames.
+    """
+
+    lengths: list[int]
+    thoughts: list[int]
+    others: list[Frame]
+
+
+class Recorded(Struct, frozen=True):
+    output: str
+    thinking: str
+    cut: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_cuts = msgspec.msgpack.Decoder(Cut)
+
+
+def recorded(frames: Iterable[Frame]) -> Recorded:
+    """The frames in the form in which they are stored. A token of a node is kept whole: it is no part of the output."""
+    output: list[str] = []
+    thinking: list[str] = []
+    cut = Cut([], [], [])
+    for frame in frames:
+        match frame.body:
+            case Token(text, None):
+                output.append(text)
+                cut.lengths.append(len(text))
+            case Thinking(text):
+                thinking.append(text)
+                cut.lengths.append(len(text))
+                cut.thoughts.append(frame.n)
+            case _:
+                cut.others.append(frame)
+    return Recorded("".join(output), "".join(thinking), _encoder.encode(cut))
+
+
+def restored(stored: Recorded, attempt: int) -> list[Frame]:
+    """The very frames that were recorded."""
+    return list(_restored(stored, attempt))
+
+
+def _restored(stored: Recorded, attempt: int) -> Iterator[Frame]:
+    cut = _cuts.decode(stored.cut)
+    others = {frame.n: frame for frame in cut.others}
+    thoughts = set(cut.thoughts)
+    lengths = iter(cut.lengths)
+    said = thought = 0
+    for n in range(1, len(cut.lengths) + len(others) + 1):
+        if n in others:
+            yield others[n]
+        elif n in thoughts:
+            start, thought = thought, thought + next(lengths)
+            yield Frame(attempt, n, Thinking(stored.thinking[start:thought]))
+        else:
+            start, said = said, said + next(lengths)
+            yield Frame(attempt, n, Token(stored.output[start:said]))
+
+
+def following(frames: list[Frame], attempt: int, cursor: runs.Cursor) -> list[Frame]:
+    """What a reader at this place has not seen; all of it where it has only seen an earlier attempt."""
+    if cursor.attempt == attempt:
+        return frames[max(cursor.after, 0) :]
+    return frames[:] if cursor.attempt < attempt else []

@@ -1,0 +1,124 @@
+"""One run from its acceptance to its outcome: a cached answer, or passages, the model's stream, and its frames."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+from libs.bus.bus import Bus
+from libs.contracts import runs
+from libs.contracts.faults import Code, Failure, Fault
+from libs.contracts.runs import Status
+from services.runner import grounding, tokens
+from services.runner.account import Outcome
+from services.runner.answers import Answers, said
+from services.runner.feeds import Feeds
+from services.runner.grounding import Grounds
+from services.runner.live import Live
+from services.runner.providers.call import Finished, ModelCall
+from services.runner.providers.upstream import Upstream
+from services.runner.store.runs import Kept
+
+log = logging.getLogger(__name__)
+
+_INTERNAL = Failure(Code.INTERNAL, "Something went wrong on our side.")
+
+
+class Generation:
+    def __init__(self, bus: Bus, upstream: Upstream, answers: Answers, feeds: Feeds) -> None:
+        self._bus, self._upstream, self._answers, self._feeds = bus, upstream, answers, feeds
+
+    async def outcome(self, live: Live) -> Outcome:
+        """Whatever happens to a run is its outcome; only the end of the process itself is none."""
+        status, failure = Status.SUCCEEDED, None
+        try:
+            await self._generate(live)
+        except Fault as fault:
+            status, failure = Status.FAILED, fault.failure()
+        except asyncio.CancelledError:
+            if live.stopped is None:
+                raise
+            _uncancel()
+            status, failure = live.stopped
+        except Exception:
+            log.exception("A run failed")
+            status, failure = Status.FAILED, _INTERNAL
+        latency = live.elapsed_ms()
+        live.ending = True
+        live.recording.flush()
+        reason = live.finished.reason if live.finished else ""
+        return Outcome(status, reason, await _usage(live), latency, failure)
+
+    async def _generate(self, live: Live) -> None:
+        if live.accepted.request.cache:
+            live.cache_key = await self._answers.key(live.accepted)
+            if kept := await self._answers.find(live.accepted, live.cache_key):
+                await self._repeat(live, kept)
+                return
+        await self._begin(live)
+        if live.accepted.scripted.action.context_ids:
+            await self._ground(live)
+        await self._listen(live)
+
+    async def _begin(self, live: Live) -> None:
+        request, endpoint = live.accepted.request, live.accepted.model.endpoint
+        cached_from = live.cached_from and live.cached_from.id
+        started = runs.Started(request.action_id, request.session_id, endpoint.llm, endpoint.provider, cached_from)
+        live.recording.add(started)
+        await self._send(live)
+
+    async def _repeat(self, live: Live, kept: Kept) -> None:
+        """Another run's answer, in the frames in which it was given."""
+        live.cached_from = kept.run
+        live.messages, live.sources = kept.run.prompt, kept.run.sources
+        await self._begin(live)
+        for body in said(kept):
+            live.recording.add(body)
+        live.first_token_ms = live.elapsed_ms()
+        live.finished = Finished(kept.run.finish_reason, runs.Usage())
+        await self._send(live)
+
+    async def _ground(self, live: Live) -> None:
+        accepted = live.accepted
+        action = accepted.scripted.action
+        grounds = Grounds(live.workspace_id, action.context_ids, accepted.prompt.search, accepted.conditions)
+        found = await grounding.passages(self._bus, grounds)
+        fitting = await grounding.fitting(found, live.messages, accepted.room)
+        live.messages = grounding.grounded(live.messages, fitting)
+        retrieved = grounding.sources(fitting)
+        live.sources = retrieved.sources
+        live.recording.add(retrieved)
+        await self._send(live)
+
+    async def _listen(self, live: Live) -> None:
+        call = ModelCall(live.accepted.model.endpoint, live.messages, live.accepted.parameters)
+        async with aclosing(self._upstream.stream(call)) as answer:
+            async for pieces in answer:
+                live.take(pieces)
+                if not live.followed:
+                    continue
+                if live.recording.unsent:
+                    await self._feeds.send(live)
+                if live.recording.pending:
+                    self._feeds.arm(live)
+
+    async def _send(self, live: Live) -> None:
+        if live.followed:
+            await self._feeds.send(live)
+
+
+def _uncancel() -> None:
+    """The cancelling was a stop, which is over: what the run still has to do goes on."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()
+
+
+async def _usage(live: Live) -> runs.Usage:
+    """As the provider told, or counted; nothing where no model was asked, or it refused."""
+    if live.finished is not None and live.finished.usage is not None:
+        return live.finished.usage
+    said = [frame.body.text for frame in live.recording.frames if isinstance(frame.body, runs.Token | runs.Thinking)]
+    if live.finished is None and not said:
+        return runs.Usage()
+    prompt = [await tokens.count(message.content) + tokens.PER_MESSAGE for message in live.messages]
+    return runs.Usage(sum(prompt), await tokens.count("".join(said)), counted=True)

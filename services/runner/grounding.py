@@ -1,0 +1,78 @@
+"""Grounding: the passages that retrieval finds for a question, as they stand in the prompt, numbered as sources."""
+
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from libs.bus.bus import Bus
+from libs.contracts import runs, search
+from libs.contracts.runs import Message, Source
+from services.runner import memory
+
+PASSAGES = 5
+_SEARCH_SECONDS = 20.0
+_LONGEST_QUESTION = 4000
+
+
+class Grounds(Struct, frozen=True):
+    """Where to look, and for what."""
+
+    workspace_id: UUID
+    context_ids: list[UUID]
+    text: str
+    conditions: dict[str, search.Condition]
+
+
+async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
+    """Best first. Raises Fault, NOT_FOUND for a context that is gone among them."""
+    query = search.Query(
+        grounds.workspace_id,
+        grounds.context_ids,
+        grounds.text[:_LONGEST_QUESTION],
+        limit=PASSAGES,
+        conditions=grounds.conditions,
+    )
+    return await bus.call(search.QUERY, query, timeout=_SEARCH_SECONDS)
+
+
+async def fitting(found: list[search.Passage], messages: list[Message], room: int) -> list[search.Passage]:
+    """The best passages that fit beside these messages, best first."""
+    texts = [message.content for message in messages]
+    if memory.surely(room, [*texts, *(_numbered(number, passage) for number, passage in enumerate(found, 1)), _RULE]):
+        return found
+    kept: list[search.Passage] = []
+    rest = await memory.left(room, [*texts, _RULE])
+    for passage in found:
+        needed = await memory.left(rest, [_numbered(len(kept) + 1, passage)]) if rest > 0 else -1
+        if needed >= 0:
+            rest = needed
+            kept.append(passage)
+    return kept
+
+
+_RULE = "Answer from these passages, and name the numbers of those you use, like [1]:"
+
+
+def grounded(messages: list[Message], found: list[search.Passage]) -> list[Message]:
+    """The messages with the passages above the last turn."""
+    if not found:
+        return messages
+    listed = "\n\n".join(_numbered(number, passage) for number, passage in enumerate(found, 1))
+    last = messages[-1]
+    return [*messages[:-1], msgspec.structs.replace(last, content=f"{_RULE}\n\n{listed}\n\n{last.content}")]
+
+
+def _numbered(number: int, passage: search.Passage) -> str:
+    return f"[{number}] {passage.name}\n{passage.text}"
+
+
+def sources(found: list[search.Passage]) -> runs.Retrieved:
+    return runs.Retrieved(
+        [
+            Source(
+                passage.context_id, passage.document_id, passage.chunk_id, passage.name, passage.position, passage.score
+            )
+            for passage in found
+        ]
+    )

@@ -1,0 +1,64 @@
+"""The runs that this process holds, and the room it has for more.
+
+The rule: a runner without a free slot leaves the queue of starts to the others, and comes back when it has one.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import UUID
+
+from libs.contracts.faults import Code, Fault
+from libs.runtime.foundation import Serving
+from services.runner.live import Live
+
+
+class Holding:
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._taken = 0
+        self._live: dict[UUID, Live] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+
+    def __iter__(self) -> Iterator[Live]:
+        return iter(list(self._live.values()))
+
+    def get(self, run_id: UUID) -> Live | None:
+        return self._live.get(run_id)
+
+    def take_slot(self) -> None:
+        """Raises Fault UNAVAILABLE where none is free."""
+        if self._taken >= self._slots:
+            raise Fault(Code.UNAVAILABLE, "As many runs as there is room for are going on: try again.", retry_after=1)
+        self._taken += 1
+        if self._taken == self._slots:
+            self._moved.set()
+
+    def free_slot(self) -> None:
+        if self._taken == self._slots:
+            self._moved.set()
+        self._taken -= 1
+
+    def hold(self, live: Live, task: "asyncio.Task[None]") -> None:
+        """The run is here until it is let go; its task is owned here until it is done."""
+        self._live[live.id] = live
+        live.owned_by(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def let_go(self, live: Live) -> None:
+        del self._live[live.id]
+        self.free_slot()
+
+    async def keep_queue(self, starts: Serving) -> None:
+        """Take part in the queue of starts while there is room. For ever."""
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            await (starts.resume() if self._taken < self._slots else starts.pause())
+
+    async def finish(self, seconds: float) -> bool:
+        """Wait so long for the runs that go on; whether all have ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        return not self._tasks

@@ -1,0 +1,38 @@
+"""The installation's own model, as its settings name it: there for every workspace, under ids that never change."""
+
+from uuid import UUID
+
+from libs.postgres.changes import changed
+from libs.postgres.database import Database
+from services.runner.catalog import DEFAULT, INSTALLATION, MODEL
+from services.runner.keys import Keys, masked
+from services.runner.settings import Settings
+from services.runner.store import models, providers
+from services.runner.store.providers import Stored
+
+PROVIDER_ID = UUID("00000000-0000-7000-8000-000000000001")
+MODEL_ID = UUID("00000000-0000-7000-8000-000000000002")
+NAME = "default"
+
+
+async def put_default_model(database: Database, keys: Keys, settings: Settings) -> None:
+    """Without an address in the settings, nothing changes."""
+    if not settings.default_model_url or not settings.default_model_name:
+        return
+    provider = Stored(
+        PROVIDER_ID,
+        None,
+        NAME,
+        settings.default_model_kind,
+        settings.default_model_url.rstrip("/"),
+        keys.seal(PROVIDER_ID, settings.default_model_key),
+        masked(settings.default_model_key),
+        True,
+    )
+    async with database.transaction() as connection:
+        await providers.put(connection, provider)
+        await models.put_of_installation(
+            connection, MODEL_ID, PROVIDER_ID, settings.default_model_name, settings.default_model_context
+        )
+        await changed(connection, MODEL, str(MODEL_ID))
+        await changed(connection, DEFAULT, INSTALLATION)

@@ -1,0 +1,51 @@
+"""What fits a model's context window: a session's earlier turns, newest first, and passages, best first.
+
+Room is kept for the answer. Texts that fit even if each of their bytes were a token are not counted at all.
+"""
+
+from collections.abc import Iterable
+
+from libs.contracts.actions import Parameters
+from libs.contracts.runs import Message
+from services.runner import tokens
+from services.runner.store.sessions import Turn
+
+_ANSWER = 1024
+
+
+def room(window: int, parameters: Parameters) -> int:
+    """The tokens a prompt may take: all but what the answer may, which is at most half of the window."""
+    return window - min(parameters.max_tokens or min(_ANSWER, window // 4), window // 2)
+
+
+async def left(room: int, texts: list[str]) -> int:
+    """What texts leave of the room; below 0 where they don't fit."""
+    if sum(map(tokens.at_least, texts)) > room:
+        return -1
+    return room - sum([await tokens.count(text) + tokens.PER_MESSAGE for text in texts])
+
+
+def surely(room: int, texts: Iterable[str]) -> bool:
+    return sum(tokens.at_most(text) + tokens.PER_MESSAGE for text in texts) <= room
+
+
+async def recalled(turns: list[Turn], texts: list[str], room: int) -> list[Message]:
+    """The newest turns that fit beside these texts, oldest first."""
+    if not turns:
+        return []
+    if surely(room, [*texts, *(text for turn in turns for text in (turn.question, turn.answer))]):
+        return _messages(turns)
+    kept: list[Turn] = []
+    rest = await left(room, texts)
+    for turn in turns:
+        rest = await left(rest, [turn.question, turn.answer]) if rest > 0 else -1
+        if rest < 0:
+            break
+        kept.append(turn)
+    return _messages(kept)
+
+
+def _messages(turns: list[Turn]) -> list[Message]:
+    """Turns come newest first."""
+    spoken = ((Message("user", turn.question), Message("assistant", turn.answer)) for turn in reversed(turns))
+    return [message for pair in spoken for message in pair]

@@ -1,0 +1,83 @@
+"""The prompt of a run: system message, what the session remembers, the caller's turns, and the rendered template."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts import actions, runs
+from libs.contracts.faults import Code, Fault
+from libs.contracts.runs import Message
+from services.runner import templates
+from services.runner.rendering import Renderer
+from services.runner.templates import Template
+
+
+class Scripted(Struct, frozen=True):
+    """An action with its templates parsed. `names` are the variables of its prompt."""
+
+    action: actions.Action
+    prompt: Template
+    system: Template
+    names: tuple[str, ...]
+
+    @property
+    def id(self) -> UUID:
+        return self.action.id
+
+
+class Prompt(Struct, frozen=True):
+    """What a run asks. `question` is the person's own turn, which memory keeps; `search` what is looked up for it."""
+
+    system: str
+    turns: list[Message]
+    question: str
+    search: str
+
+    def messages(self, memory: list[Message]) -> list[Message]:
+        return [*([Message("system", self.system)] if self.system else ()), *memory, *self.turns]
+
+
+class Prompting:
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    async def script(self, action: actions.Action) -> Scripted:
+        prompt = templates.parse(action.prompt)
+        return Scripted(action, prompt, templates.parse(action.system_message), await self._renderer.names(prompt))
+
+    async def check(self, prompt: str, system_message: str) -> None:
+        """Raises Fault INVALID, with the field, for a template that is not well formed."""
+        for field, source in (("prompt", prompt), ("system_message", system_message)):
+            try:
+                await self._renderer.names(templates.parse(source))
+            except Fault as fault:
+                raise Fault(fault.code, fault.message, field=field, retry_after=fault.retry_after) from None
+
+    async def prompt(self, scripted: Scripted, request: runs.StartRun) -> Prompt:
+        """Raises Fault INVALID for a missing variable, and where there is nothing to ask."""
+        inputs = request.inputs
+        values = templates.values(scripted.names, inputs)
+        system = await self._renderer.render(scripted.system, values) if scripted.system.source else ""
+        if scripted.action.kind == "chat" and request.messages:
+            return _of_turns(system, request.messages)
+        rendered = await self._renderer.render(scripted.prompt, values)
+        if isinstance(inputs, str) and not scripted.names:
+            rendered = templates.appended(rendered, inputs)
+        if not rendered.strip():
+            raise Fault(Code.INVALID, "There is nothing to ask: give an input.", field="input")
+        asked = inputs if isinstance(inputs, str) else "\n".join(filter(None, map(_words, inputs.values())))
+        return Prompt(system, [*request.messages, Message("user", rendered)], rendered, asked.strip() or rendered)
+
+
+def _of_turns(system: str, turns: list[Message]) -> Prompt:
+    """A chat action's prompt: the turns are the caller's own."""
+    own = [turn.content for turn in turns if turn.role == "system"]
+    asked = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
+    if not asked.strip():
+        raise Fault(Code.INVALID, "There is no message of the user's among these.", field="messages")
+    rest = [turn for turn in turns if turn.role != "system"]
+    return Prompt("\n\n".join(filter(None, [system, *own])), rest, asked, asked)
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else ""

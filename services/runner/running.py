@@ -1,0 +1,58 @@
+"""Running runs: each is a task that this process owns from its acceptance to its recorded end."""
+
+import asyncio
+import logging
+from contextvars import Context
+
+from libs.contracts.faults import Code, Failure, Fault
+from libs.contracts.runs import Run, Status
+from libs.runtime import logs
+from services.runner.ending import Ending
+from services.runner.generation import Generation
+from services.runner.holding import Holding
+from services.runner.live import Live
+
+log = logging.getLogger(__name__)
+
+# At a stop: what runs may still take, and then what their ends may.
+_GRACE = 8.0
+_LAST = 4.0
+_RESTARTED = Failure(Code.UNAVAILABLE, "The engine was restarted before the run had ended: start it again.", None, 1.0)
+
+
+class Running:
+    def __init__(self, holding: Holding, generation: Generation, ending: Ending) -> None:
+        self._holding, self._generation, self._ending = holding, generation, ending
+
+    def begin(self, live: Live) -> None:
+        """Takes over the slot that was taken for it."""
+        # A context of its own: the run owes nothing to the deadline of whoever asked for it.
+        task = asyncio.get_running_loop().create_task(self._run(live), context=Context())
+        self._holding.hold(live, task)
+        live.ended.add_done_callback(_heard)
+
+    async def _run(self, live: Live) -> None:
+        logs.run_id.set(str(live.id))
+        logs.workspace_id.set(str(live.workspace_id))
+        try:
+            live.ended.set_result(await self._ending.end(live, await self._generation.outcome(live)))
+        except Fault as fault:
+            live.ended.set_exception(fault)
+        finally:
+            if not live.ended.done():
+                live.ended.set_exception(Fault.of(_RESTARTED))
+            self._holding.let_go(live)
+
+    async def stop(self) -> None:
+        """Lets runs end for some seconds; those that don't end as failed, with what they have said."""
+        if not await self._holding.finish(_GRACE):
+            for live in self._holding:
+                live.stop(Status.FAILED, _RESTARTED)
+            await self._holding.finish(_LAST)
+        await self._ending.drain()
+
+
+def _heard(ended: "asyncio.Future[Run]") -> None:
+    """Nobody need be waiting for a run that could not be recorded."""
+    if not ended.cancelled():
+        ended.exception()

@@ -1,0 +1,106 @@
+"""Starting and stopping runs: what `rpc.runner.runs.*` answers, but for reading.
+
+The rule: the same id asked for again answers with the same run, whether it is here, elsewhere, or over.
+"""
+
+import asyncio
+
+from libs.bus.bus import Bus
+from libs.contracts import runs
+from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.runs import GetRun, Mode, Run, StartRun, Status
+from services.runner.acceptance import Acceptance
+from services.runner.holding import Holding
+from services.runner.journal import Journal
+from services.runner.live import Live
+from services.runner.reading import Reading, age
+from services.runner.running import Running
+
+_STOP_SECONDS = 10.0
+# The first asking comes at once. What comes later, or from a clock that is off, may be a second one.
+_FIRST_ASKING = 1.0
+_LOOK_AGAIN = 0.2
+
+
+class Starting:
+    def __init__(
+        self, acceptance: Acceptance, holding: Holding, journal: Journal, running: Running, *, reading: Reading
+    ) -> None:
+        self._acceptance, self._holding, self._journal, self._running = acceptance, holding, journal, running
+        self._reading = reading
+
+    async def start(self, request: StartRun) -> Run:
+        """The finished run where the mode is blocking, else the run as it was accepted.
+
+        Raises Fault where it was not: NOT_FOUND, INVALID, UNAVAILABLE without a free slot, CONFLICT for an id of
+        another workspace's.
+        """
+        if abs(age(request.run_id)) > _FIRST_ASKING and (known := await self._known(request)):
+            return known
+        live = self._holding.get(request.run_id) or await self._begin(request)
+        return await self._answer(live, request) if isinstance(live, Live) else live
+
+    async def _begin(self, request: StartRun) -> Live | Run:
+        self._holding.take_slot()
+        begun = False
+        try:
+            live = Live(await self._acceptance.accept(request))
+            if request.mode is Mode.ASYNC and not await self._journal.accept(live):
+                return await self._reading.get(GetRun(request.workspace_id, request.run_id))
+            if (same := self._holding.get(live.id)) is not None:
+                return same
+            begun = True
+        finally:
+            if not begun:
+                self._holding.free_slot()
+        self._running.begin(live)
+        self._journal.begin(live)
+        return live
+
+    async def _answer(self, live: Live, request: StartRun) -> Run:
+        if live.workspace_id != request.workspace_id:
+            raise Fault(Code.CONFLICT, f"There is another run of the id {live.id}.")
+        if request.mode is Mode.BLOCKING:
+            return await asyncio.shield(live.ended)
+        return self._reading.of(live)
+
+    async def _known(self, request: StartRun) -> Run | None:
+        """The run as it was started before; a blocking caller waits until it has ended."""
+        while (kept := await self._reading.stored(request.run_id)) is not None:
+            if kept.workspace_id != request.workspace_id:
+                raise Fault(Code.CONFLICT, f"There is another run of the id {request.run_id}.")
+            if kept.status in runs.ENDED or request.mode is not Mode.BLOCKING:
+                return kept
+            await asyncio.sleep(_LOOK_AGAIN)
+        return None
+
+
+class Stopping:
+    def __init__(self, bus: Bus, holding: Holding, reading: Reading) -> None:
+        self._bus, self._holding, self._reading = bus, holding, reading
+
+    async def stop(self, asked: GetRun) -> Run:
+        """Ends a run of this instance's. Raises Fault NOT_FOUND where it holds no such run."""
+        live = self._holding.get(asked.run_id)
+        if live is None or live.workspace_id != asked.workspace_id:
+            raise not_found("run", asked.run_id)
+        live.stop(Status.CANCELLED)
+        return await asyncio.shield(live.ended)
+
+    async def cancel(self, asked: GetRun) -> Run:
+        """Ends a run, whoever holds it; one that has ended stays as it is.
+
+        Raises Fault NOT_FOUND, and UNAVAILABLE where the holder does not answer.
+        """
+        if self._holding.get(asked.run_id) is not None:
+            return await self.stop(asked)
+        run = await self._reading.get(asked)
+        if run.status in runs.ENDED:
+            return run
+        try:
+            return await self._bus.call(runs.STOP, asked, timeout=_STOP_SECONDS, to=run.holder)
+        except Fault as fault:
+            if fault.code is not Code.NOT_FOUND:
+                raise
+        # It ended on the way.
+        return await self._reading.get(asked)

@@ -1,0 +1,18 @@
+"""What the runner is told by its environment."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from libs.runtime.settings import Common
+
+
+class Settings(Common, kw_only=True, frozen=True):
+    """The default model is the installation's, for every workspace that has none of its own; its address is trusted."""
+
+    run_slots: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 256
+    default_model_url: str = ""
+    default_model_name: str = ""
+    default_model_key: str = ""
+    default_model_kind: Literal["openai", "anthropic"] = "openai"
+    default_model_context: Annotated[int, Meta(ge=256, description="a number of tokens from 256")] = 2048
