@@ -88,6 +88,11 @@ class Child:
         if self.running and self._process is not None:
             self._process.kill()
 
+    def begin_log(self) -> None:
+        """Sets the log of an earlier launcher aside: what is shown of it is of this start."""
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+
     def roll(self) -> None:
         """Sets a grown log aside. The child writes in append mode and goes on in the emptied file."""
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:

@@ -99,7 +99,7 @@ class Engine:
 
     async def _start(self, name: str, command: list[str], env: dict[str, str], ready_url: str) -> None:
         child = Child(name, command, env=env, log=self._logs / f"{name}.log", ready_url=ready_url)
-        child.roll()
+        child.begin_log()
         self._children.append(child)
         await child.start()
 
