@@ -14,7 +14,7 @@ _LISTING = Listing(_ACTION, _FROM, "actions.id")
 
 
 async def create(connection: Connection, id: UUID, asked: actions.CreateAction) -> None:
-    version_id = await _write_version(connection, id, 1, asked)
+    version_id = ids.new()
     await connection.execute(
         """INSERT INTO actions (id, workspace_id, app_id, version_id, version, created_by)
         VALUES ($1, $2, $3, $4, 1, $5)""",
@@ -24,12 +24,12 @@ async def create(connection: Connection, id: UUID, asked: actions.CreateAction) 
         version_id,
         asked.created_by,
     )
+    await _write_version(connection, version_id, id, 1, asked)
 
 
 async def _write_version(
-    connection: Connection, action_id: UUID, version: int, action: actions.CreateAction | actions.Action
-) -> UUID:
-    id = ids.new()
+    connection: Connection, id: UUID, action_id: UUID, version: int, action: actions.CreateAction | actions.Action
+) -> None:
     await connection.execute(
         """INSERT INTO action_versions (id, action_id, version, name, kind, description, prompt, system_message,
             model_id, parameters, context_ids, metadata)
@@ -47,7 +47,6 @@ async def _write_version(
         action.context_ids,
         action.metadata,
     )
-    return id
 
 
 async def get(connection: Connection | Database, workspace_id: UUID, id: UUID) -> actions.Action | None:
@@ -76,7 +75,8 @@ async def lock(connection: Connection, workspace_id: UUID, id: UUID) -> actions.
 
 async def renew(connection: Connection, action: actions.Action) -> None:
     """Writes the action's next version."""
-    version_id = await _write_version(connection, action.id, action.version + 1, action)
+    version_id = ids.new()
+    await _write_version(connection, version_id, action.id, action.version + 1, action)
     await connection.execute(
         "UPDATE actions SET version_id = $2, version = $3, updated_at = now() WHERE id = $1",
         action.id,
