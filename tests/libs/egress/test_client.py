@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
@@ -53,6 +54,11 @@ async def elsewhere(request: web.Request) -> web.Response:
     return web.Response(status=int(request.match_info["status"]), headers={"Location": f"http://{host}:{port}/echo"})
 
 
+async def port(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    return web.Response(text=str(request.transport.get_extra_info("peername")[1]))
+
+
 async def forever(request: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": "/forever"})
 
@@ -69,6 +75,7 @@ async def server() -> AsyncIterator[str]:
         "/cookie": cookie,
         "/elsewhere/{status}": elsewhere,
         "/forever": forever,
+        "/port": port,
     }.items():
         application.router.add_route("*", path, handler)
     runner, url = await serve(application)
@@ -202,6 +209,20 @@ async def test_failures_are_worded_for_people(egress: Egress, server: str) -> No
     with pytest.raises(Fault, match="has no public address") as fault:
         await egress.request("GET", "https://no-such-host.invalid/")
     assert not isinstance(fault.value, EgressRefused)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_said_to_be_invalid(
+    egress: Egress, self_signed: ssl.SSLContext
+) -> None:
+    runner, url = await serve(web.Application(), tls=self_signed)
+    with pytest.raises(Fault, match="The TLS certificate of localhost is not valid"):
+        await egress.request("GET", url.replace("127.0.0.1", "localhost"))
+    await runner.cleanup()
+
+
+async def test_a_connection_serves_several_requests(egress: Egress, server: str) -> None:
+    ports = {(await egress.request("GET", f"{server}/port")).body for _ in range(3)}
+    assert len(ports) == 1
 
 
 async def test_a_header_with_a_line_break_is_refused(egress: Egress, server: str) -> None:
