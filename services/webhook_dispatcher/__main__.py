@@ -41,6 +41,7 @@ async def build(service: Service, settings: Settings) -> None:
         each=settings.delivery_slots_each,
     )
     upkeep = Upkeep(service.database, kept_days=settings.deliveries_kept_days)
+    await upkeep.once()
 
     service.serve(endpoints.CREATE, registry.create)
     service.serve(endpoints.PAGE, registry.page)

@@ -23,10 +23,11 @@ class Upkeep:
 
     async def run(self) -> None:
         while True:
-            await self.once()
             await asyncio.sleep(_SECONDS)
+            await self.once()
 
     async def once(self) -> None:
+        """To be done before anything is heard: a row on its way while its day's partition is made is refused."""
         for step in steps(self._kept_days):
             try:
                 await self._database.execute(step)

@@ -1,5 +1,6 @@
 """A dispatcher as in production, a caller as the gateway is one, and facts stated as their owners would."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest_asyncio
 
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
-from libs.contracts import endpoints, feedback, ids
+from libs.contracts import deliveries, endpoints, feedback, ids
 from libs.contracts.subjects import Event, Stated
 from libs.runtime.service import Service
 from tests.support.services import blobs_folder, running
@@ -54,3 +55,17 @@ async def subscribe(bus) -> Callable[..., Awaitable[endpoints.CreatedEndpoint]]:
 
 def rated(workspace_id: UUID, value: int = 2) -> feedback.FeedbackCreated:
     return feedback.FeedbackCreated(workspace_id, ids.new(), ids.new(), "rating", value)
+
+
+async def latest(bus, endpoint: endpoints.Endpoint) -> list[deliveries.Delivery]:
+    return await bus.call(deliveries.LATEST, deliveries.LatestDeliveries(endpoint.workspace_id, endpoint.id))
+
+
+async def delivered(bus, endpoint: endpoints.Endpoint, *, count: int) -> None:
+    """Returns once the log says that so many arrived."""
+    async with asyncio.timeout(15):
+        while True:
+            log = await latest(bus, endpoint)
+            if [delivery.status for delivery in log] == ["delivered"] * count:
+                return
+            await asyncio.sleep(0.02)

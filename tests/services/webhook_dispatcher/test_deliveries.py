@@ -13,14 +13,10 @@ from standardwebhooks.webhooks import Webhook
 from libs.contracts import deliveries, documents, endpoints, feedback, ids, runs
 from libs.contracts.faults import Code, Fault
 from services.webhook_dispatcher.deliveries import QUEUED
-from tests.services.webhook_dispatcher.conftest import rated
+from tests.services.webhook_dispatcher.conftest import latest, rated
 from tests.support.receiver import receiver
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("dispatcher")]
-
-
-async def latest(bus, endpoint: endpoints.Endpoint) -> list[deliveries.Delivery]:
-    return await bus.call(deliveries.LATEST, deliveries.LatestDeliveries(endpoint.workspace_id, endpoint.id))
 
 
 async def settled(bus, endpoint: endpoints.Endpoint, *, attempts: int = 1) -> deliveries.Delivery:

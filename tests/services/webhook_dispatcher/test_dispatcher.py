@@ -1,11 +1,14 @@
 """Several receivers, several dispatchers, and a stop in the middle."""
 
+import asyncio
+
 import asyncpg
 import pytest
 import pytest_asyncio
 
 from libs.contracts import feedback, ids
-from tests.services.webhook_dispatcher.conftest import rated
+from tests.services.webhook_dispatcher.conftest import delivered, rated
+from tests.support.gate import gate
 from tests.support.receiver import receiver
 from tests.support.services import running
 
@@ -14,22 +17,27 @@ pytestmark = pytest.mark.asyncio
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def dispatch(nats_url, databases):
-    """Another dispatcher, with few slots."""
-    return lambda: running("webhook_dispatcher", nats_url, databases, delivery_slots=4, delivery_slots_each=2)
+    """Starts a dispatcher with few slots."""
+
+    def dispatch(**settings):
+        given = {"delivery_slots": 4, "delivery_slots_each": 2, **settings}
+        return running("webhook_dispatcher", nats_url, databases, **given)
+
+    return dispatch
 
 
 async def test_a_slow_receiver_has_few_open_and_does_not_hold_up_another(dispatch, subscribe, state):
     slow_one, quick_one = ids.new(), ids.new()
     async with dispatch(), receiver() as slow, receiver() as quick:
-        slow.answer(delay=0.2)
+        slow.answer(delay=0.15)
         await subscribe(slow_one, slow.url)
         await subscribe(quick_one, quick.url)
-        await state(feedback.CREATED, *[rated(slow_one) for _ in range(30)])
+        await state(feedback.CREATED, *[rated(slow_one) for _ in range(16)])
         await slow.wait(2)
-        await state(feedback.CREATED, *[rated(quick_one) for _ in range(30)])
-        await quick.wait(30)
-        assert len(slow.received) < 30
-        await slow.wait(30)
+        await state(feedback.CREATED, *[rated(quick_one) for _ in range(16)])
+        await quick.wait(16)
+        assert len(slow.received) < 16
+        await slow.wait(16)
     assert slow.most_at_once == 2
 
 
@@ -62,3 +70,22 @@ async def test_a_dispatcher_that_stops_finishes_what_it_began(dispatch, database
     await log.close()
     assert [row["status_code"] for row in made] == [200] * reached
     assert left == 3 - reached
+
+
+async def test_while_the_database_is_away_nothing_is_lost_and_nothing_is_sent_twice(
+    dispatch, databases, bus, subscribe, state
+):
+    workspace = ids.new()
+    async with gate(databases.dsn("webhook_dispatcher")) as way, receiver() as r:
+        r.answer(delay=0.3, times=2)
+        async with dispatch(postgres_dsn=way.url):
+            endpoint = (await subscribe(workspace, r.url)).endpoint
+            await state(feedback.CREATED, *[rated(workspace) for _ in range(10)])
+            await r.wait(2)
+            await way.shut()
+            await asyncio.sleep(0.5)
+            assert len(r.received) == 2
+            await way.open()
+            await r.wait(10)
+            await delivered(bus, endpoint, count=10)
+    assert len({got.headers["webhook-id"] for got in r.received}) == len(r.received) == 10
