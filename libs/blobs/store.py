@@ -6,6 +6,7 @@ of it or nothing, and what is over its cap or breaks off leaves nothing behind.
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -47,7 +48,9 @@ class Blobs:
         check_url(url)
         if url.startswith("file:"):
             return cls(LocalStore.from_url(url, mkdir=True))
-        return cls(from_url(url, client_options=_CLIENT, retry_config=_RETRIES))
+        # Options given here hide the one of the environment that a MinIO without TLS needs.
+        plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
+        return cls(from_url(url, client_options={**_CLIENT, "allow_http": plain}, retry_config=_RETRIES))
 
     async def put(self, key: str, data: bytes | AsyncIterator[bytes], *, max_bytes: int | None = None) -> int:
         """The number of bytes stored. Raises Fault TOO_LARGE as soon as there are more than `max_bytes`."""
