@@ -67,7 +67,8 @@ class Bus:
         if rpc.owner not in MAY_CALL[self.owner]:
             raise ValueError(f"{self.owner} may not call {rpc.name}: only {sorted(MAY_CALL[self.owner])}")
         subject = rpc.name if to is None else f"{rpc.name}.{to}"
-        body, headers = await self.bodies.fitted(rpc.pack(request), {REQUEST: logs.request_id.get()})
+        request_id = logs.request_id.get()
+        body, headers = await self.bodies.fitted(rpc.pack(request), {REQUEST: request_id} if request_id else None)
         answer = await self._ask(subject, body, headers or {}, deadline.remaining(timeout))
         packed = answer.data if answer.headers is None else await self._read(answer)
         return rpc.unpack_reply(packed)

@@ -9,7 +9,7 @@ from libs.bus.bus import Bus
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Fault
 from tests.libs.bus.holder import tokens
-from tests.libs.bus.wire import ECHO, RELAYED, Echo, Restartable, echo
+from tests.libs.bus.wire import COUNTED, ECHO, RELAYED, Echo, Restartable, echo
 from tests.support.servers import free_port
 from tests.support.waiting import until
 
@@ -116,4 +116,20 @@ async def test_a_subscription_dropped_while_nats_is_away_does_not_come_back(serv
     assert caught.value.code == Code.UNAVAILABLE
     await served.resume()
     assert await bus.call(ECHO, request := echo()) == request
+    await bus.close()
+
+
+async def test_a_statement_that_is_not_confirmed_is_repeated_under_the_same_id(server: Restartable, blobs):
+    bus = await Bus.connect(server.url, owner="runner", instance="runner-1", blobs=blobs)
+    heard: list[tuple[str, bytes]] = []
+
+    async def confirm_the_second(message) -> None:
+        heard.append((message.headers["Nats-Msg-Id"], message.data))
+        if len(heard) == 2:
+            await bus.connection.publish(message.reply, b'{"stream": "EVENTS", "seq": 41, "duplicate": true}')
+
+    await bus.connection.subscribe(COUNTED.name, confirm_the_second)
+    assert await bus.state(COUNTED.name, [], "one-id") == 41
+    assert heard[0] == heard[1]
+    assert heard[0][0] == "one-id"
     await bus.close()

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from deploy.local import nats
 from libs.contracts import ids
-from libs.contracts.subjects import Event, Rpc
+from libs.contracts.subjects import DECLARED, Event, Rpc
 from tests.support.servers import free_port
 
 
@@ -25,6 +25,10 @@ ECHO = Rpc("rpc.runner.tests.echo", Echo, Echo)
 RELAYED = Rpc("rpc.runner.tests.relayed", Echo, Echo)
 COUNTED = Event("event.runner.tests.counted", Counted)
 DOUBLED = Event("event.runner.tests.doubled", Counted)
+
+# They are no contracts, and the registry is checked to hold nothing else.
+for _subject in (ECHO, RELAYED, COUNTED, DOUBLED):
+    del DECLARED[_subject.name]
 
 
 def echo(text: str = "") -> Echo:
