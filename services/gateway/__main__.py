@@ -14,7 +14,7 @@ from libs.runtime.settings import Common
 from services.gateway.dialects import klairo, klu
 from services.gateway.directory import admin
 from services.gateway.directory.bootstrap import Wanted, bootstrap
-from services.gateway.directory.callers import Callers
+from services.gateway.directory.callers import KEYS, Callers
 from services.gateway.engine import Engine
 from services.gateway.http import server
 from services.gateway.http.sse import Streams
@@ -69,6 +69,7 @@ async def build(service: Service, settings: Settings) -> None:
         public_url=settings.public_url,
         run_seconds=settings.run_seconds,
     )
+    service.changes.watch(KEYS, engine.streams.end_of)
     app = server.app_of(engine, VOICES)
 
     service.background("heartbeats", engine.streams.beat)

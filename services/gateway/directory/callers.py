@@ -8,10 +8,10 @@ import hashlib
 from uuid import UUID
 
 from aiohttp import web
-from libs.postgres.changes import Changes
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
+from libs.postgres.changes import Changes
 from libs.postgres.database import Database
 from services.gateway.directory import store
 
@@ -19,9 +19,12 @@ KEYS = "keys"
 
 
 class Caller(Struct, frozen=True):
+    """`key_hash` is the key's SHA-256 in hex: what streams are bound to, so that they end with their key."""
+
     workspace_id: UUID
     account_id: UUID | None
     key_id: UUID
+    key_hash: str = ""
 
 
 class Callers:
@@ -36,12 +39,15 @@ class Callers:
             raise Fault(Code.UNAUTHORIZED, "This API key is not valid, or was revoked.")
         return caller
 
+    async def still_valid(self, key_hash: str) -> bool:
+        return await self._keys.get(key_hash) is not None
+
     async def _load(self, hash: str) -> Caller | None:
         async with self._database.acquire() as connection:
             key = await store.key_of_hash(connection, bytes.fromhex(hash))
         if key is None or key.revoked_at is not None:
             return None
-        return Caller(key.workspace_id, key.account_id, key.id)
+        return Caller(key.workspace_id, key.account_id, key.id, hash)
 
 
 def digest(key: str) -> bytes:

@@ -119,15 +119,16 @@ def _invalid(message: str) -> Fault:
         if reason.startswith(start):
             name = reason.split("`")[1]
             return Fault(Code.INVALID, sentence, field=f"{path}.{name}" if path else name)
-    return Fault(Code.INVALID, f"{_in_words(reason)}.", field=path or None)
+    return Fault(Code.INVALID, in_words(reason), field=path or None)
 
 
-def _in_words(reason: str) -> str:
+def in_words(reason: str) -> str:
+    """msgspec's "Expected `str`, got `int`" for people."""
     expected, _, given = reason.removeprefix("Expected `").partition("`, got `")
     if not given:
-        return reason.replace("`", "'")
+        return f"{reason}.".replace("`", "'")
     choices = " or ".join(_WORDS.get(word, word) for word in expected.split(" | "))
-    return f"Expected {choices}, got {_WORDS.get(given.rstrip('`'), given.rstrip('`'))}"
+    return f"Expected {choices}, got {_WORDS.get(given.rstrip('`'), given.rstrip('`'))}."
 
 
 def _refuse_unsound(body: Any) -> None:

@@ -43,10 +43,11 @@ class Event:
 
 
 class Stream:
-    """One response of events. `written_at` is the loop's time of its last write."""
+    """One response of events, written by `task`. `written_at` is the loop's time of its last write."""
 
-    def __init__(self, response: web.StreamResponse) -> None:
-        self.response = response
+    def __init__(self, response: web.StreamResponse, key_hash: str) -> None:
+        self.response, self.key_hash = response, key_hash
+        self.task = _this_task()
         self.written_at = _now()
 
     async def write(self, event: Event) -> None:
@@ -62,21 +63,21 @@ class Streams:
     """The streams that this process has open."""
 
     def __init__(self) -> None:
-        self._open: dict[Stream, asyncio.Task[object]] = {}
+        self._open: set[Stream] = set()
 
     @asynccontextmanager
-    async def open(self, request: web.Request) -> AsyncIterator[Stream]:
-        """Sends the headers at once, and the end of the body at the end."""
+    async def open(self, request: web.Request, *, key_hash: str = "") -> AsyncIterator[Stream]:
+        """Sends the headers at once, and the end of the body at the end. `key_hash` is that of the caller's key."""
         response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: request[REQUEST]})
         request[BEGUN] = response
         await response.prepare(request)
-        stream = Stream(response)
-        self._open[stream] = _this_task()
+        stream = Stream(response, key_hash)
+        self._open.add(stream)
         try:
             yield stream
             await response.write_eof()
         finally:
-            del self._open[stream]
+            self._open.discard(stream)
 
     async def beat(self) -> None:
         """Keeps quiet streams from being taken for dead on the way. Runs as long as the process serves."""
@@ -88,8 +89,14 @@ class Streams:
 
     def end(self) -> None:
         """Breaks every stream off: its client resumes at another process."""
-        for task in self._open.values():
-            task.cancel()
+        for stream in self._open:
+            stream.task.cancel()
+
+    def end_of(self, key_hash: str) -> None:
+        """Breaks off the streams of a key that changed: who still may resumes."""
+        for stream in self._open:
+            if stream.key_hash == key_hash:
+                stream.task.cancel()
 
 
 def _now() -> float:

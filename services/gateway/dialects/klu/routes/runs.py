@@ -51,8 +51,9 @@ def _links(request: web.Request, run: runs.Run) -> translate.runs.Links:
 
 
 def _token(request: web.Request, run: runs.Run) -> str:
-    about = run.workspace_id.bytes + run.id.bytes
-    return request.app[ENGINE].sealer.token(about, about=_ABOUT, seconds=_STREAM_SECONDS)
+    """The right to read this run, for as long as the key is valid with which it was started."""
+    right = run.workspace_id.bytes + run.id.bytes + request[CALLER].key_hash.encode()
+    return request.app[ENGINE].sealer.token(right, about=_ABOUT, seconds=_STREAM_SECONDS)
 
 
 @routes.get("/v1/data/{guid}/result")
@@ -64,23 +65,25 @@ async def result(request: web.Request) -> web.Response:
 @open_routes.get("/v1/stream/{token}", allow_head=False)
 async def stream(request: web.Request) -> web.StreamResponse:
     """An address that is no right to a run gets a stream too: at any other answer the SDKs raise."""
-    cursor = _cursor(request)
-    async with request.app[ENGINE].streams.open(request) as stream:
-        if cursor is None:
-            await stream.write(translate.events.NOTHING)
-        else:
+    engine = request.app[ENGINE]
+    cursor, key_hash = _right(request)
+    async with engine.streams.open(request, key_hash=key_hash) as stream:
+        if cursor is not None and await engine.callers.still_valid(key_hash):
             await _follow(request, stream, cursor)
+        else:
+            await stream.write(translate.events.NOTHING)
     return stream.response
 
 
-def _cursor(request: web.Request) -> runs.Cursor | None:
+def _right(request: web.Request) -> tuple[runs.Cursor | None, str]:
+    """What the address gives a right to, and the hash of the key that it hangs on."""
     try:
         right = request.app[ENGINE].sealer.read_token(request.match_info["token"], about=_ABOUT)
     except Fault:
-        return None
-    workspace_id, run_id = UUID(bytes=right[:16]), UUID(bytes=right[16:])
+        return None, ""
+    workspace_id, run_id = UUID(bytes=right[:16]), UUID(bytes=right[16:32])
     place = sse.resumed(request, run_id) or sse.Place(run_id)
-    return runs.Cursor(workspace_id, run_id, place.attempt, place.n)
+    return runs.Cursor(workspace_id, run_id, place.attempt, place.n), right[32:].decode()
 
 
 async def _follow(request: web.Request, stream: sse.Stream, cursor: runs.Cursor) -> None:

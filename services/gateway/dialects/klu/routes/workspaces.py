@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from libs.contracts import ids
-from libs.contracts.faults import not_found
+from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page
 from services.gateway.dialects.klu import translate
 from services.gateway.dialects.klu.routes import lists
@@ -20,8 +20,12 @@ async def _own(request: web.Request) -> store.Workspace:
     async with request.app[ENGINE].database.acquire() as connection:
         own = await store.workspace(connection, id)
     if own is None:
-        raise not_found("workspace", id)
+        raise _no_workspace(str(id))
     return own
+
+
+def _no_workspace(text: str) -> Fault:
+    return Fault(Code.NOT_FOUND, f"This key opens no workspace {text}.")
 
 
 @routes.get("/v1/workspaces")
@@ -46,5 +50,5 @@ async def get_current_workspace(request: web.Request) -> web.Response:
 async def get_workspace(request: web.Request) -> web.Response:
     asked = request.match_info["guid"]
     if ids.parse(asked) != request[CALLER].workspace_id:
-        raise not_found("workspace", params.shown(asked))
+        raise _no_workspace(params.shown(asked))
     return reply.json(translate.workspaces.reply(await _own(request)))

@@ -12,6 +12,7 @@ from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
 from services.gateway.directory.callers import Caller
 from services.gateway.http import params
+from services.gateway.http.body import in_words
 
 # Klu's name of a parameter and ours; the SDKs send either spelling. `eed` is where one of them looks for the seed.
 _CAMEL = {
@@ -103,7 +104,7 @@ def _parameter(key: str, value: Any) -> Any:
     try:
         return msgspec.convert(_unified(name, value), _TYPES[name])
     except msgspec.ValidationError as error:
-        raise Fault(Code.INVALID, f"{error}.".replace("`", "'"), field=f"model_config.{key}") from None
+        raise Fault(Code.INVALID, in_words(str(error)), field=f"model_config.{key}") from None
 
 
 def _unified(name: str, value: Any) -> Any:

@@ -45,17 +45,21 @@ def _last(prompt: list[runs.Message], role: str) -> str | None:
 
 def _metadata(run: runs.Run) -> dict[str, Any]:
     """The run's own, and what Klu has no field for."""
-    return run.metadata | {
-        "status": run.status,
-        "source": run.voice,
-        "mode": run.mode,
-        "action_version": run.action_version,
-        "finish_reason": run.finish_reason,
-        "cached": run.cached_from is not None,
-        "sources": msgspec.to_builtins(run.sources),
-        "extUserId": run.end_user,
-        "error": run.failure.message if run.failure else None,
-    }
+    return (
+        {"source": "API"}
+        | run.metadata
+        | {
+            "status": run.status,
+            "voice": run.voice,
+            "mode": run.mode,
+            "action_version": run.action_version,
+            "finish_reason": run.finish_reason,
+            "cached": run.cached_from is not None,
+            "sources": msgspec.to_builtins(run.sources),
+            "extUserId": run.end_user,
+            "error": run.failure.message if run.failure else None,
+        }
+    )
 
 
 def by_run(said: Iterable[feedback.Feedback]) -> dict[UUID, list[feedback.Feedback]]:
