@@ -17,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from tests.support.servers import nats_server
 
 from bench import load
 from bench.machine import Tree
+from tests.support.servers import nats_server
 
 ENGINE_CORE, LOAD_CORE = 0, 1
 

@@ -1,0 +1,119 @@
+"""Two workspaces that can't see each other: every route of every voice, asked by one with the other's ids."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.gateway.__main__ import VOICES
+from tests.journeys.conftest import Client, Engine
+from tests.journeys.test_the_main_job import action, context_with
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ROUTES = sorted({(route.method, route.path) for voice in VOICES for route in voice.routes})
+NAMED = [route for route in ROUTES if "{" in route[1]]
+LISTS = [(method, path) for method, path in ROUTES if "{" not in path and method == "GET"]
+
+# Where a body names something, it names the other's: each of these is asked for what the caller does not have.
+CREATIONS = {
+    "/v1/actions": {"action": "action", "input": "x"},
+    "/v1/actions/create": {"name": "x", "prompt": "x", "app": "app", "action_type": "prompt"},
+    "/v1/feedback": {"data_guid": "run", "type": "rating", "value": 2},
+    "/v1/sessions": {"action": "action"},
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
+    """One workspace with one of everything, by what the routes call it."""
+    client = await engine.workspace("owner")
+    context, document = await context_with(client, "The safe's code is 4711.")
+    asked = await action(client, "Say {{word}}.", context=context)
+    engine.says("Hush.")
+    run = await client.post("/v1/actions", {"action": asked, "input": {"word": "it"}})
+    rating = await client.post("/v1/feedback", {"data_guid": run["data_guid"], "type": "rating", "value": 1})
+    session = await client.post("/v1/sessions", {"action": asked})
+    model = {"llm": "own", "provider": "own", "url": engine.upstream.openai_url, "key": "secret-key"}
+    model_made = await client.post("/v1/models/", model)
+    providers = await client.get("/v1/models/provider/")
+    hook = await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["*"]})
+    made = await client.get(f"/v1/actions/{asked}")
+    return client, {
+        "actions": asked,
+        "apps": made["app"],
+        "context": context,
+        "contexts": context,
+        "documents": document,
+        "data": run["data_guid"],
+        "feedback": rating["guid"],
+        "sessions": session["guid"],
+        "models": model_made["guid"],
+        "provider": next(each["guid"] for each in providers if each["provider"] == "own"),
+        "workspace": (await client.get("/v1/workspaces"))[0]["guid"],
+        "workspaces": (await client.get("/v1/workspaces"))[0]["guid"],
+        "webhooks": hook["id"],
+    }
+
+
+def filled(path: str, ids: dict[str, str]) -> str:
+    """The path with the owner's ids: each variable stands for what the word before it names."""
+    words = path.split("/")
+    return "/".join(ids[words[n - 1]] if re.fullmatch(r"{.*}", word) else word for n, word in enumerate(words))
+
+
+def body_for(path: str, ids: dict[str, str]) -> dict[str, Any]:
+    every = {"name": "x", "input": "x", "text": "x", "content": "x", "prompt": "x", "type": "rating", "value": 2}
+    every |= {"files": ["https://example.com/a.txt"], "context": [ids["context"]], "llm": "x", "provider": "x"}
+    return every | {"url": "https://example.com", "key": "x"}
+
+
+@pytest.mark.parametrize(("method", "path"), NAMED)
+async def test_what_another_workspace_owns_is_not_there(
+    engine: Engine, owned: tuple[Client, dict[str, str]], method: str, path: str
+) -> None:
+    _, ids = owned
+    stranger = await engine.workspace("stranger-of-" + re.sub(r"\W+", "-", path).strip("-"))
+    body = body_for(path, ids) if method in ("POST", "PUT", "PATCH") else None
+
+    status, answer = await stranger.call(method, filled(path, ids), body)
+
+    assert status == 404, answer
+    assert "4711" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(("method", "path"), LISTS)
+async def test_a_list_shows_nothing_of_another_workspace(
+    engine: Engine, owned: tuple[Client, dict[str, str]], method: str, path: str
+) -> None:
+    _, ids = owned
+    stranger = await engine.workspace("lister")
+
+    _, answer = await stranger.call(method, path)
+
+    text = json.dumps(answer)
+    assert not [name for name, id in ids.items() if id in text]
+
+
+@pytest.mark.parametrize("path", CREATIONS)
+async def test_a_body_that_names_what_another_owns_is_refused(
+    engine: Engine, owned: tuple[Client, dict[str, str]], path: str
+) -> None:
+    _, ids = owned
+    stranger = await engine.workspace("namer")
+    theirs = {"action": ids["actions"], "app": ids["apps"], "run": ids["data"]}
+    body = {
+        name: theirs.get(value, value) if isinstance(value, str) else value for name, value in CREATIONS[path].items()
+    }
+
+    status, answer = await stranger.call("POST", path, body)
+
+    assert status == 404, answer
+
+
+async def test_a_stranger_without_a_key_is_told_so(engine: Engine) -> None:
+    for method, path in ROUTES:
+        status, _ = await engine.anonymous().call(method, re.sub(r"{.*?}", "x", path))
+        assert status == 401, (method, path)
