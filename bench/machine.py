@@ -74,7 +74,7 @@ class Meter:
         by_process = {name: round(after[name] - self.watched_before.get(name, 0.0), 3) for name in after}
         ours = sum(self.ours.cpu().values()) - self.ours_before
         others = max(0.0, _busy() - self.busy_before - ours)
-        return Spent(seconds, by_process, others / (seconds * psutil.cpu_count()))
+        return Spent(seconds, by_process, others / (seconds * (psutil.cpu_count() or 1)))
 
 
 def _busy() -> float:
