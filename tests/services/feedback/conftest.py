@@ -1,87 +1,41 @@
-"""feedback as in production, a caller as the gateway is one, and facts stated as their owners would."""
+"""feedback as in production, beside a runner whose runs it is given on."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from uuid import UUID
 
-import msgspec
 import pytest_asyncio
 
-from libs.blobs import Blobs
 from libs.bus.bus import Bus
-from libs.contracts import ids, runs
-from libs.contracts.faults import not_found
-from libs.contracts.subjects import Event, Stated
+from libs.contracts import actions, apps, ids, runs
 from libs.runtime.service import Service
-from tests.support.services import blobs_folder, running
+from tests.support import calling
+from tests.support.provider import provider
+from tests.support.services import running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def service(nats_url, databases) -> AsyncIterator[Service]:
+async def service(nats_url, databases) -> AsyncGenerator[Service]:
     async with running("feedback", nats_url, databases) as service:
         yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def bus(nats_url, databases) -> AsyncIterator[Bus]:
-    """The gateway's: it may ask everybody."""
-    blobs = Blobs.open(f"file://{blobs_folder(databases.url)}")
-    bus = await Bus.connect(nats_url, owner="gateway", instance="gateway-test", blobs=blobs)
-    yield bus
-    await bus.close()
+async def bus(nats_url, databases) -> AsyncGenerator[Bus]:
+    async with calling.gateway(nats_url, databases) as bus:
+        yield bus
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def known(nats_url, databases) -> AsyncIterator[Callable[[UUID], UUID]]:
-    """`known(workspace_id)` is the id of a run that the workspace has: what the runner answers when it is asked."""
-    there: dict[UUID, UUID] = {}
-
-    async def get(request: runs.GetRun) -> runs.Run:
-        if there.get(request.run_id) != request.workspace_id:
-            raise not_found("run", request.run_id)
-        return _run(request)
-
-    def known(workspace_id: UUID) -> UUID:
-        id = ids.new()
-        there[id] = workspace_id
-        return id
-
-    blobs = Blobs.open(f"file://{blobs_folder(databases.url)}")
-    runner = await Bus.connect(nats_url, owner="runner", instance="runner-test", blobs=blobs)
-    await runner.serve(runs.GET, get)
-    yield known
-    await runner.close()
+async def run_of(nats_url, databases, bus) -> AsyncGenerator[Callable[[UUID], Awaitable[UUID]]]:
+    """`await run_of(workspace_id)` is the id of a finished run of that workspace."""
+    async with provider() as upstream:
+        model = {"default_model_url": upstream.openai_url, "default_model_name": "m"}
+        async with running("runner", nats_url, databases, **model):
+            yield lambda workspace_id: _run(bus, workspace_id)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def state(bus) -> Callable[..., Awaitable[UUID]]:
-    async def state(event: Event, *facts: object, id: UUID | None = None) -> UUID:
-        """Publish facts as the relay of their owner does; the id of the last."""
-        batch = [Stated(id or ids.new(), datetime.now(UTC), msgspec.Raw(event.pack(fact))) for fact in facts]
-        await bus.state(event.name, batch, str(ids.new()))
-        return batch[-1].id
-
-    return state
-
-
-def _run(request: runs.GetRun) -> runs.Run:
-    return runs.Run(
-        id=request.run_id,
-        workspace_id=request.workspace_id,
-        action_id=ids.new(),
-        action_version=1,
-        status=runs.Status.SUCCEEDED,
-        mode=runs.Mode.BLOCKING,
-        voice="klu",
-        inputs="",
-        prompt=[],
-        output="",
-        thinking="",
-        model="m",
-        provider="p",
-        usage=runs.Usage(),
-        finish_reason="stop",
-        sources=[],
-        metadata={},
-        created_at=datetime.now(UTC),
-    )
+async def _run(bus: Bus, workspace_id: UUID) -> UUID:
+    app = await bus.call(apps.CREATE, apps.CreateApp(workspace_id, "app"))
+    action = await bus.call(actions.CREATE, actions.CreateAction(workspace_id, app.id, "action", "{{question}}"))
+    start = runs.StartRun(workspace_id, ids.new(), action.id, {"question": "Why?"}, "klu")
+    return (await bus.call(runs.START, start)).id

@@ -30,9 +30,9 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("service")]
         ("issue", "NUL \x00 is replaced"),
     ],
 )
-async def test_feedback_is_kept_as_it_was_given(bus, known, type, value):
+async def test_feedback_is_kept_as_it_was_given(bus, run_of, type, value):
     workspace = ids.new()
-    run = known(workspace)
+    run = await run_of(workspace)
     request = feedback.CreateFeedback(workspace, run, type, value, "api", "user-7", {"page": 3, "tags": ["a"]})
     given = await bus.call(feedback.CREATE, request)
     kept = value.replace("\x00", "\ufffd") if isinstance(value, str) else value
@@ -56,15 +56,15 @@ async def test_feedback_is_kept_as_it_was_given(bus, known, type, value):
         ("action", 1),
     ],
 )
-async def test_a_value_that_does_not_suit_its_type_is_refused_by_name(bus, known, type, value):
+async def test_a_value_that_does_not_suit_its_type_is_refused_by_name(bus, run_of, type, value):
     workspace = ids.new()
     with pytest.raises(Fault) as refused:
-        await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, known(workspace), type, value))
+        await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, await run_of(workspace), type, value))
     assert (refused.value.code, refused.value.field) == (Code.INVALID, "value")
 
 
-async def test_a_run_that_the_workspace_does_not_have_gets_no_feedback(bus, known):
-    workspace, theirs = ids.new(), known(ids.new())
+async def test_a_run_that_the_workspace_does_not_have_gets_no_feedback(bus, run_of):
+    workspace, theirs = ids.new(), await run_of(ids.new())
     for run in (theirs, ids.new()):
         with pytest.raises(Fault) as refused:
             await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, run, "rating", 2))
@@ -72,9 +72,9 @@ async def test_a_run_that_the_workspace_does_not_have_gets_no_feedback(bus, know
     assert (await bus.call(feedback.PAGE, feedback.PageFeedback(workspace))).total == 0
 
 
-async def test_feedback_is_paged_in_the_order_it_was_given(bus, known):
+async def test_feedback_is_paged_in_the_order_it_was_given(bus, run_of):
     workspace = ids.new()
-    run = known(workspace)
+    run = await run_of(workspace)
     given = []
     for rating in (1, 2, "1", "2", 2):
         given.append(await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, run, "rating", rating)))
@@ -85,9 +85,9 @@ async def test_feedback_is_paged_in_the_order_it_was_given(bus, known):
     assert (past.items, past.total) == ([], 5)
 
 
-async def test_feedback_is_changed_in_part(bus, known):
+async def test_feedback_is_changed_in_part(bus, run_of):
     workspace = ids.new()
-    given = await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, known(workspace), "rating", "1"))
+    given = await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, await run_of(workspace), "rating", "1"))
     changed = await bus.call(
         feedback.UPDATE, feedback.UpdateFeedback(workspace, given.id, value="2", metadata={"why": "misread"})
     )
@@ -97,9 +97,9 @@ async def test_feedback_is_changed_in_part(bus, known):
     assert await bus.call(feedback.GET, feedback.GetFeedback(workspace, given.id)) == changed
 
 
-async def test_a_change_that_does_not_suit_is_refused_and_changes_nothing(bus, known):
+async def test_a_change_that_does_not_suit_is_refused_and_changes_nothing(bus, run_of):
     workspace = ids.new()
-    given = await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, known(workspace), "rating", 1))
+    given = await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, await run_of(workspace), "rating", 1))
     for change in (
         feedback.UpdateFeedback(workspace, given.id, value=5),
         feedback.UpdateFeedback(workspace, given.id, type="correction"),
@@ -110,9 +110,9 @@ async def test_a_change_that_does_not_suit_is_refused_and_changes_nothing(bus, k
     assert await bus.call(feedback.GET, feedback.GetFeedback(workspace, given.id)) == given
 
 
-async def test_feedback_taken_back_is_gone(bus, known):
+async def test_feedback_taken_back_is_gone(bus, run_of):
     workspace = ids.new()
-    run = known(workspace)
+    run = await run_of(workspace)
     first, second = [
         await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, run, "rating", rating)) for rating in (1, 2)
     ]
@@ -125,9 +125,9 @@ async def test_feedback_taken_back_is_gone(bus, known):
     assert (await bus.call(feedback.PAGE, feedback.PageFeedback(workspace))).total == 1
 
 
-async def test_the_feedback_of_many_runs_comes_in_one_answer(bus, known):
+async def test_the_feedback_of_many_runs_comes_in_one_answer(bus, run_of):
     workspace = ids.new()
-    one, other, silent = known(workspace), known(workspace), known(workspace)
+    one, other, silent = [await run_of(workspace) for _ in range(3)]
     given = {
         (await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, run, "rating", 2))).id
         for run in (one, other, one)
@@ -138,9 +138,9 @@ async def test_the_feedback_of_many_runs_comes_in_one_answer(bus, known):
     assert await bus.call(feedback.OF, feedback.FeedbackOf(workspace, [])) == []
 
 
-async def test_another_workspace_does_not_find_it(bus, known):
+async def test_another_workspace_does_not_find_it(bus, run_of):
     workspace, stranger = ids.new(), ids.new()
-    run = known(workspace)
+    run = await run_of(workspace)
     given = await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, run, "rating", 2))
     for rpc, request in (
         (feedback.GET, feedback.GetFeedback(stranger, given.id)),
@@ -155,14 +155,14 @@ async def test_another_workspace_does_not_find_it(bus, known):
 
 
 @pytest.mark.parametrize(("value", "told"), [(2, 2), ("2", "2"), ("é" * 3_000_000, "é" * 10_000)])
-async def test_feedback_is_told_as_an_event_that_stays_small(bus, known, nats_url, value, told):
+async def test_feedback_is_told_as_an_event_that_stays_small(bus, run_of, nats_url, value, told):
     workspace = ids.new()
     type = "correction" if isinstance(value, str) and len(value) > 1 else "rating"
     listener = Client()
     await listener.connect(nats_url)
     heard = await listener.subscribe(feedback.CREATED.name)
     await listener.flush()
-    given = await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, known(workspace), type, value))
+    given = await bus.call(feedback.CREATE, feedback.CreateFeedback(workspace, await run_of(workspace), type, value))
     message = await heard.next_msg(timeout=10)
     await listener.close()
     (stated,) = MESSAGE.decode(message.data)

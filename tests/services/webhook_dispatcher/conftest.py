@@ -1,47 +1,28 @@
-"""A dispatcher as in production, a caller as the gateway is one, and facts stated as their owners would."""
+"""A dispatcher as in production, and its caller."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from uuid import UUID
 
-import msgspec
 import pytest_asyncio
 
-from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.contracts import deliveries, endpoints, feedback, ids
-from libs.contracts.subjects import Event, Stated
 from libs.runtime.service import Service
-from tests.support.services import blobs_folder, running
-
-State = Callable[..., Awaitable[UUID]]
+from tests.support import calling
+from tests.support.services import running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dispatcher(nats_url, databases) -> AsyncIterator[Service]:
+async def dispatcher(nats_url, databases) -> AsyncGenerator[Service]:
     async with running("webhook_dispatcher", nats_url, databases) as service:
         yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def bus(nats_url, databases) -> AsyncIterator[Bus]:
-    """The gateway's: it may ask everybody."""
-    blobs = Blobs.open(f"file://{blobs_folder(databases.url)}")
-    bus = await Bus.connect(nats_url, owner="gateway", instance="gateway-test", blobs=blobs)
-    yield bus
-    await bus.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def state(bus) -> State:
-    async def state(event: Event, *facts: object, id: UUID | None = None) -> UUID:
-        """Publish facts as the relay of their owner does; the id of the last."""
-        batch = [Stated(id or ids.new(), datetime.now(UTC), msgspec.Raw(event.pack(fact))) for fact in facts]
-        await bus.state(event.name, batch, str(ids.new()))
-        return batch[-1].id
-
-    return state
+async def bus(nats_url, databases) -> AsyncGenerator[Bus]:
+    async with calling.gateway(nats_url, databases) as bus:
+        yield bus
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -14,6 +14,7 @@ from libs.contracts import deliveries, documents, endpoints, feedback, ids, runs
 from libs.contracts.faults import Code, Fault
 from services.webhook_dispatcher.deliveries import QUEUED
 from tests.services.webhook_dispatcher.conftest import latest, rated
+from tests.support.calling import state
 from tests.support.receiver import receiver
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("dispatcher")]
@@ -35,12 +36,13 @@ async def due_now(dispatcher, delivery_id: UUID) -> None:
     await dispatcher.bus.nudge(QUEUED)
 
 
-async def test_a_finished_run_arrives_signed_and_whole(bus, subscribe, state):
+async def test_a_finished_run_arrives_signed_and_whole(bus, subscribe):
     workspace, run = ids.new(), ids.new()
     async with receiver() as r:
         made = await subscribe(workspace, r.url, "generation.completed")
         at = datetime.now(UTC)
         event = await state(
+            bus,
             runs.FINISHED,
             runs.RunFinished(
                 workspace, run, ids.new(), runs.Status.SUCCEEDED, runs.Mode.BLOCKING, "klu", "m", "p", runs.Usage(), at
@@ -64,7 +66,7 @@ async def test_a_finished_run_arrives_signed_and_whole(bus, subscribe, state):
     assert (attempt.number, attempt.status_code, attempt.error) == (1, 200, None)
 
 
-async def test_an_event_reaches_those_who_subscribed_to_it_and_nobody_else(bus, subscribe, state):
+async def test_an_event_reaches_those_who_subscribed_to_it_and_nobody_else(bus, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         heard = [["feedback.created"], ["feedback.*"], ["*"], ["contact.*", "feedback.created"], ["*", "feedback.*"]]
@@ -74,59 +76,61 @@ async def test_an_event_reaches_those_who_subscribed_to_it_and_nobody_else(bus, 
         for place, events in enumerate(deaf):
             await subscribe(workspace, f"{r.url}/deaf/{place}", *events)
         await subscribe(ids.new(), f"{r.url}/stranger", "*")
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         last = (await subscribe(workspace, f"{r.url}/last", "document.indexed")).endpoint
-        await state(documents.INDEXED, documents.DocumentIndexed(workspace, ids.new(), ids.new(), "a.md", 3))
+        await state(bus, documents.INDEXED, documents.DocumentIndexed(workspace, ids.new(), ids.new(), "a.md", 3))
         await settled(bus, last)
         paths = sorted(got.path for got in r.received if got.headers["X-KlairoAI-Event"] == "feedback.created")
     assert paths == [f"/hook/heard/{place}" for place in range(len(heard))]
 
 
-async def test_a_document_that_failed_says_why(subscribe, state):
+async def test_a_document_that_failed_says_why(bus, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         await subscribe(workspace, r.url, "document.*")
-        await state(documents.FAILED, documents.DocumentFailed(workspace, ids.new(), ids.new(), "b.pdf", "Encrypted."))
+        await state(
+            bus, documents.FAILED, documents.DocumentFailed(workspace, ids.new(), ids.new(), "b.pdf", "Encrypted.")
+        )
         (got,) = await r.wait(1)
     assert json.loads(got.body)["data"]["error"] == "Encrypted."
 
 
-async def test_an_event_heard_twice_is_delivered_once(bus, subscribe, state):
+async def test_an_event_heard_twice_is_delivered_once(bus, subscribe):
     workspace, event = ids.new(), ids.new()
     async with receiver() as r:
         endpoint = (await subscribe(workspace, r.url)).endpoint
         fact = rated(workspace)
-        await state(feedback.CREATED, fact, id=event)
+        await state(bus, feedback.CREATED, fact, id=event)
         await settled(bus, endpoint)
-        await state(feedback.CREATED, fact, id=event)
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, fact, id=event)
+        await state(bus, feedback.CREATED, rated(workspace))
         await r.wait(2)
         assert len(await latest(bus, endpoint)) == 2
     assert len(r.received) == 2
 
 
-async def test_an_event_forgotten_and_heard_again_is_still_delivered_once(bus, dispatcher, subscribe, state):
+async def test_an_event_forgotten_and_heard_again_is_still_delivered_once(bus, dispatcher, subscribe):
     """The ids of events are kept for days, the log of deliveries for weeks."""
     workspace, event = ids.new(), ids.new()
     async with receiver() as r:
         endpoint = (await subscribe(workspace, r.url)).endpoint
         fact = rated(workspace)
-        await state(feedback.CREATED, fact, id=event)
+        await state(bus, feedback.CREATED, fact, id=event)
         await settled(bus, endpoint)
         await dispatcher.database.execute("DELETE FROM events_seen WHERE id = $1", event)
-        await state(feedback.CREATED, fact, id=event)
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, fact, id=event)
+        await state(bus, feedback.CREATED, rated(workspace))
         await r.wait(2)
         assert len(await latest(bus, endpoint)) == 2
     assert len(r.received) == 2
 
 
-async def test_a_delivery_is_tried_five_times_over_the_schedule_and_then_failed(bus, dispatcher, subscribe, state):
+async def test_a_delivery_is_tried_five_times_over_the_schedule_and_then_failed(bus, dispatcher, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(500, body=b"down for maintenance")
         endpoint = (await subscribe(workspace, r.url)).endpoint
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         waits = []
         for attempt in range(1, 5):
             delivery = await settled(bus, endpoint, attempts=attempt)
@@ -148,12 +152,12 @@ async def test_a_delivery_is_tried_five_times_over_the_schedule_and_then_failed(
     assert len({got.body for got in received}) == 1
 
 
-async def test_a_receiver_that_recovers_gets_the_same_delivery(bus, dispatcher, subscribe, state):
+async def test_a_receiver_that_recovers_gets_the_same_delivery(bus, dispatcher, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(500, times=1)
         made = await subscribe(workspace, r.url)
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         await due_now(dispatcher, (await settled(bus, made.endpoint)).id)
         delivery = await settled(bus, made.endpoint, attempts=2)
         first, second = r.received
@@ -173,38 +177,38 @@ async def test_a_receiver_that_recovers_gets_the_same_delivery(bus, dispatcher, 
         (429, "whenever", 300, 345),
     ],
 )
-async def test_a_busy_receiver_says_when_within_bounds(bus, subscribe, state, status, wants, least, most):
+async def test_a_busy_receiver_says_when_within_bounds(bus, subscribe, status, wants, least, most):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(status, {"Retry-After": wants})
         endpoint = (await subscribe(workspace, r.url)).endpoint
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         delivery = await settled(bus, endpoint)
     assert delivery.next_attempt_at is not None
     assert timedelta(seconds=least) <= delivery.next_attempt_at - delivery.attempts[0].at <= timedelta(seconds=most)
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(bus, subscribe, state):
+async def test_a_redirect_is_a_failure_and_is_not_followed(bus, subscribe):
     workspace = ids.new()
     async with receiver() as r, receiver() as elsewhere:
         r.answer(302, {"Location": elsewhere.url})
         endpoint = (await subscribe(workspace, r.url)).endpoint
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         delivery = await settled(bus, endpoint)
     assert delivery.attempts[0].status_code == 302
     assert "redirect" in (delivery.attempts[0].error or "")
     assert elsewhere.received == []
 
 
-async def test_an_endpoint_that_answers_gone_is_disabled(bus, dispatcher, subscribe, state):
+async def test_an_endpoint_that_answers_gone_is_disabled(bus, dispatcher, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(500, times=1)
         endpoint = (await subscribe(workspace, r.url)).endpoint
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         waiting = await settled(bus, endpoint)
         r.answer(410)
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         await r.wait(2)
         gone = await settled(bus, endpoint)
         log = {delivery.id: delivery.status for delivery in await latest(bus, endpoint)}
@@ -212,9 +216,9 @@ async def test_an_endpoint_that_answers_gone_is_disabled(bus, dispatcher, subscr
 
         with pytest.raises(Fault) as refused:
             await bus.call(deliveries.TEST, endpoints.GetEndpoint(workspace, endpoint.id))
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         other = (await subscribe(workspace, f"{r.url}/other", "document.indexed")).endpoint
-        await state(documents.INDEXED, documents.DocumentIndexed(workspace, ids.new(), ids.new(), "a.md", 3))
+        await state(bus, documents.INDEXED, documents.DocumentIndexed(workspace, ids.new(), ids.new(), "a.md", 3))
         await settled(bus, other)
         assert len(await latest(bus, endpoint)) == 2
     assert log == {waiting.id: "failed", gone.id: "failed"}
@@ -222,34 +226,34 @@ async def test_an_endpoint_that_answers_gone_is_disabled(bus, dispatcher, subscr
     assert refused.value.code is Code.CONFLICT
 
 
-async def test_a_receiver_that_is_not_there_is_tried_again(bus, subscribe, state):
+async def test_a_receiver_that_is_not_there_is_tried_again(bus, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         url = r.url
     endpoint = (await subscribe(workspace, url)).endpoint
-    await state(feedback.CREATED, rated(workspace))
+    await state(bus, feedback.CREATED, rated(workspace))
     delivery = await settled(bus, endpoint)
     assert delivery.status == "pending"
     assert delivery.attempts[0].status_code is None
     assert "No connection" in (delivery.attempts[0].error or "")
 
 
-async def test_an_address_that_became_private_is_not_connected_to(bus, dispatcher, subscribe, state):
+async def test_an_address_that_became_private_is_not_connected_to(bus, dispatcher, subscribe):
     """The guard stands at every attempt, not only where the endpoint was made."""
     workspace = ids.new()
     endpoint = (await subscribe(workspace, "http://127.0.0.1:9/")).endpoint
     await dispatcher.database.execute("UPDATE endpoints SET url = 'https://10.0.0.1/' WHERE id = $1", endpoint.id)
-    await state(feedback.CREATED, rated(workspace))
+    await state(bus, feedback.CREATED, rated(workspace))
     delivery = await settled(bus, endpoint)
     assert "no public address" in (delivery.attempts[0].error or "")
 
 
-async def test_of_an_answer_one_kibibyte_is_kept(bus, subscribe, state):
+async def test_of_an_answer_one_kibibyte_is_kept(bus, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(200, body=b"\x00\xff" + b"x" * 5_000_000)
         endpoint = (await subscribe(workspace, r.url)).endpoint
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         delivery = await settled(bus, endpoint)
     assert delivery.status == "delivered"
     assert delivery.attempts[0].excerpt == "\ufffd\ufffd" + "x" * 1022
@@ -270,25 +274,25 @@ async def test_a_test_goes_to_its_endpoint_alone_whatever_it_subscribed_to(bus, 
     assert ids.parse(body["data"]["webhook_id"]) == made.endpoint.id
 
 
-async def test_the_log_holds_the_last_fifty_newest_first(bus, subscribe, state):
+async def test_the_log_holds_the_last_fifty_newest_first(bus, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         endpoint = (await subscribe(workspace, r.url)).endpoint
         told = []
         for _ in range(60):
-            told.append(await state(feedback.CREATED, rated(workspace)))
+            told.append(await state(bus, feedback.CREATED, rated(workspace)))
             await asyncio.sleep(0.002)  # ids are ordered by the millisecond
         await r.wait(60)
         log = await latest(bus, endpoint)
     assert [delivery.event_id for delivery in log] == told[:9:-1]
 
 
-async def test_a_deleted_endpoint_gets_nothing_more(bus, dispatcher, subscribe, state):
+async def test_a_deleted_endpoint_gets_nothing_more(bus, dispatcher, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(500)
         endpoint = (await subscribe(workspace, r.url)).endpoint
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         await settled(bus, endpoint)
         await bus.call(endpoints.DELETE, endpoints.GetEndpoint(workspace, endpoint.id))
     left = await dispatcher.database.fetchval("SELECT count(*) FROM queue WHERE endpoint_id = $1", endpoint.id)
@@ -298,12 +302,12 @@ async def test_a_deleted_endpoint_gets_nothing_more(bus, dispatcher, subscribe, 
     assert refused.value.code is Code.NOT_FOUND
 
 
-async def test_what_a_dead_dispatcher_had_claimed_is_taken_up(bus, dispatcher, subscribe, state):
+async def test_what_a_dead_dispatcher_had_claimed_is_taken_up(bus, dispatcher, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(500, times=1)
         endpoint = (await subscribe(workspace, r.url)).endpoint
-        await state(feedback.CREATED, rated(workspace))
+        await state(bus, feedback.CREATED, rated(workspace))
         delivery = await settled(bus, endpoint)
         await dispatcher.database.execute(
             "UPDATE queue SET due_at = now(), claimed_until = now() - interval '1 second' WHERE delivery_id = $1",

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from libs.contracts import feedback, ids
 from tests.services.webhook_dispatcher.conftest import delivered, rated
+from tests.support.calling import state
 from tests.support.gate import gate
 from tests.support.receiver import receiver
 from tests.support.services import running
@@ -26,40 +27,40 @@ async def dispatch(nats_url, databases):
     return dispatch
 
 
-async def test_a_slow_receiver_has_few_open_and_does_not_hold_up_another(dispatch, subscribe, state):
+async def test_a_slow_receiver_has_few_open_and_does_not_hold_up_another(bus, dispatch, subscribe):
     slow_one, quick_one = ids.new(), ids.new()
     async with dispatch(), receiver() as slow, receiver() as quick:
         slow.answer(delay=0.15)
         await subscribe(slow_one, slow.url)
         await subscribe(quick_one, quick.url)
-        await state(feedback.CREATED, *[rated(slow_one) for _ in range(16)])
+        await state(bus, feedback.CREATED, *[rated(slow_one) for _ in range(16)])
         await slow.wait(2)
-        await state(feedback.CREATED, *[rated(quick_one) for _ in range(16)])
+        await state(bus, feedback.CREATED, *[rated(quick_one) for _ in range(16)])
         await quick.wait(16)
         assert len(slow.received) < 16
         await slow.wait(16)
     assert slow.most_at_once == 2
 
 
-async def test_two_dispatchers_share_the_queue(dispatch, subscribe, state):
+async def test_two_dispatchers_share_the_queue(bus, dispatch, subscribe):
     workspace = ids.new()
     async with dispatch(), dispatch(), receiver() as r:
         r.answer(delay=0.02)
         await subscribe(workspace, r.url)
         for _ in range(4):
-            await state(feedback.CREATED, *[rated(workspace) for _ in range(50)])
+            await state(bus, feedback.CREATED, *[rated(workspace) for _ in range(50)])
         await r.wait(200)
     assert len({got.headers["webhook-id"] for got in r.received}) == len(r.received) == 200
     assert r.most_at_once > 2
 
 
-async def test_a_dispatcher_that_stops_finishes_what_it_began(dispatch, databases, subscribe, state):
+async def test_a_dispatcher_that_stops_finishes_what_it_began(bus, dispatch, databases, subscribe):
     workspace = ids.new()
     async with receiver() as r:
         r.answer(delay=0.5)
         async with dispatch():
             await subscribe(workspace, r.url)
-            await state(feedback.CREATED, *[rated(workspace) for _ in range(3)])
+            await state(bus, feedback.CREATED, *[rated(workspace) for _ in range(3)])
             await r.wait(2)
         (reached,) = {len(r.received)}
     log = await asyncpg.connect(databases.dsn("webhook_dispatcher"))
@@ -73,14 +74,17 @@ async def test_a_dispatcher_that_stops_finishes_what_it_began(dispatch, database
 
 
 async def test_while_the_database_is_away_nothing_is_lost_and_nothing_is_sent_twice(
-    dispatch, databases, bus, subscribe, state
+    dispatch,
+    databases,
+    bus,
+    subscribe,
 ):
     workspace = ids.new()
     async with gate(databases.dsn("webhook_dispatcher")) as way, receiver() as r:
         r.answer(delay=0.3, times=2)
         async with dispatch(postgres_dsn=way.url):
             endpoint = (await subscribe(workspace, r.url)).endpoint
-            await state(feedback.CREATED, *[rated(workspace) for _ in range(10)])
+            await state(bus, feedback.CREATED, *[rated(workspace) for _ in range(10)])
             await r.wait(2)
             await way.shut()
             await asyncio.sleep(0.5)
