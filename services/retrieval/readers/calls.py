@@ -1,0 +1,36 @@
+"""What the process that reads files is asked, and what it leaves in the result file. Light: both sides import it."""
+
+from msgspec import Struct
+
+from services.retrieval.chunking import Bounds, Span
+
+
+class Read(Struct, frozen=True):
+    """`result` is the file to write; `seconds` of CPU time and `memory` in bytes are all that the work gets."""
+
+    path: str
+    result: str
+    name: str
+    media_type: str
+    bounds: Bounds
+    characters: int
+    seconds: int
+    memory: int
+
+
+class Text(Struct, frozen=True, tag="text"):
+    """A file's text and where its chunks are."""
+
+    text: str
+    chunks: list[Span]
+
+
+class Refused(Struct, frozen=True, tag="refused"):
+    reason: str
+
+
+Result = Text | Refused
+
+# Exit codes of the work, besides 0: the result file says how it went.
+TOO_MUCH_MEMORY = 3
+BROKEN = 4
