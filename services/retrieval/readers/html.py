@@ -20,7 +20,6 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*)")
 _UNCLOSED = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "wbr"} | {
     *("p", "li", "dd", "dt", "option", "tbody", "td", "tfoot", "th", "thead", "tr")
 }
-)
 
 
 def read(path: Path, media_type: str = "") -> Iterator[str]:
