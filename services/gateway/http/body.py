@@ -48,12 +48,18 @@ async def read_optional(request: web.Request, type: type[T]) -> T:
 
 
 async def _bytes(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MOST_BYTES:
+        raise _too_large()
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise Fault(Code.TOO_LARGE, f"The body is larger than the {MOST_BYTES >> 20} MiB allowed.") from None
+        raise _too_large() from None
     except web.RequestPayloadError:
         raise Fault(Code.MALFORMED, "The body does not arrive as its headers announce it.") from None
+
+
+def _too_large() -> Fault:
+    return Fault(Code.TOO_LARGE, f"The body is larger than the {MOST_BYTES >> 20} MiB allowed.")
 
 
 def decode(raw: bytes, type: type[T]) -> T:

@@ -44,17 +44,22 @@ def opened(sealer: Sealer, token: str) -> Ticket:
 
 async def receive(request: web.Request, ticket: Ticket) -> None:
     """Takes the part `file` in. Raises Fault UNSUPPORTED, MALFORMED, INVALID or TOO_LARGE."""
-    part = await _file(request)
-    size = await request.app[ENGINE].blobs.put(ticket.blob, _chunks(part), max_bytes=ticket.max_bytes)
+    reader = await _reader(request)
+    part = await _file(reader)
+    size = await request.app[ENGINE].blobs.put(ticket.blob, _chunks(reader, part), max_bytes=ticket.max_bytes)
     await ask(request, files.FINISH, files.FinishUpload(ticket.workspace_id, ticket.upload_id, size))
 
 
-async def _file(request: web.Request) -> BodyPartReader:
+async def _reader(request: web.Request) -> MultipartReader:
     if request.content_type != "multipart/form-data":
         raise Fault(Code.UNSUPPORTED, "Send the file as multipart/form-data, in the part `file`.")
     with _readable():
-        reader = await request.multipart()
-        passed = 0
+        return await request.multipart()
+
+
+async def _file(reader: MultipartReader) -> BodyPartReader:
+    passed = 0
+    with _readable():
         while (part := await reader.next()) is not None:
             if isinstance(part, MultipartReader):
                 break
@@ -73,18 +78,17 @@ async def _pass_over(part: BodyPartReader, most: int) -> int:
     return passed
 
 
-async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while True:
-        with _readable():
-            chunk = await part.read_chunk(_CHUNK)
-        if not chunk:
-            return
-        yield bytes(chunk)
+async def _chunks(reader: MultipartReader, part: BodyPartReader) -> AsyncIterator[bytes]:
+    """A file is whole when the boundary follows it."""
+    with _readable():
+        while chunk := await part.read_chunk(_CHUNK):
+            yield bytes(chunk)
+        await reader.next()
 
 
 @contextmanager
 def _readable() -> Generator[None]:
     try:
         yield
-    except (ValueError, AssertionError, HttpProcessingError, web.RequestPayloadError):
+    except (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError):
         raise Fault(Code.MALFORMED, "The body is no readable multipart/form-data.") from None

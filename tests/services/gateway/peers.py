@@ -86,11 +86,11 @@ class Door:
 async def opened(nats_url: str, databases: Databases, **settings: Any) -> AsyncIterator[Door]:
     port = free_port()
     async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)))
+        peers = await stack.enter_async_context(_peers(nats_url, blobs_folder(databases.url)))
         service = await stack.enter_async_context(
             running("gateway", nats_url, databases, listen=f"127.0.0.1:{port}", **settings)
         )
-        peers = await stack.enter_async_context(_peers(nats_url, blobs_folder(databases.url)))
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)))
         made = await new_key(service)
         yield Door(f"http://127.0.0.1:{port}", session, service, peers, made.key.workspace_id, made.secret, made.key.id)
 

@@ -2,10 +2,18 @@
 
 import pytest
 
-from services.gateway.directory import passwords, store
+from libs.postgres.database import Database
+from services.gateway.directory import passwords, people, store
 from services.gateway.directory.admin import arguments
 from services.gateway.directory.callers import digest
 from tests.services.gateway.conftest import run_admin
+
+
+async def has_password(database: Database, email: str, password: str) -> bool:
+    async with database.acquire() as connection:
+        account = await people.find_account(connection, email)
+        hash = await store.password_hash(connection, account.id)
+    return passwords.matches(password, hash or "")
 
 
 @pytest.mark.asyncio
@@ -39,11 +47,10 @@ async def test_bootstrap_takes_a_key_and_a_password_from_files(admin, database, 
         code, made, _ = await admin(*words, *files)
         assert (code, made["secret"]) == (0, None)
     async with database.acquire() as connection:
-        account = await store.account_of_email(connection, "eve@example.test")
-        hash = await store.password_hash(connection, account.id)
         key = await store.key_of_hash(connection, digest("a-key-that/was=made+elsewhere"))
-    assert passwords.matches("correct horse", hash)
-    assert not passwords.matches("wrong horse", hash)
+    assert await has_password(database, "eve@example.test", "correct horse")
+    assert not await has_password(database, "eve@example.test", "wrong horse")
+    assert key
     assert str(key.workspace_id) == made["workspace"]["id"]
 
 
@@ -99,9 +106,7 @@ async def test_a_password_is_set_and_replaced(admin, database, tmp_path):
         file = ("--password-file", str(tmp_path / "password"))
         code, account, _ = await admin("passwords", "set", "pat@example.test", *file)
         assert (code, account["has_password"]) == (0, True)
-    async with database.acquire() as connection:
-        account = await store.account_of_email(connection, "pat@example.test")
-        assert passwords.matches("second password", await store.password_hash(connection, account.id))
+    assert await has_password(database, "pat@example.test", "second password")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 from aiohttp import web
 
 from services.gateway.__main__ import VOICES
+from services.gateway.dialects.klu import auth, errors
 from services.gateway.http import server
 from services.gateway.http.voices import Voice, by_path, mount
 
@@ -13,7 +14,7 @@ async def handler(request: web.Request) -> web.Response:
 
 
 def voice(name: str, *routes: web.RouteDef, prefix: str = "", root: str = "/v1") -> Voice:
-    return Voice(name, prefix or f"/{name}", root, lambda request: None, lambda problem: None, routes)
+    return Voice(name, prefix or f"/{name}", root, auth.caller, errors.render, routes)
 
 
 def test_two_voices_may_not_claim_one_root_route():
