@@ -14,7 +14,6 @@ from services.runner import memory
 from services.runner.catalog import Catalog, ReadyModel
 from services.runner.prompts import Prompt, Prompting, Scripted
 from services.runner.recall import Recall
-from services.runner.storable import storable
 
 
 class Accepted(Struct, frozen=True):
@@ -57,8 +56,15 @@ class Acceptance:
 
 def _storable(request: runs.StartRun) -> runs.StartRun:
     """Without what Postgres does not take in a text."""
-    turns = [runs.Message(turn.role, text.clean(turn.content)) for turn in request.messages]
-    return msgspec.structs.replace(storable(request), messages=turns)
+    return msgspec.structs.replace(
+        request,
+        inputs=text.clean(request.inputs),
+        messages=[Message(turn.role, text.clean(turn.content)) for turn in request.messages],
+        voice=text.clean(request.voice),
+        experiment=text.clean(request.experiment),
+        end_user=text.clean(request.end_user),
+        metadata=text.clean(request.metadata),
+    )
 
 
 def _merged(parameters: Parameters, own: Parameters | None) -> Parameters:

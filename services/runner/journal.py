@@ -16,7 +16,7 @@ from services.runner.store import parts, runs
 from services.runner.store.parts import Part
 
 # Runs that are shorter are written once, at their end.
-START_SECONDS = 0.02
+START_SECONDS = 0.05
 FRAMES_SECONDS = 2.0
 
 

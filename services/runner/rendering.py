@@ -60,7 +60,9 @@ class Renderer:
             self._waiting -= 1
 
     async def _exchange(self, body: bytes) -> sandbox.Answered:
-        child = self._child or await self._start()
+        child = self._child
+        if child is None or child.returncode is not None:
+            child = await self._start()
         # Whatever breaks off an exchange leaves the pipes between two messages: such a child is of no more use.
         self._child = None
         try:

@@ -8,7 +8,7 @@ import aiohttp
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
-from libs.egress import EgressRefused
+from libs.egress import EgressRefused, Refused
 from services.runner.providers import refusals
 from services.runner.providers.call import Endpoint, Interrupted, Piece, Reader, Request
 from services.runner.providers.sse import EventStream
@@ -62,16 +62,13 @@ class Attempt:
     async def _post(self, request: Request) -> aiohttp.ClientResponse:
         left = max(0.001, self._deadline - time.monotonic())
         patience = self._patience
-        try:
-            return await self._session.post(
-                request.url,
-                data=request.body,
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=left, sock_connect=patience.connect, sock_read=patience.idle),
-            )
-        except EgressRefused as refused:
-            raise Interrupted(refused, again=False) from None
+        return await self._session.post(
+            request.url,
+            data=request.body,
+            headers=request.headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=left, sock_connect=patience.connect, sock_read=patience.idle),
+        )
 
     async def _refused(self, response: aiohttp.ClientResponse) -> Interrupted:
         body = await response.content.read(_LONGEST_ERROR)
@@ -92,8 +89,10 @@ class Attempt:
                 fault = self._fault(Code.UNAVAILABLE, "could not be reached in time")
             case TimeoutError():
                 fault = self._fault(Code.TIMEOUT, "went silent" if self._began else "took too long to answer")
+            case aiohttp.ClientConnectorError(os_error=Refused()):
+                return Interrupted(EgressRefused(f"{self._endpoint.provider} has no public address."), again=False)
             case aiohttp.ClientConnectorError():
-                fault = self._fault(Code.UNAVAILABLE, f"could not be reached ({error.strerror or error.os_error})")
+                fault = self._fault(Code.UNAVAILABLE, "could not be reached")
             case aiohttp.InvalidURL():
                 return Interrupted(self._fault(Code.INVALID, "has an address that can't be used"), again=False)
             case _:

@@ -1,0 +1,96 @@
+"""The runner as in production, a model provider of the tests' own, and a caller as the gateway is one."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest_asyncio
+
+from libs.blobs import Blobs
+from libs.bus.bus import Bus
+from libs.bus.follow import Follower
+from libs.contracts import actions, apps, ids, runs, sessions
+from libs.runtime.service import Service
+from tests.support.provider import Provider, provider
+from tests.support.services import blobs_folder, running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def upstream() -> AsyncIterator[Provider]:
+    async with provider() as upstream:
+        yield upstream
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def runner(nats_url, databases, upstream) -> AsyncIterator[Service]:
+    settings = {"default_model_url": upstream.openai_url, "default_model_name": "small"}
+    async with running("runner", nats_url, databases, **settings) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def bus(nats_url, databases) -> AsyncIterator[Bus]:
+    """The gateway's: it may ask everybody."""
+    blobs = Blobs.open(f"file://{blobs_folder(databases.url)}")
+    bus = await Bus.connect(nats_url, owner="gateway", instance="gateway-test", blobs=blobs)
+    yield bus
+    await bus.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def follower(bus) -> AsyncIterator[Follower]:
+    follower = Follower(bus)
+    yield follower
+    await follower.close()
+
+
+class Caller:
+    """What one workspace asks of the runner."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus, self.workspace_id = bus, ids.new()
+
+    async def action(self, prompt: str = "{{question}}", **more: Any) -> actions.Action:
+        app = await self.bus.call(apps.CREATE, apps.CreateApp(self.workspace_id, "App"))
+        return await self.bus.call(
+            actions.CREATE, actions.CreateAction(self.workspace_id, app.id, "Ask", prompt, **more)
+        )
+
+    def start(self, action: actions.Action, inputs: str | dict[str, Any] = "Why?", **more: Any) -> runs.StartRun:
+        return runs.StartRun(self.workspace_id, more.pop("run_id", None) or ids.new(), action.id, inputs, "klu", **more)
+
+    async def run(self, action: actions.Action, inputs: str | dict[str, Any] = "Why?", **more: Any) -> runs.Run:
+        return await self.bus.call(runs.START, self.start(action, inputs, **more))
+
+    async def get(self, run_id: UUID) -> runs.Run:
+        return await self.bus.call(runs.GET, runs.GetRun(self.workspace_id, run_id))
+
+    async def cancel(self, run_id: UUID) -> runs.Run:
+        return await self.bus.call(runs.CANCEL, runs.GetRun(self.workspace_id, run_id))
+
+    async def frames(self, run_id: UUID, *, attempt: int = 1, after: int = 0) -> runs.Frames:
+        cursor = runs.Cursor(self.workspace_id, run_id, attempt, after)
+        return (await self.bus.call(runs.FRAMES, runs.AskFrames([cursor])))[0]
+
+    async def session(self, action: actions.Action | None = None) -> sessions.Session:
+        asked = sessions.CreateSession(self.workspace_id, action.id if action else None)
+        return await self.bus.call(sessions.CREATE, asked)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def caller(bus, runner) -> Caller:
+    return Caller(bus)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def other(bus, runner) -> Caller:
+    """Another workspace's."""
+    return Caller(bus)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _nothing_left_to_play(request) -> AsyncIterator[None]:
+    yield
+    if "upstream" in request.fixturenames:
+        told = request.getfixturevalue("upstream")
+        assert not told.answers, "the provider was not asked as often as the test said"
