@@ -51,7 +51,7 @@ def runner(options: Options, model_url: str) -> dict[str, str]:
 
 
 def retrieval(options: Options) -> dict[str, str]:
-    return {"VECTORS_URL": (options.data / "vectors").as_uri()}
+    return {"VECTORS_URL": f"embedded://{options.data / 'vectors'}"}
 
 
 def _literal(host: str) -> str:
