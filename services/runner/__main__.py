@@ -50,8 +50,8 @@ async def build(service: Service, settings: Settings) -> None:
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
-    database, vendors = service.database, Vendors(service.database, service.egress, keys)
-    app, session = Apps(database), Sessions(database, catalog)
+    database, vendors = service.database, Vendors(service.database, catalog, service.egress, keys)
+    app, session = Apps(database, catalog), Sessions(database, catalog)
     action, model = Actions(database, service.bus, catalog, prompting), Models(database, catalog, vendors)
     service.serve(apps.CREATE, app.create)
     service.serve(apps.GET, app.get)

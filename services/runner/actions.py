@@ -28,7 +28,7 @@ class Actions:
         if await apps.get(self._database, asked.workspace_id, asked.app_id) is None:
             raise not_found("app", asked.app_id)
         await self._check(asked)
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             await stored.create(connection, id, asked)
             await apps.adopt(connection, asked.app_id, id)
             await changed(connection, ACTION, str(id))
@@ -48,7 +48,7 @@ class Actions:
         asked = storable(asked)
         changes = _changes(asked)
         await self._check(msgspec.structs.replace(await self.get(_ref(asked)), **changes))
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             action = await stored.lock(connection, asked.workspace_id, asked.action_id)
             if action is None:
                 raise not_found("action", asked.action_id)
@@ -59,7 +59,7 @@ class Actions:
     async def delete(self, asked: GetAction) -> Action:
         """The action as it was."""
         action = await self.get(asked)
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             await apps.disown(connection, action.app_id, action.id)
             await stored.delete(connection, action.id)
             await changed(connection, ACTION, str(action.id))

@@ -6,14 +6,14 @@ from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Database
-from services.runner.catalog import ACTION
+from services.runner.catalog import ACTION, Catalog
 from services.runner.storable import named, storable
 from services.runner.store import apps as stored
 
 
 class Apps:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self._database, self._catalog = database, catalog
 
     async def create(self, asked: CreateApp) -> App:
         named(asked.name)
@@ -38,7 +38,7 @@ class Apps:
     async def delete(self, asked: apps.GetApp) -> App:
         """The app as it was."""
         app = await self.get(asked)
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             for action_id in await stored.delete(connection, app.workspace_id, app.id):
                 await changed(connection, ACTION, str(action_id))
         return app

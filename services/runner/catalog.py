@@ -1,12 +1,14 @@
 """What runs are made of, cached ready to use: actions with their templates parsed, models with their keys opened."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.changes import Changes
-from libs.postgres.database import Database
+from libs.postgres.database import Connection, Database
 from services.runner.keys import Keys
 from services.runner.prompts import Prompting, Scripted
 from services.runner.providers.call import Endpoint
@@ -28,10 +30,17 @@ class Catalog:
     """The caches of one process. Raises Fault UNAVAILABLE while the database is away."""
 
     def __init__(self, database: Database, changes: Changes, prompting: Prompting, keys: Keys) -> None:
-        self._database, self._prompting, self._keys = database, prompting, keys
+        self._database, self._changes, self._prompting, self._keys = database, changes, prompting, keys
         self._actions = changes.cache(ACTION, self._load_action)
         self._models = changes.cache(MODEL, self._load_model)
         self._defaults = changes.cache(DEFAULT, self._load_default)
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncGenerator[Connection]:
+        """A transaction that changes what is cached: over once this process has forgotten it."""
+        async with self._database.transaction() as connection:
+            yield connection
+        await self._changes.read()
 
     async def action(self, workspace_id: UUID, id: UUID) -> Scripted:
         scripted = await self._actions.get(str(id))

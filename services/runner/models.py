@@ -30,7 +30,7 @@ class Models:
         window = asked.context_window or presets.context_window(asked.llm)
         asked = msgspec.structs.replace(asked, context_window=_window(window))
         vendor = CreateProvider(asked.workspace_id, asked.provider, asked.key, asked.url, created_by=asked.created_by)
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             provider_id = await self._vendors.found_or_made(connection, vendor)
             if asked.default:
                 await stored.yield_default(connection, asked.workspace_id)
@@ -55,7 +55,7 @@ class Models:
         if asked.context_window is not UNSET:
             _window(asked.context_window)
         await self._own(GetModel(asked.workspace_id, asked.model_id))
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             if asked.default is True:
                 await stored.yield_default(connection, asked.workspace_id)
             await stored.update(connection, asked)
@@ -65,7 +65,7 @@ class Models:
     async def delete(self, asked: GetModel) -> Model:
         """The model as it was."""
         model = await self._own(asked)
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             await stored.delete(connection, model.id)
             await _has_changed(connection, asked.workspace_id, model.id)
         return model

@@ -12,7 +12,7 @@ from libs.contracts.paging import Page
 from libs.egress import Egress
 from libs.postgres.changes import changed
 from libs.postgres.database import Connection, Database
-from services.runner.catalog import DEFAULT, MODEL
+from services.runner.catalog import DEFAULT, MODEL, Catalog
 from services.runner.keys import Keys, masked
 from services.runner.providers import presets
 from services.runner.storable import named, storable
@@ -21,13 +21,13 @@ from services.runner.store.providers import Stored
 
 
 class Vendors:
-    def __init__(self, database: Database, egress: Egress, keys: Keys) -> None:
-        self._database, self._egress, self._keys = database, egress, keys
+    def __init__(self, database: Database, catalog: Catalog, egress: Egress, keys: Keys) -> None:
+        self._database, self._catalog, self._egress, self._keys = database, catalog, egress, keys
 
     async def create(self, asked: CreateProvider) -> Provider:
         """Raises Fault INVALID for an unknown name without a url, a missing key, an address that may not be asked."""
         asked = storable(asked)
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             id = await self._make(connection, asked)
         return await self.get(GetProvider(asked.workspace_id, id))
 
@@ -74,7 +74,7 @@ class Vendors:
     async def update(self, asked: UpdateProvider) -> Provider:
         asked = storable(asked)
         await self._own(GetProvider(asked.workspace_id, asked.provider_id))
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             provider = await stored.lock(connection, asked.provider_id)
             if provider is None:
                 raise not_found("provider", asked.provider_id)
@@ -99,7 +99,7 @@ class Vendors:
     async def delete(self, asked: GetProvider) -> Provider:
         """The provider as it was; its models go with it."""
         provider = await self._own(asked)
-        async with self._database.transaction() as connection:
+        async with self._catalog.changing() as connection:
             await _have_changed(connection, asked.workspace_id, provider.id)
             await stored.delete(connection, provider.id)
         return provider

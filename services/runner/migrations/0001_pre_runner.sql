@@ -11,7 +11,7 @@ CREATE TABLE apps (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX apps_of_workspace ON apps (workspace_id, id);
+CREATE INDEX apps_of_workspace ON apps (workspace_id, created_at);
 
 -- An action is its identity; all that can change is in its versions, which never do.
 CREATE TABLE actions (
@@ -24,8 +24,8 @@ CREATE TABLE actions (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX actions_of_workspace ON actions (workspace_id, id);
-CREATE INDEX actions_of_app ON actions (app_id, id);
+CREATE INDEX actions_of_workspace ON actions (workspace_id, created_at);
+CREATE INDEX actions_of_app ON actions (app_id, created_at);
 
 CREATE TABLE action_versions (
     id uuid PRIMARY KEY,
@@ -58,7 +58,7 @@ CREATE TABLE providers (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX providers_of_workspace ON providers (workspace_id, id);
+CREATE INDEX providers_of_workspace ON providers (workspace_id, created_at);
 
 CREATE TABLE models (
     id uuid PRIMARY KEY,
@@ -72,7 +72,7 @@ CREATE TABLE models (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX models_of_workspace ON models (workspace_id, id);
+CREATE INDEX models_of_workspace ON models (workspace_id, created_at);
 CREATE INDEX models_of_provider ON models (provider_id);
 CREATE UNIQUE INDEX models_default ON models (workspace_id) NULLS NOT DISTINCT WHERE "default";
 
@@ -88,7 +88,7 @@ CREATE TABLE sessions (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX sessions_of_workspace ON sessions (workspace_id, id);
+CREATE INDEX sessions_of_workspace ON sessions (workspace_id, created_at);
 
 -- Ids are UUIDv7, so partitions by id are partitions by time: one a month, made ahead; what fits in none is in
 -- runs_other. `question` is what the person said of the prompt;

@@ -10,7 +10,7 @@ from services.runner.store.pages import Listing, perhaps
 _FROM = "actions JOIN action_versions ON action_versions.id = actions.version_id"
 _ACTION = f"""SELECT actions.id, workspace_id, app_id, version_id, actions.version, name, kind, description, prompt,
 system_message, model_id, parameters, context_ids, metadata, created_by, actions.created_at, updated_at FROM {_FROM}"""
-_LISTING = Listing(_ACTION, _FROM, "actions.id")
+_LISTING = Listing(_ACTION, _FROM, "actions.created_at, actions.id")
 
 
 async def create(connection: Connection, id: UUID, asked: actions.CreateAction) -> None:

@@ -11,7 +11,7 @@ from services.runner.store.pages import Listing, perhaps
 
 _APP = """SELECT id, workspace_id, name, description, app_type, default_action_id, created_by, created_at, updated_at
 FROM apps"""
-_LISTING = Listing(_APP, "apps", "id")
+_LISTING = Listing(_APP, "apps", "created_at, id")
 
 
 async def create(database: Database, id: UUID, asked: apps.CreateApp) -> None:
@@ -65,7 +65,7 @@ async def disown(connection: Connection, app_id: UUID, action_id: UUID) -> None:
     """Gives the app its next action as a default in place of one that goes."""
     await connection.execute(
         """UPDATE apps SET default_action_id = (
-            SELECT id FROM actions WHERE app_id = $1 AND id <> $2 ORDER BY id LIMIT 1
+            SELECT id FROM actions WHERE app_id = $1 AND id <> $2 ORDER BY created_at, id LIMIT 1
         ) WHERE id = $1 AND default_action_id = $2""",
         app_id,
         action_id,

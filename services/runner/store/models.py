@@ -12,7 +12,7 @@ from services.runner.store.pages import Listing, one
 _MODEL = """SELECT models.id, models.workspace_id, llm, nickname, context_window, models."default", models.created_by,
     models.created_at, models.updated_at, to_jsonb(providers) - 'sealed_key' AS provider, sealed_key
 FROM models JOIN providers ON providers.id = models.provider_id"""
-_LISTING = Listing(_MODEL, "models", "models.id")
+_LISTING = Listing(_MODEL, "models", "models.created_at, models.id")
 
 
 class Stored(Struct, frozen=True):
@@ -64,7 +64,8 @@ async def of_any_workspace(database: Connection | Database, id: UUID) -> Stored 
 async def default(database: Database, workspace_id: UUID | None) -> UUID | None:
     """The workspace's default model, or its first; of the installation where `workspace_id` is None."""
     return await database.fetchval(
-        'SELECT id FROM models WHERE workspace_id IS NOT DISTINCT FROM $1 ORDER BY "default" DESC, id LIMIT 1',
+        """SELECT id FROM models WHERE workspace_id IS NOT DISTINCT FROM $1
+        ORDER BY "default" DESC, created_at, id LIMIT 1""",
         workspace_id,
     )
 

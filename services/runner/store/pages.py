@@ -14,7 +14,7 @@ _FURTHEST = 2**31 - 1
 
 
 class Listing(Struct, frozen=True):
-    """`rows` is the SELECT of what is shown, `among` the tables that it is counted in. Ids are in the order of time."""
+    """`rows` is the SELECT of what is shown, `among` the tables that it is counted in."""
 
     rows: str
     among: str

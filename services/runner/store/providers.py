@@ -11,7 +11,7 @@ from services.runner.store.pages import Listing, one, perhaps
 
 _PROVIDER = """SELECT id, workspace_id, name, kind, url, masked_key, "default", created_by, created_at, updated_at
 FROM providers"""
-_LISTING = Listing(_PROVIDER, "providers", "id")
+_LISTING = Listing(_PROVIDER, "providers", "created_at, id")
 
 
 class Stored(Struct, frozen=True):
@@ -63,7 +63,7 @@ async def named(connection: Connection, workspace_id: UUID, name: str, id: UUID 
     """The workspace's own providers of that name or id, newest first."""
     rows = await connection.fetch(
         """SELECT id, workspace_id, name, kind, url, sealed_key, masked_key, "default", created_by FROM providers
-        WHERE workspace_id = $1 AND (lower(name) = lower($2) OR id = $3) ORDER BY id DESC""",
+        WHERE workspace_id = $1 AND (lower(name) = lower($2) OR id = $3) ORDER BY created_at DESC, id DESC""",
         workspace_id,
         name,
         id,

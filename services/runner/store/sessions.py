@@ -10,7 +10,7 @@ from libs.postgres.database import Connection, Database
 from services.runner.store.pages import Listing, perhaps
 
 _SESSION = "SELECT id, workspace_id, action_id, name, end_user, created_by, created_at, updated_at FROM sessions"
-_LISTING = Listing(_SESSION, "sessions", "id")
+_LISTING = Listing(_SESSION, "sessions", "created_at, id")
 # No model takes in more turns than this, nor more text.
 _MOST_TURNS = 200
 _MOST_BYTES = 4_000_000

@@ -15,6 +15,12 @@ from services.runner.providers.sse import EventStream
 from tests.support.provider import Answer, Call, events
 
 DIALECTS = {"openai": openai, "anthropic": anthropic}
+MESSAGES = [
+    Message("system", "Be kind."),
+    Message("user", "Hi"),
+    Message("assistant", "Yes?"),
+    Message("user", "Why?"),
+]
 RICH = Answer(
     pieces=("Zwölf", " 😀 ", "\n\n", "ok"),
     thoughts=("hm ", "yes"),
@@ -25,13 +31,7 @@ RICH = Answer(
 
 
 def call(kind: str = "openai", *, url: str = "https://models.example/v1", **parameters) -> ModelCall:
-    messages = [
-        Message("system", "Be kind."),
-        Message("user", "Hi"),
-        Message("assistant", "Yes?"),
-        Message("user", "Why?"),
-    ]
-    return ModelCall(Endpoint(kind, "Maker", url, "sk-secret", "small"), messages, Parameters(**parameters))
+    return ModelCall(Endpoint(kind, "Maker", url, "sk-secret", "small"), MESSAGES, Parameters(**parameters))
 
 
 def read(kind: str, stream: bytes, *cuts: int) -> list:

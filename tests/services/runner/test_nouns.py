@@ -1,0 +1,237 @@
+"""Apps, actions, models, providers and sessions, as other services ask for them."""
+
+import asyncpg
+import pytest
+
+from libs.contracts import actions, apps, ids, models, sessions
+from libs.contracts.actions import Parameters
+from libs.contracts.faults import Code, Fault
+from libs.contracts.paging import Slice
+
+pytestmark = pytest.mark.asyncio
+
+
+async def fault(call) -> Fault:
+    with pytest.raises(Fault) as caught:
+        await call
+    return caught.value
+
+
+async def test_an_app_is_made_changed_and_deleted(caller):
+    made = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Docs", "What we know", "chat"))
+    changed = await caller.bus.call(apps.UPDATE, apps.UpdateApp(caller.workspace_id, made.id, name="Manual"))
+    assert (changed.name, changed.description, changed.app_type) == ("Manual", "What we know", "chat")
+    asked = apps.GetApp(caller.workspace_id, made.id)
+    assert await caller.bus.call(apps.GET, asked) == changed
+    assert await caller.bus.call(apps.DELETE, asked) == changed
+    assert (await fault(caller.bus.call(apps.GET, asked))).code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(("offset", "limit", "names"), [(0, 2, "ab"), (2, 2, "c"), (9, 2, ""), (0, 0, "")])
+async def test_a_page_is_a_slice_and_the_size_of_the_whole(caller, offset, limit, names):
+    for name in "abc":
+        await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, name))
+    page = await caller.bus.call(apps.PAGE, apps.PageApps(caller.workspace_id, Slice(offset, limit)))
+    assert ("".join(app.name for app in page.items), page.total) == (names, 3)
+
+
+async def test_every_change_of_an_action_is_a_version(caller):
+    made = await caller.action("Say {{a}}", parameters=Parameters(temperature=0.5), metadata={"by": ["us"]})
+    asked = actions.UpdateAction(caller.workspace_id, made.id, prompt="Tell {{a}}")
+    changed = await caller.bus.call(actions.UPDATE, asked)
+    assert (made.version, changed.version, changed.prompt) == (1, 2, "Tell {{a}}")
+    assert (changed.parameters, changed.metadata) == (Parameters(temperature=0.5), {"by": ["us"]})
+    assert changed.version_id != made.version_id
+    run = await caller.run(changed, {"a": "x"})
+    assert (run.action_version, run.prompt[-1].content) == (2, "Tell x")
+
+
+async def test_the_first_action_is_its_apps_default_and_another_follows_it(caller):
+    app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Docs"))
+    first, second = [
+        await caller.bus.call(actions.CREATE, actions.CreateAction(caller.workspace_id, app.id, name, "x"))
+        for name in ("first", "second")
+    ]
+    asked = apps.GetApp(caller.workspace_id, app.id)
+    assert (await caller.bus.call(apps.GET, asked)).default_action_id == first.id
+    await caller.bus.call(actions.DELETE, actions.GetAction(caller.workspace_id, first.id))
+    assert (await caller.bus.call(apps.GET, asked)).default_action_id == second.id
+    await caller.bus.call(apps.DELETE, asked)
+    gone = actions.GetAction(caller.workspace_id, second.id)
+    assert (await fault(caller.bus.call(actions.GET, gone))).code is Code.NOT_FOUND
+    assert (await fault(caller.run(second))).code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"prompt": "{{ x"}, "prompt"),
+        ({"prompt": "x", "system_message": "{% if %}"}, "system_message"),
+        ({"prompt": "x", "parameters": Parameters(temperature=3)}, "parameters.temperature"),
+        ({"prompt": "x", "parameters": Parameters(top_p=float("nan"))}, "parameters.top_p"),
+        ({"prompt": "x", "parameters": Parameters(max_tokens=0)}, "parameters.max_tokens"),
+    ],
+)
+async def test_an_action_that_would_not_run_is_refused(caller, more, field):
+    refused = await fault(caller.action(**more))
+    assert (refused.code, refused.field) == (Code.INVALID, field)
+
+
+async def test_an_action_names_what_the_workspace_has(caller, other):
+    app = await other.bus.call(apps.CREATE, apps.CreateApp(other.workspace_id, "Theirs"))
+    theirs = actions.CreateAction(caller.workspace_id, app.id, "Ask", "x")
+    assert (await fault(caller.bus.call(actions.CREATE, theirs))).message.startswith("There is no app")
+    unknown = await fault(caller.action(model_id=ids.new()))
+    assert (unknown.code, unknown.message.startswith("There is no model")) == (Code.NOT_FOUND, True)
+
+
+async def test_the_installations_model_is_everyones_to_use_and_nobodys_to_change(caller, upstream):
+    model = await caller.bus.call(models.GET, models.GetModel(caller.workspace_id))
+    assert (model.workspace_id, model.llm, model.provider.url) == (None, "small", upstream.openai_url)
+    assert (
+        await fault(caller.bus.call(models.DELETE, models.GetModel(caller.workspace_id, model.id)))
+    ).code is Code.FORBIDDEN
+    change = models.UpdateProvider(caller.workspace_id, model.provider.id, url="https://elsewhere.example")
+    assert (await fault(caller.bus.call(models.UPDATE_PROVIDER, change))).code is Code.FORBIDDEN
+
+
+async def add(caller, llm: str = "large", provider: str = "OpenAI", **more) -> models.Model:
+    return await caller.bus.call(models.CREATE, models.CreateModel(caller.workspace_id, llm, provider, **more))
+
+
+async def test_a_providers_name_says_where_it_is(caller):
+    model = await add(caller, "claude-sonnet-4", "Anthropic", key="sk-ant-secret-9876")
+    provider = model.provider
+    assert (provider.kind, provider.url, provider.masked_key) == ("anthropic", "https://api.anthropic.com", "…9876")
+    assert model.context_window == 200_000
+
+
+async def test_models_of_one_provider_share_it(caller):
+    first = await add(caller, "gpt-4o", key="sk-secret-1")
+    second = await add(caller, "gpt-4o-mini")
+    third = await add(caller, "gpt-4.1", first.provider.name.upper(), key="sk-secret-1")
+    by_id = await add(caller, "o3", str(first.provider.id))
+    other_key = await add(caller, "o4", key="sk-secret-2")
+    assert first.provider.id == second.provider.id == third.provider.id == by_id.provider.id != other_key.provider.id
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"provider": "Nobody"}, "url"),
+        ({"provider": "OpenAI"}, "key"),
+        ({"provider": "Mine", "url": "https://10.0.0.1/v1"}, "url"),
+        ({"provider": "Mine", "url": "http://models.example.com/v1"}, None),
+        ({"provider": "Mine", "url": "ftp://models.example/v1"}, "url"),
+        ({"provider": "", "key": "k"}, "provider"),
+        ({"llm": " ", "key": "k"}, "llm"),
+        ({"key": "k", "context_window": 1}, "context_window"),
+    ],
+)
+async def test_a_model_that_could_not_be_asked_is_refused(caller, more, field):
+    if field is None:
+        # A name is looked up when it is asked: behind it may be an address of the allow-list.
+        assert (await add(caller, **more)).provider.url == "http://models.example.com/v1"
+        return
+    refused = await fault(add(caller, **more))
+    assert (refused.code, refused.field) == (Code.INVALID, field)
+
+
+async def test_one_model_is_the_workspaces_default(caller, upstream):
+    url = {"provider": "Mine", "url": upstream.openai_url}
+    first, second = await add(caller, "first", **url, default=True), await add(caller, "second", **url)
+    action = await caller.action()
+    assert (await caller.run(action)).model == "first"
+    await caller.bus.call(models.UPDATE, models.UpdateModel(caller.workspace_id, second.id, default=True))
+    assert (await caller.bus.call(models.GET, models.GetModel(caller.workspace_id))).id == second.id
+    assert (await caller.run(action)).model == "second"
+    page = await caller.bus.call(models.PAGE, models.PageModels(caller.workspace_id))
+    assert {model.llm: model.default for model in page.items} == {"small": True, "first": False, "second": True}
+    await caller.bus.call(models.DELETE, models.GetModel(caller.workspace_id, second.id))
+    assert (await caller.run(action)).model == "first"
+    assert first.provider.default is False
+
+
+async def test_a_key_is_sent_to_its_provider_and_shown_to_nobody(caller, upstream, databases):
+    model = await add(caller, "mine", "Mine", url=upstream.openai_url, key="sk-first-key-0001")
+    action = await caller.action(model_id=model.id)
+    await caller.run(action)
+    assert upstream.asked[-1].headers["authorization"] == "Bearer sk-first-key-0001"
+    change = models.UpdateProvider(caller.workspace_id, model.provider.id, key="sk-second-key-0002")
+    changed = await caller.bus.call(models.UPDATE_PROVIDER, change)
+    await caller.run(action)
+    assert upstream.asked[-1].headers["authorization"] == "Bearer sk-second-key-0002"
+    assert (changed.masked_key, model.provider.masked_key) == ("…0002", "…0001")
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    rows = await connection.fetch("SELECT providers::text FROM providers")
+    await connection.close()
+    assert not [row for row in rows if b"sk-second".hex() in row[0] or "sk-second" in row[0]]
+
+
+async def test_a_key_moved_to_another_row_does_not_open(caller, other, upstream, databases):
+    theirs = await add(other, "theirs", "Theirs", url=upstream.openai_url, key="sk-their-key-0001")
+    mine = await add(caller, "mine", "Mine", url=upstream.openai_url, key="sk-mine-key-0002")
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    moved = "UPDATE providers SET sealed_key = (SELECT sealed_key FROM providers WHERE id = $1) WHERE id = $2"
+    await connection.execute(moved, theirs.provider.id, mine.provider.id)
+    await connection.close()
+    assert (await fault(caller.action(model_id=mine.id))).code is Code.INTERNAL
+
+
+async def test_with_a_provider_go_its_models(caller):
+    model = await add(caller, "gpt-4o", key="sk-secret-1")
+    await caller.bus.call(models.DELETE_PROVIDER, models.GetProvider(caller.workspace_id, model.provider.id))
+    gone = models.GetModel(caller.workspace_id, model.id)
+    assert (await fault(caller.bus.call(models.GET, gone))).code is Code.NOT_FOUND
+
+
+async def test_sessions_are_found_by_action_and_end_user(caller):
+    action = await caller.action()
+    for end_user in ("ada", "bob", "ada"):
+        asked = sessions.CreateSession(caller.workspace_id, action.id, "Chat", end_user)
+        session = await caller.bus.call(sessions.CREATE, asked)
+    await caller.session()
+
+    async def total(**more) -> int:
+        return (await caller.bus.call(sessions.PAGE, sessions.PageSessions(caller.workspace_id, **more))).total
+
+    assert [await total(), await total(action_id=action.id), await total(end_user="ada")] == [4, 3, 2]
+    asked = sessions.GetSession(caller.workspace_id, session.id)
+    assert await caller.bus.call(sessions.DELETE, asked) == session
+    assert (await fault(caller.bus.call(sessions.GET, asked))).code is Code.NOT_FOUND
+    assert (await fault(caller.run(action, session_id=session.id))).code is Code.NOT_FOUND
+
+
+async def test_nothing_is_seen_from_another_workspace(caller, other):
+    action = await caller.action()
+    session, model = await caller.session(action), await add(caller, key="sk-secret-1")
+    run = await caller.run(action, run_id=ids.new())
+    theirs = other.workspace_id
+    for call in (
+        other.bus.call(apps.GET, apps.GetApp(theirs, action.app_id)),
+        other.bus.call(apps.UPDATE, apps.UpdateApp(theirs, action.app_id, name="mine")),
+        other.bus.call(apps.DELETE, apps.GetApp(theirs, action.app_id)),
+        other.bus.call(actions.GET, actions.GetAction(theirs, action.id)),
+        other.bus.call(actions.UPDATE, actions.UpdateAction(theirs, action.id, prompt="mine")),
+        other.bus.call(actions.DELETE, actions.GetAction(theirs, action.id)),
+        other.bus.call(sessions.GET, sessions.GetSession(theirs, session.id)),
+        other.bus.call(sessions.DELETE, sessions.GetSession(theirs, session.id)),
+        other.bus.call(models.GET, models.GetModel(theirs, model.id)),
+        other.bus.call(models.UPDATE, models.UpdateModel(theirs, model.id, llm="mine")),
+        other.bus.call(models.DELETE_PROVIDER, models.GetProvider(theirs, model.provider.id)),
+        other.run(action),
+        other.get(run.id),
+        other.cancel(run.id),
+    ):
+        assert (await fault(call)).code is Code.NOT_FOUND
+    assert (await fault(other.run(await other.action(), session_id=session.id))).code is Code.NOT_FOUND
+    assert not (await other.frames(run.id)).found
+
+
+async def test_texts_with_nul_are_stored_readable(caller):
+    app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "a\x00b", "c\x00"))
+    assert (app.name, app.description) == ("a\ufffdb", "c\ufffd")
+    action = await caller.action("x\x00 {{question}}", metadata={"k\x00": ["v\x00"]})
+    assert action.metadata == {"k\ufffd": ["v\ufffd"]}
+    run = await caller.run(action, {"question": "why\x00"}, metadata={"a": "b\x00"})
+    assert (run.prompt[-1].content, run.metadata) == ("x\ufffd why\ufffd", {"a": "b\ufffd"})
