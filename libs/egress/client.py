@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from libs.egress.guard import Allowed, connector
+from libs.egress.guard import Allowed, Guarded
 from libs.egress.ranges import parse_networks
 from libs.egress.refusals import faults, late
 from libs.egress.replies import Download, Response, beginning, named
@@ -37,8 +37,12 @@ class Egress:
         checked(url, schemes, self._allowed)
 
     def connector(self, *, guarded: bool = True) -> aiohttp.TCPConnector:
-        """A pool of connections for a session of one's own; unguarded only for what the operator configured."""
-        return connector(self._allowed.anywhere if guarded else None, limit=0)
+        """A pool of connections for a session of one's own: https to public addresses and those of the allow-list,
+        plain http to the latter alone. Unguarded only for what the operator configured.
+        """
+        if not guarded:
+            return aiohttp.TCPConnector(limit=0)
+        return Guarded(tls=self._allowed.anywhere, plain=self._allowed.inside, limit=0)
 
     async def request(
         self,
@@ -120,7 +124,7 @@ class Egress:
         if session is None or session.closed:
             allows = self._allowed.anywhere if anywhere else self._allowed.inside
             session = self._sessions[anywhere] = aiohttp.ClientSession(
-                connector=connector(allows, limit=_CONNECTIONS),
+                connector=Guarded(tls=allows, plain=allows, limit=_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 trust_env=False,

@@ -1,19 +1,26 @@
 """The guard at the socket: no connection begins to an address that is not allowed.
 
 It sees every concrete address that a connection is about to be made to, whether it came from a literal, from DNS or
-from a redirect, and after all resolving is over: a name can't change its address in between.
+from a redirect, and after all resolving is over: a name can't change its address in between. What is allowed depends on
+whether TLS will be spoken on the connection.
 """
 
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from libs.egress.ranges import Address, Network, is_public, parse_address, unwrapped
 
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
+Rule = Callable[[Address], bool]
+
+_encrypted: ContextVar[bool] = ContextVar("encrypted", default=False)
 
 
 class Refused(OSError):
@@ -38,15 +45,28 @@ class Allowed:
         return self.inside(address) or is_public(address)
 
 
-def connector(allows: Callable[[Address], bool] | None, *, limit: int) -> aiohttp.TCPConnector:
-    """A pool of connections of which each one was made to an address that `allows` accepted (None: to any)."""
-    if allows is None:
-        return aiohttp.TCPConnector(limit=limit)
+class Guarded(aiohttp.TCPConnector):
+    """A pool of connections of which each one was made to an address that its rule accepted: `tls` for https, `plain`
+    for http.
+    """
 
-    def guarded_socket(info: AddressInfo) -> socket.socket:
+    def __init__(self, *, tls: Rule, plain: Rule, limit: int) -> None:
+        super().__init__(limit=limit, socket_factory=self._socket_to)  # pyright: ignore[reportUnknownMemberType]
+        self._tls, self._plain = tls, plain
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """The socket's factory is told the address alone, so the request's scheme goes along in its context."""
+        token = _encrypted.set(req.is_ssl())
+        try:
+            return await super().connect(req, traces, timeout)
+        finally:
+            _encrypted.reset(token)
+
+    def _socket_to(self, info: AddressInfo) -> socket.socket:
         family, kind, protocol, _, address = info
+        allows = self._tls if _encrypted.get() else self._plain
         if not allows(parse_address(str(address[0]))):
             raise Refused
         return socket.socket(family, kind, protocol)
-
-    return aiohttp.TCPConnector(limit=limit, socket_factory=guarded_socket)

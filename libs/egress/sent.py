@@ -1,5 +1,7 @@
 """A request on its way: where it goes now, and what of it may follow a redirect."""
 
+import re
+
 from yarl import URL
 
 from libs.contracts.faults import Code, Fault
@@ -8,6 +10,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 # What may go along to another origin.
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f]")
 
 
 class Sent:
@@ -15,7 +18,7 @@ class Sent:
 
     def __init__(self, method: str, url: URL, headers: dict[str, str], body: bytes) -> None:
         for name, value in headers.items():
-            if any(ord(character) < 32 and character != "\t" for character in name + value):
+            if _CONTROLS.search(name) or _CONTROLS.search(value):
                 raise Fault(Code.INVALID, "A header may not contain control characters.", field="headers")
         self.method, self.url, self.headers, self.body = method, url, headers, body
 

@@ -106,6 +106,20 @@ async def test_an_allowed_address_answers_over_plain_http(egress: Egress, server
     assert response.latency_ms > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-A", "1\r\nHost: x"), ("X-A", "\x00"), ("X-A", "\x1f"), ("X\nA", "1"), ("X\x08A", "1")]
+)
+async def test_a_header_with_a_control_character_is_refused(egress: Egress, server: str, name: str, value: str) -> None:
+    with pytest.raises(Fault) as refused:
+        await egress.request("GET", f"{server}/echo", headers={name: value})
+    assert (refused.value.code, refused.value.field) == (Code.INVALID, "headers")
+
+
+async def test_a_header_with_a_tab_goes_out(egress: Egress, server: str) -> None:
+    response = await egress.request("GET", f"{server}/echo", headers={"X-A": "1\t2"})
+    assert rb"1\t2" in response.body
+
+
 async def test_plain_http_stays_inside_the_allow_list(egress: Egress) -> None:
     with pytest.raises(EgressRefused, match="https://"):
         egress.check("http://8.8.8.8/")

@@ -3,11 +3,12 @@
 import re
 from ipaddress import ip_address
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from libs.contracts.faults import Code, Fault
-from libs.egress import Egress, EgressRefused
+from libs.egress import Egress, EgressRefused, Refused
 from libs.egress.ranges import is_public
 from tests.libs.egress.conftest import Listener, serve
 
@@ -154,6 +155,33 @@ async def test_a_refusal_does_not_tell_a_private_name_from_one_that_does_not_exi
             await outside.request("GET", f"https://{host}/", deadline=5)
         messages.append(fault.value.message.replace(host, "…"))
     assert messages[0] == messages[1]
+
+
+async def begins(egress: Egress, url: str) -> bool:
+    """Whether a session of one's own connects there at all; nobody behind these addresses speaks TLS."""
+    async with aiohttp.ClientSession(connector=egress.connector()) as session:
+        try:
+            async with session.get(url):
+                return True
+        except aiohttp.ClientConnectorError as error:
+            return not isinstance(error.os_error, Refused)
+
+
+async def test_a_session_of_ones_own_speaks_plain_http_inside_the_allow_list_alone(
+    local: Egress, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.egress.guard.is_public", lambda address: str(address) == "127.0.0.2")
+    allowed, public, inside = (f"127.0.0.{n}:{listener.port}/" for n in (1, 2, 3))
+    before = listener.connections
+    assert not await begins(local, f"http://{public}")
+    assert not await begins(local, f"ws://{public}")
+    assert not await begins(local, f"http://{inside}")
+    assert not await begins(local, f"https://{inside}")
+    assert listener.connections == before
+    assert await begins(local, f"http://{allowed}")
+    assert await begins(local, f"https://{allowed}")
+    assert await begins(local, f"https://{public}")
+    assert listener.connections == before + 3
 
 
 PUBLIC = [
