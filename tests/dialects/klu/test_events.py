@@ -38,9 +38,10 @@ def test_a_long_text_is_cut_for_readers_of_lines_and_only_the_last_piece_carries
     assert [event.id for event in made] == [""] * (len(made) - 1) + [f"{RUN}-1"]
 
 
-def test_a_failure_is_an_error_event_before_the_end():
-    error, end = events.of(RUN, frames(runs.Failed(Failure("UPSTREAM", "The provider is away."))))
-    assert error.name == "error"
+def test_a_failure_is_told_in_the_words_of_every_sdk_before_the_end():
+    in_browsers, error, end = events.of(RUN, frames(runs.Failed(Failure("UPSTREAM", "The provider is away."))))
+    assert (in_browsers.name, error.name) == ("FatalError", "error")
+    assert in_browsers.data == error.data
     assert json.loads(error.data) == {
         "error": "UPSTREAM",
         "message": "The provider is away.",

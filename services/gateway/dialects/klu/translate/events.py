@@ -1,6 +1,7 @@
 """A run's frames as the events of Klu's stream: BEGIN_STREAM, tokens, END_STREAM, literally and without JSON around.
 
-A failure is an event of its own type, at which both SDKs raise; an end follows it for readers that wait for one.
+A failure is told by events of types of their own, at which every SDK raises; an end follows for readers that wait for
+one.
 """
 
 from itertools import groupby
@@ -46,14 +47,16 @@ def _others(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
     events: list[Event] = []
     for frame in frames:
         if isinstance(frame.body, runs.Failed):
-            events.append(failure(frame.body.failure))
+            events.extend(failure(frame.body.failure))
         if frame.ends:
             events.append(Event(_END, id=_id(run_id, frame)))
     return events
 
 
-def failure(failure: Failure) -> Event:
-    return Event(_encoder.encode(errors.body(problems.of(Fault.of(failure)))), name="error")
+def failure(failure: Failure) -> list[Event]:
+    """The JavaScript SDK raises at `FatalError` in a browser and at `error` in Node, the Python one at either."""
+    body = _encoder.encode(errors.body(problems.of(Fault.of(failure))))
+    return [Event(body, name="FatalError"), Event(body, name="error")]
 
 
 def _id(run_id: UUID, frame: runs.Frame) -> str:
