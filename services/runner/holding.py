@@ -4,12 +4,16 @@ The rule: a runner without a free slot leaves the queue of starts to the others,
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from uuid import UUID
 
 from libs.contracts.faults import Code, Fault
 from libs.runtime.foundation import Serving
 from services.runner.live import Live
+
+# Seconds for which a run that has ended here is still known by its id.
+_REMEMBERED = 2.0
 
 
 class Holding:
@@ -19,6 +23,7 @@ class Holding:
         self._live: dict[UUID, Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
+        self._ended: dict[UUID, float] = {}
 
     def __iter__(self) -> Iterator[Live]:
         return iter(list(self._live.values()))
@@ -49,6 +54,17 @@ class Holding:
     def let_go(self, live: Live) -> None:
         del self._live[live.id]
         self.free_slot()
+        self._remember(live.id)
+
+    def has_ended(self, run_id: UUID) -> bool:
+        """Whether it was here not long ago."""
+        return run_id in self._ended
+
+    def _remember(self, run_id: UUID) -> None:
+        now = time.monotonic()
+        self._ended[run_id] = now
+        while self._ended[first := next(iter(self._ended))] < now - _REMEMBERED:
+            del self._ended[first]
 
     async def keep_queue(self, starts: Serving) -> None:
         """Take part in the queue of starts while there is room. For ever."""

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _HOLDER_SECONDS = 2.0
 # A run is written a moment after it began: a young one that is nowhere is looked for again.
-_YOUNG_SECONDS = 2.0
+_YOUNG_SECONDS = 0.5
 _LOOK_AGAIN = 0.05
 
 

@@ -4,6 +4,7 @@ The rule: the same id asked for again answers with the same run, whether it is h
 """
 
 import asyncio
+from uuid import UUID
 
 from libs.bus.bus import Bus
 from libs.contracts import runs
@@ -35,10 +36,13 @@ class Starting:
         Raises Fault where it was not: NOT_FOUND, INVALID, UNAVAILABLE without a free slot, CONFLICT for an id of
         another workspace's.
         """
-        if abs(age(request.run_id)) > _FIRST_ASKING and (known := await self._known(request)):
+        if self._may_be_known(request.run_id) and (known := await self._known(request)):
             return known
         live = self._holding.get(request.run_id) or await self._begin(request)
         return await self._answer(live, request) if isinstance(live, Live) else live
+
+    def _may_be_known(self, run_id: UUID) -> bool:
+        return abs(age(run_id)) > _FIRST_ASKING or self._holding.has_ended(run_id)
 
     async def _begin(self, request: StartRun) -> Live | Run:
         self._holding.take_slot()

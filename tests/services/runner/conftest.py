@@ -1,7 +1,8 @@
 """The runner as in production, a model provider of the tests' own, and a caller as the gateway is one."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest_asyncio
@@ -13,6 +14,8 @@ from libs.contracts import actions, apps, ids, runs, sessions
 from libs.runtime.service import Service
 from tests.support.provider import Provider, provider
 from tests.support.services import blobs_folder, running
+
+T = TypeVar("T")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -44,6 +47,14 @@ async def follower(bus) -> AsyncIterator[Follower]:
     await follower.close()
 
 
+async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], *, seconds: float = 10.0) -> T:
+    """The first answer that is wanted."""
+    async with asyncio.timeout(seconds):
+        while not wanted(answer := await ask()):  # noqa: ASYNC110 — it can only be asked for
+            await asyncio.sleep(0.01)
+    return answer
+
+
 class Caller:
     """What one workspace asks of the runner."""
 
@@ -64,6 +75,10 @@ class Caller:
 
     async def get(self, run_id: UUID) -> runs.Run:
         return await self.bus.call(runs.GET, runs.GetRun(self.workspace_id, run_id))
+
+    async def ended(self, run_id: UUID) -> runs.Run:
+        """The run once it has ended."""
+        return await eventually(lambda: self.get(run_id), lambda run: run.status in runs.ENDED)
 
     async def cancel(self, run_id: UUID) -> runs.Run:
         return await self.bus.call(runs.CANCEL, runs.GetRun(self.workspace_id, run_id))

@@ -14,6 +14,7 @@ from services.runner.providers.attempt import Patience
 from services.runner.providers.call import Endpoint, ModelCall
 from services.runner.providers.upstream import Upstream
 from tests.support.provider import Answer, provider, refusal
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -162,8 +163,7 @@ async def test_who_stops_reading_hangs_up(model, client):
 async def test_a_cancelled_call_hangs_up(model, client):
     model.plays(Answer(first=60))
     task = asyncio.create_task(said(client, asking(model.openai_url)))
-    while not model.answering:  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+    await until(lambda: model.answering > 0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -1,0 +1,122 @@
+"""Several runners, a full one, one that stops, and one whose servers go away."""
+
+import asyncio
+
+import pytest
+
+from libs.contracts import runs
+from libs.contracts.faults import Code, Fault
+from libs.contracts.runs import Mode, Status
+from tests.services.runner.conftest import Caller, eventually
+from tests.support.gate import Gate
+from tests.support.provider import Answer
+from tests.support.services import running
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.asyncio
+
+
+def settings(upstream, **more):
+    return {"default_model_url": upstream.openai_url, "default_model_name": "small", **more}
+
+
+async def test_any_runner_knows_cancels_and_follows_what_another_holds(nats_url, databases, upstream, bus, follower):
+    async with (
+        running("runner", nats_url, databases, **settings(upstream)),
+        running("runner", nats_url, databases, **settings(upstream)),
+    ):
+        caller = Caller(bus)
+        action = await caller.action()
+        gate = asyncio.Event()
+        upstream.plays(*(Answer(gate=gate) for _ in range(12)))
+        held = [await caller.run(action, mode=Mode.STREAMING) for _ in range(12)]
+        assert len({run.holder for run in held}) == 2
+        for run in held[:6]:
+            # Asked several times, so that both are.
+            for _ in range(4):
+                assert (await caller.frames(run.id)).status is Status.RUNNING
+                assert (await caller.get(run.id)).id == run.id
+            assert (await caller.cancel(run.id)).status is Status.CANCELLED
+        following = [follower.follow(runs.Cursor(caller.workspace_id, run.id)) for run in held[6:]]
+        for frames in following:
+            await anext(frames)
+        gate.set()
+        for frames in following:
+            heard = [frame.body async for frame in frames]
+            assert "".join(body.text for body in heard if isinstance(body, runs.Token)) == "Hello from the model."
+
+
+async def test_one_start_asked_of_two_runners_has_one_outcome(nats_url, databases, upstream, bus):
+    async with (
+        running("runner", nats_url, databases, **settings(upstream)) as one,
+        running("runner", nats_url, databases, **settings(upstream)) as two,
+    ):
+        caller = Caller(bus)
+        action = await caller.action()
+        for _ in range(10):
+            request = caller.start(action, session_id=(await caller.session()).id)
+            made = await asyncio.gather(*(bus.call(runs.START, request) for _ in range(4)))
+            assert len({run.id for run in made}) == 1
+            assert {run.turn for run in made} == {1}
+            assert len({run.holder for run in made}) == 1
+            assert made[0].holder in (one.instance, two.instance)
+
+
+async def test_a_full_runner_leaves_its_work_to_others_and_comes_back(nats_url, databases, upstream, bus):
+    async with running("runner", nats_url, databases, **settings(upstream, run_slots=2)):
+        caller = Caller(bus)
+        action = await caller.action()
+        gate = asyncio.Event()
+        upstream.plays(Answer(gate=gate), Answer(gate=gate))
+        held = [await caller.run(action, mode=Mode.STREAMING) for _ in range(2)]
+        with pytest.raises(Fault) as caught:
+            await caller.run(action)
+        assert (caught.value.code, caught.value.retry_after) == (Code.UNAVAILABLE, 1)
+        async with running("runner", nats_url, databases, **settings(upstream)) as other:
+            assert {(await caller.run(action)).holder for _ in range(5)} == {other.instance}
+        gate.set()
+        for run in held:
+            await caller.ended(run.id)
+
+        async def runs_again() -> bool:
+            try:
+                return (await caller.run(action)).status is Status.SUCCEEDED
+            except Fault:
+                return False
+
+        assert await eventually(runs_again, bool)
+
+
+async def test_a_stopping_runner_lets_its_runs_end(nats_url, databases, upstream, bus, follower):
+    async with running("runner", nats_url, databases, **settings(upstream)):
+        caller = Caller(bus)
+        action = await caller.action()
+        gate = asyncio.Event()
+        upstream.plays(Answer(gate=gate), Answer(gate=gate))
+        blocking = asyncio.create_task(caller.run(action))
+        _, frames = await follower.start(caller.start(action, mode=Mode.STREAMING))
+        await until(lambda: upstream.answering == 2)
+        asyncio.get_running_loop().call_later(0.3, gate.set)
+    assert (await blocking).status is Status.SUCCEEDED
+    assert isinstance([frame.body async for frame in frames][-1], runs.Done)
+
+
+async def test_a_run_ends_well_while_the_database_is_away_for_a_moment(nats_url, databases, upstream, bus):
+    gate = Gate(databases.dsn("runner"))
+    await gate.open()
+    async with running("runner", nats_url, databases, **settings(upstream, postgres_dsn=gate.url)):
+        caller = Caller(bus)
+        action = await caller.action()
+        go_on = asyncio.Event()
+        upstream.plays(Answer(gate=go_on))
+        started = asyncio.create_task(caller.run(action))
+        await until(lambda: upstream.answering == 1)
+        await gate.shut()
+        go_on.set()
+        await asyncio.sleep(0.3)
+        assert not started.done()
+        await gate.open()
+        run = await started
+        assert (run.status, run.output) == (Status.SUCCEEDED, "Hello from the model.")
+        assert await caller.get(run.id) == run
+    await gate.shut()
