@@ -42,6 +42,7 @@ class Child:
         self._idle = idle
         self._life: _Life | None = None
         self._starting = asyncio.Lock()
+        self._closed = False
         self._resting: asyncio.TimerHandle | None = None
 
     async def ask(self, question: object) -> msgspec.Raw:
@@ -53,6 +54,12 @@ class Child:
             self._rest(life)
 
     async def close(self) -> None:
+        """For good."""
+        self._closed = True
+        await self.end()
+
+    async def end(self) -> None:
+        """Until the next question."""
         life, self._life = self._life, None
         if self._resting is not None:
             self._resting.cancel()
@@ -61,6 +68,8 @@ class Child:
 
     async def _alive(self) -> "_Life":
         async with self._starting:
+            if self._closed:
+                raise Died
             if self._life is None or self._life.over:
                 self._life = await _Life.begin(*self._command)
             return self._life

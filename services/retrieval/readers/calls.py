@@ -6,12 +6,16 @@ from services.retrieval.chunking import Bounds, Span
 
 
 class Read(Struct, frozen=True):
-    """`result` is the file to write; `seconds` of CPU time and `memory` in bytes are all that the work gets."""
+    """`result` is the file to write; `seconds` of CPU time and `memory` in bytes are all that the work gets.
+
+    What is `plain` was given as text, whatever it looks like.
+    """
 
     path: str
     result: str
     name: str
     media_type: str
+    plain: bool
     bounds: Bounds
     characters: int
     seconds: int

@@ -38,10 +38,10 @@ class Reader:
         self._bounds, self._limits = bounds, limits
         self._child = Child("services.retrieval.readers.process", idle=_IDLE)
 
-    async def read(self, path: Path, *, name: str, media_type: str = "") -> Text:
+    async def read(self, path: Path, *, name: str, media_type: str = "", plain: bool = False) -> Text:
         """Raises Unreadable; Fault UNAVAILABLE when the reading process itself doesn't live."""
         result = path.with_name(path.name + ".result")
-        code = await self._code(self._question(path, result, name, media_type))
+        code = await self._code(self._question(path, result, name, media_type, plain))
         if code in _TOO_LONG:
             raise Unreadable("Reading the file took too long: it is too complex. Split it or simplify it.")
         if code in _TOO_MUCH:
@@ -57,10 +57,10 @@ class Reader:
     async def close(self) -> None:
         await self._child.close()
 
-    def _question(self, path: Path, result: Path, name: str, media_type: str) -> Read:
+    def _question(self, path: Path, result: Path, name: str, media_type: str, plain: bool) -> Read:
         limits = self._limits
         return Read(
-            *(str(path), str(result), name, media_type, self._bounds),
+            *(str(path), str(result), name, media_type, plain, self._bounds),
             characters=limits.characters,
             seconds=limits.seconds,
             memory=limits.memory,

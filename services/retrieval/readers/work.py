@@ -40,7 +40,7 @@ def run(question: Read) -> int:
 def _result(question: Read) -> Result:
     try:
         path = Path(question.path)
-        kind = kinds.of(path, question.name, question.media_type)
+        kind = Kind.TEXT if question.plain else kinds.of(path, question.name, question.media_type)
         text = chunking.tidy(_joined(_parts(kind, path, question.media_type), question.characters))
         # What UTF-8 and Postgres don't take, as everywhere: U+FFFD.
         text = text.replace("\x00", "�").encode(errors="surrogatepass").decode(errors="replace")

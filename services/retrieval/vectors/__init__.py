@@ -65,8 +65,8 @@ class Vectors(Protocol):
 
     async def count(self, space: Space, where: Where) -> int: ...
 
-    async def forget(self, workspace_id: UUID, context_id: UUID, document_id: UUID | None = None) -> None:
-        """Delete the vectors of a document, or of a whole context, in every space."""
+    async def forget(self, workspace_id: UUID, context_id: UUID, document_ids: list[UUID] | None = None) -> None:
+        """Delete the vectors of some documents, or of a whole context, in every space."""
         ...
 
     async def close(self) -> None: ...

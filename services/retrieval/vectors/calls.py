@@ -35,7 +35,7 @@ class Count(Struct, frozen=True, tag="count"):
 class Forget(Struct, frozen=True, tag="forget"):
     workspace_id: UUID
     context_id: UUID
-    document_id: UUID | None = None
+    document_ids: list[UUID] | None = None
 
 
 Call = Ensure | Upsert | Search | Count | Forget

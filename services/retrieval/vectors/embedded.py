@@ -44,8 +44,8 @@ class EmbeddedVectors:
     async def count(self, space: Space, where: Where) -> int:
         return await self._ask(Count(space, where), int)
 
-    async def forget(self, workspace_id: UUID, context_id: UUID, document_id: UUID | None = None) -> None:
-        await self._ask(Forget(workspace_id, context_id, document_id), type(None))
+    async def forget(self, workspace_id: UUID, context_id: UUID, document_ids: list[UUID] | None = None) -> None:
+        await self._ask(Forget(workspace_id, context_id, document_ids), type(None))
 
     async def close(self) -> None:
         await self._child.close()
@@ -59,5 +59,5 @@ class EmbeddedVectors:
                 log.warning("The vector engine died and is started again")
             except TimeoutError:
                 log.error("The vector engine hangs and is started again")
-                await self._child.close()
+                await self._child.end()
         raise Fault(Code.UNAVAILABLE, "The vectors can't be reached; try again.", retry_after=2)

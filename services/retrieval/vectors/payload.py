@@ -79,9 +79,11 @@ def terms(where: Where) -> list[Term]:
     return found
 
 
-def within(workspace_id: UUID, context_id: UUID, document_id: UUID | None) -> list[Term]:
+def within(workspace_id: UUID, context_id: UUID, document_ids: list[UUID] | None) -> list[Term]:
     found: list[Term] = [OneOf(SCOPE, [scope(workspace_id, context_id)])]
-    return found if document_id is None else [*found, OneOf(DOCUMENT, [document_id.hex])]
+    if document_ids is not None:
+        found.append(OneOf(DOCUMENT, [id.hex for id in document_ids]))
+    return found
 
 
 def floats(vector: bytes) -> list[float]:

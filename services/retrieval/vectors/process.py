@@ -68,8 +68,8 @@ def _answer(engine: Engine, call: Call) -> Any:
             return engine.search(space, where, question, limit)
         case Count(space, where):
             return engine.count(space, where)
-        case Forget(workspace_id, context_id, document_id):
-            return engine.forget(payload.within(workspace_id, context_id, document_id))
+        case Forget(workspace_id, context_id, document_ids):
+            return engine.forget(payload.within(workspace_id, context_id, document_ids))
 
 
 if __name__ == "__main__":

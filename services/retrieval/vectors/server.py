@@ -73,8 +73,8 @@ class ServerVectors:
             counted = await self._client.count(_collection(space), _filter(payload.terms(where)), exact=True)
         return counted.count
 
-    async def forget(self, workspace_id: UUID, context_id: UUID, document_id: UUID | None = None) -> None:
-        gone = models.FilterSelector(filter=_filter(payload.within(workspace_id, context_id, document_id)))
+    async def forget(self, workspace_id: UUID, context_id: UUID, document_ids: list[UUID] | None = None) -> None:
+        gone = models.FilterSelector(filter=_filter(payload.within(workspace_id, context_id, document_ids)))
         async with self._reached():
             for collection in (await self._client.get_collections()).collections:
                 if collection.name.startswith(_PREFIX):

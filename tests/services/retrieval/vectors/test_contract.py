@@ -181,7 +181,7 @@ async def test_a_document_and_a_context_are_forgotten_in_every_space(vectors: Ve
                 point("stays", vector(1, 0, 0, 0), context=sibling),
             ],
         )
-    await vectors.forget(WORKSPACE, context, document)
+    await vectors.forget(WORKSPACE, context, [document, uuid4()])
     assert [await vectors.count(each, Where(WORKSPACE, [context])) for each in (space, other)] == [1, 1]
     await vectors.forget(WORKSPACE, context)
     assert [await vectors.count(each, Where(WORKSPACE, [context])) for each in (space, other)] == [0, 0]

@@ -1,0 +1,89 @@
+"""retrieval: what is known? What it answers, and what it does in the background and at its stop."""
+
+from libs.contracts import contexts, documents, files, search
+from libs.postgres.leases import Lease
+from libs.runtime.service import Service, run
+from services.retrieval.chunking import Bounds
+from services.retrieval.contexts import Contexts
+from services.retrieval.documents import Documents
+from services.retrieval.embeddings import Embedder
+from services.retrieval.embeddings.builtin import BuiltinEmbedder
+from services.retrieval.embeddings.remote import RemoteEmbedder
+from services.retrieval.extraction import Extraction
+from services.retrieval.files import Files
+from services.retrieval.indexing import Indexing
+from services.retrieval.ingest import Ingest
+from services.retrieval.readers.reading import Limits, Reader
+from services.retrieval.removal import Removing
+from services.retrieval.restoring import Restoring
+from services.retrieval.search import Search
+from services.retrieval.settings import Settings
+from services.retrieval.sources import Sources
+from services.retrieval.store import jobs, removals
+from services.retrieval.vectors.opening import opened
+
+
+async def build(service: Service, settings: Settings) -> None:
+    database, bounds = service.database, Bounds(settings.chunk_tokens, settings.chunk_overlap)
+    embedder, vectors = _embedder(service, settings), opened(settings.vectors_url, settings.qdrant_api_key)
+    reader, lease = Reader(bounds, _limits(settings)), Lease(database, service.instance, service.instance)
+    sources = Sources(service.blobs, service.egress, max_bytes=settings.max_file_bytes)
+    uploads = Files(database, service.blobs, max_bytes=settings.max_file_bytes)
+    steps = (Extraction(database, sources, reader, bounds), Indexing(database, embedder, vectors, service.state))
+    ingest = Ingest(database, lease, steps, service.state, slots=settings.ingest_slots)
+    removing = Removing(database, vectors, service.blobs)
+
+    _serve_nouns(service, settings, uploads)
+    service.serve(search.QUERY, Search(database, embedder, vectors).query)
+
+    database.on_commit(jobs.TOPIC, ingest.wake)
+    database.on_commit(removals.TOPIC, removing.wake)
+    service.background("lease", lease.run)
+    service.background("vectors made anew", Restoring(database, embedder, vectors).once)
+    service.background("ingest", ingest.run)
+    service.background("removals", removing.run)
+    service.background("sweep of uploads", uploads.sweep)
+    # The last one named is the first to end.
+    for end in (vectors.close, embedder.close, reader.close, ingest.stop):
+        service.on_stop(end)
+
+
+def _serve_nouns(service: Service, settings: Settings, uploads: Files) -> None:
+    context = Contexts(service.database)
+    document = Documents(service.database, service.egress, characters=settings.max_text_characters)
+    service.serve(contexts.CREATE, context.create)
+    service.serve(contexts.GET, context.get)
+    service.serve(contexts.PAGE, context.page)
+    service.serve(contexts.UPDATE, context.update)
+    service.serve(contexts.DELETE, context.delete)
+    service.serve(contexts.REINDEX, context.reindex)
+    service.serve(contexts.REVISIONS, context.revisions)
+    service.serve(documents.ADD_TEXT, document.add_text)
+    service.serve(documents.ADD_FILES, document.add_files)
+    service.serve(documents.GET, document.get)
+    service.serve(documents.PAGE, document.page)
+    service.serve(documents.DELETE, document.delete)
+    service.serve(documents.DELETE_ALL, document.delete_all)
+    service.serve(files.BEGIN, uploads.begin)
+    service.serve(files.GET, uploads.get)
+    service.serve(files.FINISH, uploads.finish)
+
+
+def _embedder(service: Service, settings: Settings) -> Embedder:
+    if not settings.embeddings_url:
+        return BuiltinEmbedder()
+    return RemoteEmbedder(
+        service.egress, url=settings.embeddings_url, model=settings.embeddings_model, key=settings.embeddings_key
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        seconds=settings.reader_seconds,
+        memory=settings.reader_megabytes * 1024 * 1024,
+        characters=settings.max_text_characters,
+    )
+
+
+if __name__ == "__main__":
+    run("retrieval", Settings, build)

@@ -1,0 +1,158 @@
+"""Documents: added to a context as text or files, read and indexed by a job afterwards."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import msgspec
+
+from libs.contracts import documents, ids
+from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.paging import Page
+from libs.egress import Egress, EgressRefused
+from libs.postgres.database import Connection, Database
+from services.retrieval.sources import SCHEMES
+from services.retrieval.store import contexts, jobs, removals, uploads
+from services.retrieval.store import documents as store
+from services.retrieval.store.documents import Gone, New
+from services.retrieval.store.uploads import Finished
+
+_BLOB = "blob:"
+_LONGEST_TITLE = 80
+_LONGEST_NAME = 500
+_MOST_METADATA = 64 * 1024
+_MOST_FILES = 100
+
+
+class Documents:
+    """`characters` is the longest text of one document."""
+
+    def __init__(self, database: Database, egress: Egress, *, characters: int) -> None:
+        self._database, self._egress, self._characters = database, egress, characters
+
+    async def add_text(self, request: documents.AddText) -> documents.Document:
+        if not request.text.strip():
+            raise Fault(Code.INVALID, "The text is empty.", field="text")
+        if len(request.text) > self._characters:
+            raise Fault(Code.TOO_LARGE, f"A text may hold {self._characters:,} characters at most.", field="text")
+        new = New(
+            *(ids.new(), request.workspace_id, request.context_id),
+            name=(request.name.strip() or _title(request.text))[:_LONGEST_NAME],
+            metadata=_checked(request.metadata),
+            text=request.text,
+            size=len(request.text.encode(errors="replace")),
+        )
+        async with self._database.transaction() as connection:
+            await _hold(connection, request)
+            [document] = await _insert(connection, [new])
+        return document
+
+    async def add_files(self, request: documents.AddFiles) -> list[documents.Document]:
+        """All of them or none."""
+        if not 0 < len(request.urls) <= _MOST_FILES:
+            raise Fault(Code.INVALID, f"Name from 1 to {_MOST_FILES} files.", field="urls")
+        _checked(request.metadata)
+        async with self._database.transaction() as connection:
+            await _hold(connection, request)
+            known = await uploads.finished(connection, request.workspace_id, _upload_ids(request.urls))
+            news = [self._file(request, place, known) for place in range(len(request.urls))]
+            return await _insert(connection, news)
+
+    async def get(self, request: documents.GetDocument) -> documents.Document:
+        document = await store.get(self._database, request)
+        if document is None:
+            raise not_found("document", request.document_id)
+        return document
+
+    async def page(self, request: documents.PageDocuments) -> Page[documents.Document]:
+        context = await contexts.get(self._database, request.workspace_id, request.context_id)
+        if context is None:
+            raise not_found("context", request.context_id)
+        items = await store.page(self._database, context.workspace_id, context.id, request.slice)
+        return Page(items, context.documents)
+
+    async def delete(self, request: documents.GetDocument) -> documents.Document:
+        """Not found any more from now on; vectors and blob follow."""
+        async with self._database.transaction() as connection:
+            gone = await store.delete(connection, request.workspace_id, request.context_id, id=request.document_id)
+            if not gone.documents:
+                raise not_found("document", request.document_id)
+            await _clear(connection, request, gone)
+        return gone.documents[0]
+
+    async def delete_all(self, request: documents.DeleteDocuments) -> int:
+        async with self._database.transaction() as connection:
+            gone = await store.delete(connection, request.workspace_id, request.context_id)
+            await _hold(connection, request)
+            if gone.documents:
+                await _clear(connection, request, gone)
+        return len(gone.documents)
+
+    def _file(self, request: documents.AddFiles, place: int, known: dict[UUID, Finished]) -> New:
+        url, field = request.urls[place], f"urls[{place}]"
+        common = (ids.new(), request.workspace_id, request.context_id)
+        if not url.startswith(_BLOB):
+            self._check(url, field)
+            return New(*common, name=_name(url), metadata=request.metadata, url=url)
+        upload = known.get(UUID(url.removeprefix(_BLOB)))
+        if upload is None:
+            raise Fault(Code.INVALID, "There is no finished upload of this name: send the file first.", field=field)
+        return New(*common, name=upload.name, metadata=request.metadata, blob=upload.blob, size=upload.size)
+
+    def _check(self, url: str, field: str) -> None:
+        try:
+            self._egress.check(url, schemes=SCHEMES)
+        except EgressRefused as refused:
+            raise Fault(refused.code, refused.message, field=field) from None
+
+
+async def _hold(
+    connection: Connection, request: documents.AddText | documents.AddFiles | documents.DeleteDocuments
+) -> None:
+    if not await contexts.hold(connection, request.workspace_id, request.context_id):
+        raise not_found("context", request.context_id)
+
+
+async def _insert(connection: Connection, news: list[New]) -> list[documents.Document]:
+    made = [await store.insert(connection, new) for new in news]
+    await jobs.enqueue(connection, [document.id for document in made], "read")
+    await contexts.count(connection, made[0].context_id, documents=len(made))
+    return made
+
+
+async def _clear(
+    connection: Connection, request: documents.GetDocument | documents.DeleteDocuments, gone: Gone
+) -> None:
+    document_ids = [document.id for document in gone.documents]
+    await contexts.count(connection, request.context_id, documents=-len(document_ids), chunks=-gone.chunks)
+    await removals.enqueue(connection, request.workspace_id, request.context_id, document_ids, gone.blobs)
+
+
+def _upload_ids(urls: list[str]) -> list[UUID]:
+    found: list[UUID] = []
+    for place, url in enumerate(urls):
+        if url.startswith(_BLOB):
+            try:
+                found.append(UUID(url.removeprefix(_BLOB)))
+            except ValueError:
+                raise Fault(Code.INVALID, "This is no upload.", field=f"urls[{place}]") from None
+    return found
+
+
+def _checked(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(msgspec.json.encode(metadata)) > _MOST_METADATA:
+        raise Fault(Code.TOO_LARGE, f"Metadata may hold {_MOST_METADATA:,} bytes at most.", field="metadata")
+    return metadata
+
+
+def _title(text: str) -> str:
+    """Its first words."""
+    words = " ".join(text[: _LONGEST_TITLE * 4].split())
+    return (
+        words if len(words) <= _LONGEST_TITLE else words[:_LONGEST_TITLE].rpartition(" ")[0] or words[:_LONGEST_TITLE]
+    )
+
+
+def _name(url: str) -> str:
+    parts = urlsplit(url)
+    return (unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or url)[:_LONGEST_NAME]

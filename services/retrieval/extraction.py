@@ -1,0 +1,79 @@
+"""The first step of a document's job: from where it comes from to its text, and from the text to chunk rows."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct, structs
+
+from libs.postgres.database import Database
+from services.retrieval import chunking
+from services.retrieval.chunking import Bounds, Span
+from services.retrieval.readers import Unreadable
+from services.retrieval.readers.calls import Text
+from services.retrieval.readers.reading import Reader
+from services.retrieval.sources import Sources
+from services.retrieval.store import chunks, contexts, documents, jobs
+from services.retrieval.store.chunks import Chunk
+from services.retrieval.store.jobs import Job
+
+# A text up to here is cut in a thread, in less time than a process takes to begin.
+_SMALL = 50_000
+
+
+class Extracted(Struct, frozen=True):
+    """`text` where it is news, `size` in bytes of what it was made from."""
+
+    chunks: list[Chunk]
+    size: int
+    text: str | None = None
+
+
+class Extraction:
+    def __init__(self, database: Database, sources: Sources, reader: Reader, bounds: Bounds) -> None:
+        self._database, self._sources, self._reader, self._bounds = database, sources, reader, bounds
+
+    async def run(self, job: Job, holder: str) -> Job:
+        """The job of the next step. Raises Unreadable, Lost, and Fault for what may go better later."""
+        found = await (self._file(job) if job.url or job.blob else self._text(job))
+        total = len(found.chunks)
+        async with self._database.transaction() as connection:
+            await documents.has_text(connection, job.document_id, text=found.text, size=found.size, chunks=total)
+            await jobs.keep(connection, job.document_id, holder, "index")
+            await chunks.replace(connection, job.document_id, found.chunks)
+            await contexts.count(connection, job.context_id, chunks=total - job.chunks_total)
+        return structs.replace(job, step="index", chunks_done=0, chunks_total=total)
+
+    async def _text(self, job: Job) -> Extracted:
+        text = chunking.tidy(await documents.text(self._database, job.document_id) or "")
+        if len(text) <= _SMALL:
+            spans = await asyncio.to_thread(chunking.split, text, self._bounds)
+        else:
+            read = await self._large(job, text)
+            text, spans = read.text, read.chunks
+        if not spans:
+            raise Unreadable("The text is empty.")
+        return Extracted(list(_rows(job, text, spans)), job.size)
+
+    async def _large(self, job: Job, text: str) -> Text:
+        with TemporaryDirectory(prefix="polyvox-") as folder:
+            path = Path(folder, "text")
+            await asyncio.to_thread(path.write_text, text, "utf-8")
+            return await self._reader.read(path, name=job.name, plain=True)
+
+    async def _file(self, job: Job) -> Extracted:
+        with TemporaryDirectory(prefix="polyvox-") as folder:
+            path = Path(folder, "file")
+            fetch = (
+                self._sources.fetch_blob(job.blob, path) if job.blob else self._sources.fetch_url(job.url or "", path)
+            )
+            source = await fetch
+            read = await self._reader.read(path, name=job.name, media_type=source.media_type)
+        return Extracted(list(_rows(job, read.text, read.chunks)), source.size, read.text)
+
+
+def _rows(job: Job, text: str, spans: list[Span]) -> Iterator[Chunk]:
+    for position, span in enumerate(spans):
+        id = chunks.id_of(job.document_id, job.version, position)
+        yield Chunk(id, position, span.start, text[span.start : span.end])

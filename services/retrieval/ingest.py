@@ -1,0 +1,126 @@
+"""Ingest: takes up the jobs of documents, several at once, and settles how each one ended.
+
+Owner: retrieval; any number of its processes share one queue. Nothing is lost with a process: its jobs are taken up
+where they were, and what is done twice leaves the same.
+"""
+
+import asyncio
+import contextlib
+import logging
+from uuid import UUID
+
+from libs.contracts import documents as contract
+from libs.contracts.faults import Code, Fault
+from libs.postgres.database import Database
+from libs.postgres.leases import Lease
+from services.retrieval.extraction import Extraction
+from services.retrieval.indexing import Indexing, State
+from services.retrieval.readers import Unreadable
+from services.retrieval.store import documents, jobs
+from services.retrieval.store.jobs import Job, Lost
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 1.0
+_AWAY_SECONDS = 1.0
+_TRIES = 8
+_LONGEST_PAUSE = 300.0
+
+
+class Ingest:
+    def __init__(
+        self, database: Database, lease: Lease, steps: tuple[Extraction, Indexing], state: State, *, slots: int
+    ) -> None:
+        self._database, self._lease, self._state, self._slots = database, lease, state, slots
+        self._extraction, self._indexing = steps
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+        self._closing = False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until `stop`. Woken when there is a new job or a free slot, and once a second for what others left."""
+        await self._lease.renew()
+        while not self._closing:
+            self._woken.clear()
+            free = self._slots - len(self._tasks)
+            claimed = await self._claim(free) if free and self._lease.held else []
+            for job in claimed:
+                self._begin(job)
+            if not free or len(claimed) < free:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """Give up what is under way, for others or the next start to go on with."""
+        self._closing = True
+        self.wake()
+        for task in self._tasks.values():
+            task.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+        await jobs.release(self._database, self._lease.holder)
+
+    async def _claim(self, free: int) -> list[Job]:
+        return await jobs.claim(self._database, self._lease.holder, limit=free, busy=list(self._tasks))
+
+    def _begin(self, job: Job) -> None:
+        task = asyncio.get_running_loop().create_task(self._do(job), name=f"ingest {job.document_id}")
+        self._tasks[job.document_id] = task
+        task.add_done_callback(lambda _: self._end(job.document_id))
+
+    def _end(self, document_id: UUID) -> None:
+        del self._tasks[document_id]
+        self.wake()
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await self._steps(job)
+        except Lost:
+            log.info("A job is no longer ours", extra={"document": job.document_id})
+        except Unreadable as unreadable:
+            await self._settle(job, Fault(Code.UNSUPPORTED, str(unreadable)), final=True)
+        except Fault as fault:
+            await self._settle(job, fault)
+        except Exception:
+            log.exception("Indexing failed on our side", extra={"document": job.document_id, "tries": job.tries})
+            await self._settle(job, Fault(Code.INTERNAL, "Something went wrong on our side during indexing."))
+
+    async def _steps(self, job: Job) -> None:
+        if job.tries > _TRIES:
+            raise Unreadable("Indexing was interrupted too often: the document may be too heavy for this machine.")
+        if job.step == "read":
+            job = await self._extraction.run(job, self._lease.holder)
+        await self._indexing.run(job, self._lease.holder)
+
+    async def _settle(self, job: Job, fault: Fault, *, final: bool = False) -> None:
+        """What is away comes back, however long that takes; other faults are tried a few times, unless `final`.
+
+        While the database itself is away the job stays ours: nobody else would take it up.
+        """
+        away = fault.code is Code.UNAVAILABLE
+        while True:
+            try:
+                if final or (job.tries >= _TRIES and not away):
+                    return await self._fail(job, fault.message)
+                return await self._postpone(job, fault, away)
+            except Lost:
+                return None
+            except Fault as failed:
+                if failed.code is not Code.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(_AWAY_SECONDS)
+
+    async def _fail(self, job: Job, reason: str) -> None:
+        failed = contract.DocumentFailed(job.workspace_id, job.context_id, job.document_id, job.name, reason)
+        async with self._database.transaction() as connection:
+            await documents.fail(connection, job.document_id, reason)
+            await jobs.end(connection, job.document_id, self._lease.holder)
+            await self._state(connection, contract.FAILED, [failed])
+
+    async def _postpone(self, job: Job, fault: Fault, away: bool) -> None:
+        log.warning("Indexing is tried again", extra={"document": job.document_id, "error": fault.message})
+        pause = (fault.retry_after or 1.0) if away else min(2.0**job.tries, _LONGEST_PAUSE)
+        await jobs.postpone(self._database, job.document_id, self._lease.holder, seconds=pause, counted=not away)

@@ -1,0 +1,91 @@
+"""Chunks in Postgres: what a search answers with. Ids follow from what they name, so that no chunk is there twice."""
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from libs.contracts import search
+from libs.postgres.database import Connection, Database
+
+_ROWS = 500
+
+
+class Chunk(Struct, frozen=True):
+    id: UUID
+    position: int
+    start: int
+    text: str
+
+
+class Found(Struct, frozen=True):
+    """Chunks by id, and how many of the contexts that were asked for exist."""
+
+    passages: dict[UUID, search.Passage]
+    contexts: int | None
+
+
+def id_of(document_id: UUID, version: int, position: int) -> UUID:
+    return uuid5(document_id, f"{version}:{position}")
+
+
+async def replace(connection: Connection, document_id: UUID, chunks: list[Chunk]) -> None:
+    await connection.execute("DELETE FROM chunks WHERE document_id = $1", document_id)
+    for start in range(0, len(chunks), _ROWS):
+        batch = chunks[start : start + _ROWS]
+        await connection.execute(
+            """
+            INSERT INTO chunks (id, document_id, position, start, text)
+            SELECT id, $1, position, start, text
+            FROM unnest($2::uuid[], $3::int[], $4::int[], $5::text[]) AS chunk (id, position, start, text)
+            """,
+            document_id,
+            [chunk.id for chunk in batch],
+            [chunk.position for chunk in batch],
+            [chunk.start for chunk in batch],
+            [chunk.text for chunk in batch],
+        )
+
+
+async def page(database: Database, document_id: UUID, *, first: int, limit: int) -> list[Chunk]:
+    """In order, from position `first` on."""
+    rows = await database.fetch(
+        """
+        SELECT id, position, start, text FROM chunks WHERE document_id = $1 AND position >= $2
+        ORDER BY position LIMIT $3
+        """,
+        document_id,
+        first,
+        limit,
+    )
+    return [Chunk(**row) for row in rows]
+
+
+async def passages(database: Database, query: search.Query, scores: dict[UUID, float]) -> Found:
+    """Those of the scored chunks that are still there, and within the query's workspace and contexts."""
+    rows = await database.fetch(
+        """
+        SELECT chunk.id, document_id, context_id, name, position, chunk.text, metadata,
+            (SELECT count(*) FROM contexts WHERE workspace_id = $2 AND id = ANY($3)) AS contexts
+        FROM chunks AS chunk JOIN documents ON documents.id = document_id
+        WHERE chunk.id = ANY($1) AND workspace_id = $2 AND context_id = ANY($3)
+        """,
+        list(scores),
+        query.workspace_id,
+        query.context_ids,
+    )
+    found = {row["id"]: _passage(row, scores[row["id"]]) for row in rows}
+    return Found(found, rows[0]["contexts"] if rows else None)
+
+
+def _passage(row: Any, score: float) -> search.Passage:
+    return search.Passage(
+        chunk_id=row["id"],
+        document_id=row["document_id"],
+        context_id=row["context_id"],
+        name=row["name"],
+        position=row["position"],
+        text=row["text"],
+        score=score,
+        metadata=row["metadata"],
+    )
