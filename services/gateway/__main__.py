@@ -17,6 +17,7 @@ from services.gateway.directory.bootstrap import Wanted, bootstrap
 from services.gateway.directory.callers import KEYS, Callers
 from services.gateway.engine import Engine
 from services.gateway.http import server
+from services.gateway.http.access import AccessLog
 from services.gateway.http.sse import Streams
 
 VOICES = (klu.VOICE, klairo.VOICE)
@@ -70,8 +71,10 @@ async def build(service: Service, settings: Settings) -> None:
         run_seconds=settings.run_seconds,
     )
     service.changes.watch(KEYS, engine.streams.end_of)
-    app = server.app_of(engine, VOICES)
+    access = AccessLog(service.name, service.instance, on=settings.log_level in ("DEBUG", "INFO"))
+    app = server.app_of(engine, VOICES, access)
 
+    service.background("access log", access.run)
     service.background("heartbeats", engine.streams.beat)
     service.around(server.listening(app, server.addresses(settings.listen)))
     service.on_stop(lambda: _leave(engine, feeds))

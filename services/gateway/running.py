@@ -13,10 +13,10 @@ _ACCEPT_SECONDS = 30.0
 async def start(request: web.Request, wanted: runs.StartRun) -> runs.Run:
     """The run as its mode has it: finished, started or accepted. Raises the Fault that a blocking run ended with."""
     engine = request.app[ENGINE]
-    with logs.bound(run_id=wanted.run_id):
-        if wanted.mode is not runs.Mode.BLOCKING:
-            return await engine.bus.call(runs.START, wanted, timeout=_ACCEPT_SECONDS)
-        run = await engine.runs.finish(wanted, timeout=engine.run_seconds)
+    logs.run_id.set(str(wanted.run_id))
+    if wanted.mode is not runs.Mode.BLOCKING:
+        return await engine.bus.call(runs.START, wanted, timeout=_ACCEPT_SECONDS)
+    run = await engine.runs.finish(wanted, timeout=engine.run_seconds)
     _refuse_failed(run)
     return run
 

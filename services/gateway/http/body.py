@@ -139,42 +139,40 @@ def in_words(reason: str) -> str:
 
 def _refuse_unsound(body: Any) -> None:
     """Refuses by level, so that depth and number of values are bounded whatever the shape."""
-    level, depth, count = [body], 0, 0
-    while level:
+    level, count = [body], 0
+    for _ in range(_DEEPEST):
         below: list[Any] = []
-        for value in level:
-            if not _is_sound(value):
-                raise _unsound(body)
-            below.extend(_children(value))
-        level, depth, count = below, depth + 1, count + len(below)
-        if depth > _DEEPEST:
-            raise _too_deep()
+        if not all(_is_sound(value, below) for value in level):
+            raise _unsound(body)
+        if not below:
+            return
+        level, count = below, count + len(below)
         if count > _MOST_VALUES:
             raise Fault(Code.TOO_LARGE, f"The body holds more than {_MOST_VALUES:,} values.")
+    raise _too_deep()
 
 
-def _is_sound(value: Any) -> bool:
+def _is_sound(value: Any, below: list[Any]) -> bool:
+    """The values that it holds are put to those `below`. The commonest kinds are told first."""
     kind = type(value)
     if kind is str:
         return "\0" not in value
-    return kind is not int or _LEAST <= value <= _MOST
-
-
-def _children(value: Any) -> Any:
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return ()
+    if value is None or kind is bool:
+        return True
+    if kind is int:
+        return _LEAST <= value <= _MOST
     if kind is dict:
-        return (*value, *value.values())
-    if kind is list:
-        return value
-    if isinstance(value, Struct):
-        return [getattr(value, name) for name in value.__struct_fields__]
-    return ()
+        below += value
+        below += value.values()
+    elif kind is list:
+        below += value
+    elif isinstance(value, Struct):
+        below += [getattr(value, name) for name in value.__struct_fields__]
+    return True
 
 
 def _unsound(body: Any) -> Fault:
-    path, value = next((path, value) for path, value in _paths(body, "") if not _is_sound(value))
+    path, value = next((path, value) for path, value in _paths(body, "") if not _is_sound(value, []))
     if isinstance(value, str):
         return Fault(Code.INVALID, "A text must not hold the character NUL.", field=path or None)
     return Fault(Code.INVALID, "This number is out of range.", field=path or None)
@@ -187,7 +185,8 @@ def _paths(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         path, value = pending.pop()
         yield path, value
         if isinstance(value, Struct):
-            value = dict(zip(value.__struct_encode_fields__, _children(value), strict=True))
+            fields = [getattr(value, name) for name in value.__struct_fields__]
+            value = dict(zip(value.__struct_encode_fields__, fields, strict=True))
         if isinstance(value, dict):
             pending.extend((f"{path}.{key}" if path else str(key), item) for key, item in value.items())
             pending.extend((path, key) for key in value)

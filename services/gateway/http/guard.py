@@ -4,7 +4,6 @@ A handler raises Faults and renders none. What fails otherwise is logged once an
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 
@@ -14,17 +13,16 @@ from aiohttp.web_urldispatcher import SystemRoute
 
 from libs.runtime import logs
 from services.gateway.http import params, problems, reply, sse
+from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
 from services.gateway.http.requests import REQUEST, REQUEST_ID, request_id
 from services.gateway.http.voices import CALLER, Voice, by_handler, by_path
 
-access = logging.getLogger("gateway.access")
-
 _CLIENT_LEFT = 499
 
 
-def guard(voices: Sequence[Voice]) -> Middleware:
-    guarded = _Guard(voices)
+def guard(voices: Sequence[Voice], access: AccessLog) -> Middleware:
+    guarded = _Guard(voices, access)
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -34,23 +32,23 @@ def guard(voices: Sequence[Voice]) -> Middleware:
 
 
 class _Guard:
-    def __init__(self, voices: Sequence[Voice]) -> None:
-        self._voices = voices
+    def __init__(self, voices: Sequence[Voice], access: AccessLog) -> None:
+        self._voices, self._access = voices, access
         self._handlers = by_handler(voices)
 
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         id = request[REQUEST] = request_id(request)
-        with logs.bound(request_id=id):
-            try:
-                response = await self._answer_in_voice(request, handler)
-            except asyncio.CancelledError:
-                _write_line(request, _CLIENT_LEFT, began)
-                raise
-            if not response.prepared:
-                response.headers[REQUEST_ID] = id
-            _write_line(request, response.status, began)
-            return response
+        _log_as(id)
+        try:
+            response = await self._answer_in_voice(request, handler)
+        except asyncio.CancelledError:
+            self._note(request, _CLIENT_LEFT, began)
+            raise
+        if not response.prepared:
+            response.headers[REQUEST_ID] = id
+        self._note(request, response.status, began)
+        return response
 
     async def _answer_in_voice(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         voice, wants_caller = self._handlers.get(request.match_info.handler, (None, False))
@@ -58,8 +56,8 @@ class _Guard:
             if voice is None or not wants_caller:
                 return await handler(request)
             request[CALLER] = caller = await voice.authenticate(request)
-            with logs.bound(workspace_id=caller.workspace_id):
-                return await handler(request)
+            logs.workspace_id.set(str(caller.workspace_id))
+            return await handler(request)
         except Exception as error:
             return self._tell(request, voice or by_path(self._voices, request.path), problems.of(error))
 
@@ -69,17 +67,30 @@ class _Guard:
             return begun
         return voice.render(problem) if voice else _plainly(problem)
 
+    def _note(self, request: web.Request, status: int, began: float) -> None:
+        if not self._access.on:
+            return
+        caller = request.get(CALLER)
+        self._access.note(
+            request_id=request[REQUEST],
+            workspace_id=caller.workspace_id if caller else None,
+            method=request.method,
+            route=_route(request),
+            status=status,
+            ms=round((time.perf_counter() - began) * 1000, 2),
+        )
+
+
+def _log_as(id: str) -> None:
+    """The requests of a connection share one context: each begins it anew."""
+    logs.request_id.set(id)
+    logs.workspace_id.set("")
+    logs.run_id.set("")
+
 
 def _plainly(problem: Problem) -> web.Response:
     error = {"code": problem.code, "message": problem.message}
     return reply.json({"error": error}, status=problem.status, headers=problem.headers())
-
-
-def _write_line(request: web.Request, status: int, began: float) -> None:
-    if access.isEnabledFor(logging.INFO):
-        milliseconds = round((time.perf_counter() - began) * 1000, 2)
-        line = {"method": request.method, "route": _route(request), "status": status, "ms": milliseconds}
-        access.info("request", extra=line)
 
 
 def _route(request: web.Request) -> str:

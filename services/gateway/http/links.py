@@ -3,6 +3,8 @@
 They begin as the client's own request did, or with PUBLIC_URL where the installation sets it.
 """
 
+import functools
+
 from aiohttp import web
 
 from libs.contracts.faults import Code, Fault
@@ -19,6 +21,11 @@ def base(request: web.Request, prefix: str) -> str:
 
 def _host(request: web.Request) -> str:
     host = request.host
-    if not host.isascii() or not host.isprintable() or not _NOT_IN_A_HOST.isdisjoint(host):
+    if not _is_host(host):
         raise Fault(Code.MALFORMED, "This is no host name.", field="Host")
     return host
+
+
+@functools.lru_cache(1000)
+def _is_host(text: str) -> bool:
+    return text.isascii() and text.isprintable() and _NOT_IN_A_HOST.isdisjoint(text)

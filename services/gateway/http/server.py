@@ -13,6 +13,7 @@ from aiohttp import web
 
 from services.gateway.engine import ENGINE, Engine
 from services.gateway.http import reply
+from services.gateway.http.access import AccessLog
 from services.gateway.http.body import MOST_BYTES
 from services.gateway.http.guard import guard
 from services.gateway.http.voices import Voice, mount
@@ -25,9 +26,9 @@ _FINISH_SECONDS = 12.0
 _KEEPALIVE_SECONDS = 75.0
 
 
-def app_of(engine: Engine, voices: Sequence[Voice]) -> web.Application:
+def app_of(engine: Engine, voices: Sequence[Voice], access: AccessLog) -> web.Application:
     """Raises ValueError where two voices claim one route."""
-    app = web.Application(middlewares=[guard(voices)], client_max_size=MOST_BYTES)
+    app = web.Application(middlewares=[guard(voices, access)], client_max_size=MOST_BYTES)
     app[ENGINE] = engine
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/", _introduce)
