@@ -6,10 +6,10 @@ Shared by every voice. An event's id is the place of its frame in the run, so th
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
+from msgspec import Struct
 
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
@@ -28,8 +28,7 @@ _QUIET_SECONDS = 15.0
 _BEAT_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """`data` holds no line break; `name` is left out for the default, message."""
 
     data: bytes
@@ -109,8 +108,7 @@ def _this_task() -> asyncio.Task[object]:
     return task
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A reader has seen the run up to frame `n` of `attempt`: `<run>-<n>`, or `<run>-<attempt>.<n>` after a restart."""
 
     run_id: UUID

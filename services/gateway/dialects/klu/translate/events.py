@@ -4,7 +4,6 @@ A failure is told by events of types of their own, at which every SDK raises; an
 one.
 """
 
-from itertools import groupby
 from uuid import UUID
 
 import msgspec
@@ -27,37 +26,32 @@ _encoder = msgspec.json.Encoder()
 def of(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
     """Tokens that are due together become one event, with the id of the last of them."""
     events: list[Event] = []
-    for is_text, group in groupby(frames, lambda frame: isinstance(frame.body, runs.Token)):
-        render = _tokens if is_text else _others
-        events.extend(render(run_id, list(group)))
+    texts: list[str] = []
+    for place, frame in enumerate(frames, 1):
+        if isinstance(frame.body, runs.Token):
+            texts.append(frame.body.text)
+            if place == len(frames) or not isinstance(frames[place].body, runs.Token):
+                events += _tokens("".join(texts), str(Place(run_id, frame.attempt, frame.n)))
+                texts = []
+        elif frame.ends:
+            events += _end(run_id, frame)
     return events
 
 
-def _tokens(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
-    text = "".join(frame.body.text for frame in frames if isinstance(frame.body, runs.Token))
+def _tokens(text: str, id: str) -> list[Event]:
+    if len(text) <= _LONGEST:
+        return [Event(_encoder.encode(wire.runs.Token(text)), id)]
     pieces = [text[start : start + _LONGEST] for start in range(0, len(text), _LONGEST)]
-    last = _id(run_id, frames[-1])
-    return [
-        Event(_encoder.encode(wire.runs.Token(piece)), id=last if place == len(pieces) else "")
-        for place, piece in enumerate(pieces, 1)
-    ]
+    events = [Event(_encoder.encode(wire.runs.Token(piece))) for piece in pieces]
+    return [*events[:-1], Event(events[-1].data, id)]
 
 
-def _others(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
-    events: list[Event] = []
-    for frame in frames:
-        if isinstance(frame.body, runs.Failed):
-            events.extend(failure(frame.body.failure))
-        if frame.ends:
-            events.append(Event(_END, id=_id(run_id, frame)))
-    return events
+def _end(run_id: UUID, frame: runs.Frame) -> list[Event]:
+    told = failure(frame.body.failure) if isinstance(frame.body, runs.Failed) else []
+    return [*told, Event(_END, str(Place(run_id, frame.attempt, frame.n)))]
 
 
 def failure(failure: Failure) -> list[Event]:
     """The JavaScript SDK raises at `FatalError` in a browser and at `error` in Node, the Python one at either."""
     body = _encoder.encode(errors.body(problems.of(Fault.of(failure))))
     return [Event(body, name="FatalError"), Event(body, name="error")]
-
-
-def _id(run_id: UUID, frame: runs.Frame) -> str:
-    return str(Place(run_id, frame.attempt, frame.n))
