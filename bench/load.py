@@ -6,6 +6,7 @@ A `Connection` sends one request at a time and hands out the answer's status and
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -27,8 +28,7 @@ class Connection(asyncio.Protocol):
         return protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self.pieces.put_nowait(data)

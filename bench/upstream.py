@@ -7,6 +7,7 @@ token is the monotonic time of its sending in nanoseconds, so that a reader know
 import asyncio
 import json
 import time
+from typing import cast
 
 import uvloop
 
@@ -27,8 +28,7 @@ class Connection(asyncio.Protocol):
     """Reads one request after the other from a kept-alive connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.received = b""
         self.stream: asyncio.Task[None] | None = None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway.directory import keys
 from tests.journeys.conftest import Client, Engine, until
 from tests.support.provider import refusal
 
@@ -184,13 +185,9 @@ async def test_a_failing_model_is_a_clear_error_and_a_failed_data_point(engine: 
 async def test_a_revoked_key_is_refused_everywhere_within_a_second(engine: Engine) -> None:
     client = await engine.workspace("revoked")
     await client.get("/v1/apps")
-    key = await engine.database.fetchrow("SELECT id FROM keys ORDER BY id DESC LIMIT 1")
-    assert key
-
-    from services.gateway.directory import keys
-
     async with engine.database.transaction() as connection:
-        await keys.revoke(connection, key["id"])
+        newest = await connection.fetchval("SELECT id FROM api_keys ORDER BY id DESC LIMIT 1")
+        await keys.revoke(connection, newest)
     await asyncio.sleep(1.1)
     status, _ = await client.call("GET", "/v1/apps")
     assert status == 401

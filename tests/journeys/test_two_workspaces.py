@@ -58,6 +58,11 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
     }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stranger(engine: Engine) -> Client:
+    return await engine.workspace("stranger")
+
+
 def filled(path: str, ids: dict[str, str]) -> str:
     """The path with the owner's ids: each variable stands for what the word before it names."""
     words = path.split("/")
@@ -72,10 +77,9 @@ def body_for(path: str, ids: dict[str, str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("method", "path"), NAMED)
 async def test_what_another_workspace_owns_is_not_there(
-    engine: Engine, owned: tuple[Client, dict[str, str]], method: str, path: str
+    stranger: Client, owned: tuple[Client, dict[str, str]], method: str, path: str
 ) -> None:
     _, ids = owned
-    stranger = await engine.workspace("stranger-of-" + re.sub(r"\W+", "-", path).strip("-"))
     body = body_for(path, ids) if method in ("POST", "PUT", "PATCH") else None
 
     status, answer = await stranger.call(method, filled(path, ids), body)
@@ -86,10 +90,9 @@ async def test_what_another_workspace_owns_is_not_there(
 
 @pytest.mark.parametrize(("method", "path"), LISTS)
 async def test_a_list_shows_nothing_of_another_workspace(
-    engine: Engine, owned: tuple[Client, dict[str, str]], method: str, path: str
+    stranger: Client, owned: tuple[Client, dict[str, str]], method: str, path: str
 ) -> None:
     _, ids = owned
-    stranger = await engine.workspace("lister")
 
     _, answer = await stranger.call(method, path)
 
@@ -99,10 +102,9 @@ async def test_a_list_shows_nothing_of_another_workspace(
 
 @pytest.mark.parametrize("path", CREATIONS)
 async def test_a_body_that_names_what_another_owns_is_refused(
-    engine: Engine, owned: tuple[Client, dict[str, str]], path: str
+    stranger: Client, owned: tuple[Client, dict[str, str]], path: str
 ) -> None:
     _, ids = owned
-    stranger = await engine.workspace("namer")
     theirs = {"action": ids["actions"], "app": ids["apps"], "run": ids["data"]}
     body = {
         name: theirs.get(value, value) if isinstance(value, str) else value for name, value in CREATIONS[path].items()
