@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 import msgspec
+from asyncpg.exceptions import InternalClientError
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
@@ -18,14 +19,16 @@ from libs.contracts.faults import Code, Fault
 COMMAND_SECONDS = 60.0
 PULSE_SECONDS = 5.0
 
+# Stopping, out of connections or room, or of patience: nothing that another statement would put right.
 _AWAY = (
     asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     ConnectionError,
 )
+# Closed to us, whatever the reason: starting, a standby, no such database yet (or not open), another password.
+_NO_ENTRY = (asyncpg.PostgresError, InternalClientError, OSError)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -75,7 +78,8 @@ class Database:
     async def connect(cls, dsn: str, *, schema: str, pool_size: int = 8, statement_cache_size: int = 100) -> "Database":
         """Up to `pool_size` connections, and one for the pulse. Behind PgBouncer `statement_cache_size` is 0.
 
-        Raises Fault UNAVAILABLE while the server is away, ValueError where the role's search_path is not the schema.
+        Raises Fault UNAVAILABLE while the server is away or lets nobody in, ValueError where the role's search_path is
+        not the schema.
         """
         pulse = cls(await _pool(dsn, 1, statement_cache_size, PULSE_SECONDS), schema)
         try:
@@ -142,7 +146,7 @@ class Database:
             return cast("Connection", await self._pool.acquire(timeout=timeout))
         except TimeoutError:
             raise _unavailable("The database is busy.") from None
-        except (*_AWAY, OSError, asyncpg.InterfaceError) as error:
+        except (*_NO_ENTRY, asyncpg.InterfaceError) as error:
             raise _unavailable("The database is away.") from error
         finally:
             self._waiting -= 1
@@ -182,7 +186,7 @@ async def _pool(dsn: str, size: int, statement_cache_size: int, seconds: float) 
             reset=cast("Any", _keep),
             timeout=10,
         )
-    except (*_AWAY, OSError) as error:
+    except _NO_ENTRY as error:
         raise _unavailable("The database is away.") from error
 
 
@@ -204,6 +208,10 @@ async def _keep(_: "asyncpg.Connection[asyncpg.Record]") -> None:
 def _faults_of(connection: Connection) -> Generator[None]:
     try:
         yield
+    except (asyncpg.ReadOnlySQLTransactionError, InternalClientError) as error:
+        # A standby's, or told by the server that it ends and not closed yet: the next one is made anew.
+        connection.terminate()
+        raise _unavailable("The database went away.") from error
     except _AWAY as error:
         raise _unavailable("The database went away.") from error
     except TimeoutError as error:

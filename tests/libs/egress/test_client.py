@@ -239,12 +239,6 @@ async def test_a_connection_serves_several_requests(egress: Egress, server: str)
     assert len(ports) == 1
 
 
-async def test_a_header_with_a_line_break_is_refused(egress: Egress, server: str) -> None:
-    with pytest.raises(Fault) as fault:
-        await egress.request("GET", f"{server}/echo", headers={"X-A": "1\r\nX-B: 2"})
-    assert fault.value.code is Code.INVALID
-
-
 async def test_an_error_of_the_reader_stays_its_own(egress: Egress, server: str) -> None:
     with pytest.raises(OSError, match="disk full"):
         async with egress.stream(f"{server}/echo"):

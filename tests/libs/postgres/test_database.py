@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -116,6 +117,63 @@ async def test_a_session_that_the_server_ends_is_a_fault_and_the_next_one_works(
     assert lost.value.code is Code.UNAVAILABLE
     assert await database.fetchval("SELECT 1") == 1
     await database.close()
+
+
+@asynccontextmanager
+async def altered(databases, postgres_url: str, change: str, undo: str):
+    """The database changed, with everybody thrown out; both by the administrator."""
+    name = databases.url.rpartition("/")[2].partition("?")[0]
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute(f"ALTER DATABASE {name} {change}")
+    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+    try:
+        yield
+    finally:
+        await admin.execute(f"ALTER DATABASE {name} {undo}")
+        await admin.close()
+
+
+async def test_after_a_failover_writes_are_faults_until_a_primary_is_found(databases, postgres_url):
+    database = await Database.connect(databases.dsn("runner"), schema="runner", pool_size=1)
+    await database.execute("CREATE TABLE written (n int)")
+    standby = ("SET default_transaction_read_only = on", "RESET default_transaction_read_only")
+    async with altered(databases, postgres_url, *standby):
+        with suppress(Fault):  # of the connection that is lost, unless it is known to be by now
+            await database.fetchval("SELECT 1")
+        assert await database.fetchval("SELECT count(*) FROM written") == 0
+        with pytest.raises(Fault) as refused:
+            await database.execute("INSERT INTO written VALUES (1)")
+    assert (refused.value.code, refused.value.retry_after) == (Code.UNAVAILABLE, 1)
+    await database.execute("INSERT INTO written VALUES (1)")
+    await database.close()
+
+
+@pytest.mark.parametrize("closed", ["ALLOW_CONNECTIONS false", "CONNECTION LIMIT 0"])
+async def test_a_database_that_lets_nobody_in_is_away(databases, postgres_url, closed: str):
+    database = await Database.connect(databases.dsn("runner"), schema="runner", pool_size=1)
+    async with altered(databases, postgres_url, closed, "ALLOW_CONNECTIONS true CONNECTION LIMIT -1"):
+        for _ in range(3):
+            with pytest.raises(Fault) as away:
+                await database.fetchval("SELECT 1")
+            assert away.value.code is Code.UNAVAILABLE
+        with pytest.raises(Fault) as refused:
+            await Database.connect(databases.dsn("runner"), schema="runner")
+        assert refused.value.code is Code.UNAVAILABLE
+    assert await database.fetchval("SELECT 1") == 1
+    await database.close()
+
+
+async def test_a_refused_password_is_told_behind_the_fault(databases):
+    with pytest.raises(Fault) as refused:
+        await Database.connect(databases.dsn("runner").replace("runner%20in%20tests", "x"), schema="runner")
+    assert refused.value.code is Code.UNAVAILABLE
+    assert "password authentication failed" in str(refused.value.__cause__)
+
+
+async def test_a_statement_that_the_operator_ends_is_a_fault(runner: Database):
+    with pytest.raises(Fault) as ended:
+        await runner.execute("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(20)")
+    assert ended.value.code is Code.UNAVAILABLE
 
 
 async def test_a_restart_of_the_server_is_survived():
