@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import SystemRoute
 
 from libs.runtime import logs
-from services.gateway.http import params, problems, reply, sse
+from services.gateway.http import metrics, params, problems, reply, sse
 from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
 from services.gateway.http.requests import REQUEST, REQUEST_ID, request_id
@@ -68,6 +68,8 @@ class _Guard:
         return voice.render(problem) if voice else _plainly(problem)
 
     def _note(self, request: web.Request, status: int, began: float) -> None:
+        seconds, route = time.perf_counter() - began, _route(request)
+        metrics.answered(request.method, route, status, seconds)
         if not self._access.on:
             return
         caller = request.get(CALLER)
@@ -75,9 +77,9 @@ class _Guard:
             request_id=request[REQUEST],
             workspace_id=caller.workspace_id if caller else None,
             method=request.method,
-            route=_route(request),
+            route=route or params.shown(request.path),
             status=status,
-            ms=round((time.perf_counter() - began) * 1000, 2),
+            ms=round(seconds * 1000, 2),
         )
 
 
@@ -94,9 +96,7 @@ def _plainly(problem: Problem) -> web.Response:
 
 
 def _route(request: web.Request) -> str:
-    """The route, not the path: an address may be a capability."""
+    """The route's pattern, empty for an address that is none. A path would tell capabilities."""
     route = request.match_info.route
     resource = route.resource
-    if isinstance(route, SystemRoute) or resource is None:
-        return params.shown(request.path)
-    return resource.canonical
+    return "" if isinstance(route, SystemRoute) or resource is None else resource.canonical

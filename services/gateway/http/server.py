@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from services.gateway.engine import ENGINE, Engine
 from services.gateway.http import reply
@@ -58,6 +59,7 @@ async def listening(app: web.Application, addresses: Sequence[Address]) -> Async
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=_http_log(),
         handle_signals=False,
         handler_cancellation=True,
         shutdown_timeout=_FINISH_SECONDS,
@@ -70,6 +72,17 @@ async def listening(app: web.Application, addresses: Sequence[Address]) -> Async
         yield
     finally:
         await runner.cleanup()
+
+
+def _http_log() -> logging.Logger:
+    """What clients send that is no HTTP is not a failure of ours: it gets its 400, and no line in the log."""
+    logger = logging.getLogger("gateway.http")
+    logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _listen(runner: web.AppRunner, addresses: Sequence[Address]) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
-from services.gateway.http import params
+from services.gateway.http import metrics, params
 from services.gateway.http.requests import REQUEST, REQUEST_ID
 
 BEGUN = web.RequestKey("begun", web.StreamResponse)
@@ -72,11 +72,13 @@ class Streams:
         await response.prepare(request)
         stream = Stream(response, key_hash)
         self._open.add(stream)
+        metrics.STREAMS.inc()
         try:
             yield stream
             await response.write_eof()
         finally:
             self._open.discard(stream)
+            metrics.STREAMS.dec()
 
     async def beat(self) -> None:
         """Keeps quiet streams from being taken for dead on the way. Runs as long as the process serves."""

@@ -167,6 +167,17 @@ async def test_a_5_mb_input_and_a_3_mb_answer_pass(door):
     assert door.peers.asked[-1].inputs == {"question": text}
 
 
+async def test_a_3_mb_answer_passes_through_a_stream_and_a_result(door):
+    holder = await holding(door)
+    text = "ö" * (3 << 19)
+    accepted = (await door.call("POST", "/v1/actions/", asked(streaming=True, async_mode=True))).json
+    await holder.emit(runs.Token(text), DONE)
+    async with door.session.get(accepted["streaming_url"]) as stream:
+        assert tokens(await lines(stream)) == text
+    await door.peers.answer(runs.GET, replace(examples.run, output=text))
+    assert (await door.call("GET", accepted["result_url"].removeprefix(door.url))).json["msg"] == text
+
+
 async def test_an_async_run_is_polled_until_it_succeeded(door):
     await door.peers.answer(runs.START, lambda start: started(start, status=runs.Status.QUEUED, output=""))
     accepted = await door.call("POST", "/v1/actions/", asked(async_mode=True))

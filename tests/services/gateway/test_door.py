@@ -17,6 +17,7 @@ from services.gateway.http.body import MOST_BYTES
 from tests.dialects.klu import examples
 from tests.services.gateway.peers import Door, opened
 from tests.support.servers import Databases
+from tests.support.services import running
 
 pytestmark = pytest.mark.asyncio
 
@@ -137,6 +138,13 @@ async def raw(door: Door, request: bytes) -> bytes:
     return answer
 
 
+async def test_what_is_no_http_gets_its_400_and_no_line_in_the_log(door, caplog):
+    await door.call("GET", "/v1/nothing")
+    for request in (b"\x16\x03\x01 no http\r\n\r\n", b"GET /v1/apps HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+        assert (await raw(door, request)).startswith(b"HTTP/1.0 400")
+    assert [record for record in caplog.records if record.name.startswith(("aiohttp", "gateway.http"))] == []
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -205,6 +213,27 @@ async def test_links_begin_with_the_public_url(nats_url, databases):
         told = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
         answer = await door.call("POST", "/klu/v1/actions/", body, headers=told)
         assert answer.json["feedback_url"].startswith("https://llm.example/klu/v1/data/")
+
+
+async def test_gateways_of_one_machine_share_an_address(nats_url, databases):
+    async with opened(nats_url, databases) as door:
+        shared = {"listen": door.url.removeprefix("http://")}
+        async with running("gateway", nats_url, databases, **shared):
+            answers = await asyncio.gather(*(door.call("GET", "/v1/workspaces") for _ in range(20)))
+        answers.append(await door.call("GET", "/v1/workspaces"))
+        assert {answer.status for answer in answers} == {200}
+
+
+async def test_what_is_answered_is_counted_by_route(nats_url, databases):
+    async with opened(nats_url, databases) as door:
+        await door.call("GET", f"/v1/workspace/{examples.RUN}")
+        await door.call("LOCK", "/v1/secret-capability")
+        url = f"http://127.0.0.1:{door.service.private_port}/metrics"
+        async with door.session.get(url) as answer:
+            counted = await answer.text()
+    assert 'polyvox_http_seconds_count{method="GET",route="/v1/workspace/{guid}",status="404"}' in counted
+    assert 'polyvox_http_seconds_count{method="other",route="(none)",status="404"}' in counted
+    assert "secret-capability" not in counted
 
 
 async def test_the_first_account_comes_from_the_settings(nats_url, databases):
