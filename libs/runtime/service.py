@@ -1,4 +1,4 @@
-"""`run` is the whole main of a service: settings, logs, the life between start and signal, the exit code.
+"""`run` is the whole main of a service: settings, logs, the life between start and signal, the exit code; or a command.
 
 0 after a stop that was asked for, 1 where it could not start, 2 for bad settings; 128 + n at a second signal.
 """
@@ -7,12 +7,13 @@ import logging
 import secrets
 import sys
 from asyncio import Event
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 import uvloop
 
-from libs.runtime import logs
+from libs.runtime import commands, logs
 from libs.runtime.foundation import Build, S, Service, Serving
 from libs.runtime.life import Life
 from libs.runtime.settings import load
@@ -23,10 +24,16 @@ __all__ = ["Service", "Serving", "run", "started"]
 log = logging.getLogger(__name__)
 
 _LEFTOVERS_SECONDS = 2.0
+_NO_COMMANDS: Mapping[str, commands.Command] = MappingProxyType({})
 
 
-def run(name: str, settings: type[S], build: Build[S]) -> None:
-    """Be the service until a signal; ends the process."""
+def run(name: str, settings: type[S], build: Build[S], own: Mapping[str, commands.Command] = _NO_COMMANDS) -> None:
+    """Be the service until a signal, or carry out the command on the command line; ends the process.
+
+    `own`: the service's commands beside those that each one has.
+    """
+    if sys.argv[1:]:
+        sys.exit(commands.carry_out(name, sys.argv[1:], own))
     loaded = load(settings)
     instance = new_instance(name)
     logs.configure(name, instance, loaded.log_level)

@@ -1,6 +1,5 @@
 """gateway: who is calling? The public door with its voices; `admin` works on the directory behind it."""
 
-import sys
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -99,8 +98,4 @@ async def _bootstrap(database: Database, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["admin"]:
-        sys.exit(admin.main(sys.argv[2:]))
-    if sys.argv[1:]:
-        sys.exit(f"usage: python -m services.gateway [admin …]; not {' '.join(sys.argv[1:])!r}")
-    run("gateway", Settings, build)
+    run("gateway", Settings, build, {"admin": admin.main})

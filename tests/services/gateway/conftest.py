@@ -13,7 +13,8 @@ import pytest_asyncio
 from libs.contracts.faults import Fault
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
-from services.gateway.directory.admin import arguments, output
+from libs.runtime.commands import answers
+from services.gateway.directory.admin import arguments
 from tests.support.servers import Databases
 
 
@@ -35,7 +36,7 @@ def admin(database: Database) -> Callable[..., Awaitable[tuple[int, Any, str]]]:
             answer = await given.work(database, given.options)
         except Fault as fault:
             return 1, None, fault.message
-        return 0, json.loads(output.as_json(answer)), ""
+        return 0, json.loads(answers.as_json(answer)), ""
 
     return command
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.postgres.database import Database
+from libs.runtime.commands.answers import Answer
 from services.gateway.directory.admin import commands
-from services.gateway.directory.admin.output import Answer
 
 Work = Callable[[Database, argparse.Namespace], Awaitable[Answer]]
 

@@ -10,9 +10,9 @@ from msgspec import Struct
 from libs.contracts.faults import Code, Fault
 from libs.contracts.ids import parse
 from libs.postgres.database import Connection, Database
+from libs.runtime.commands.answers import Answer
 from services.gateway.directory import bootstrap as first
 from services.gateway.directory import keys, passwords, people, store
-from services.gateway.directory.admin.output import Answer
 
 _WORKSPACE = ("id", "name", "slug", "plan", "created_at")
 _ACCOUNT = ("id", "email", "name", "has_password", "created_at")
