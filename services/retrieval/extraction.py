@@ -1,19 +1,21 @@
 """The first step of a document's job: from where it comes from to its text, and from the text to chunk rows."""
 
 import asyncio
-from collections.abc import Iterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from msgspec import Struct, structs
 
 from libs.postgres.database import Database
 from services.retrieval import chunking
-from services.retrieval.chunking import Bounds, Span
+from services.retrieval.chunking import Bounds
 from services.retrieval.readers import Unreadable
 from services.retrieval.readers.calls import Text
 from services.retrieval.readers.reading import Reader
-from services.retrieval.sources import Sources
+from services.retrieval.sources import Source, Sources
 from services.retrieval.store import chunks, contexts, documents, jobs
 from services.retrieval.store.chunks import Chunk
 from services.retrieval.store.jobs import Job
@@ -46,34 +48,50 @@ class Extraction:
         return structs.replace(job, step="index", chunks_done=0, chunks_total=total)
 
     async def _text(self, job: Job) -> Extracted:
-        text = chunking.tidy(await documents.text(self._database, job.document_id) or "")
+        text = await documents.text(self._database, job.document_id) or ""
         if len(text) <= _SMALL:
-            spans = await asyncio.to_thread(chunking.split, text, self._bounds)
+            cut = await asyncio.to_thread(_cut, text, self._bounds)
         else:
-            read = await self._large(job, text)
-            text, spans = read.text, read.chunks
-        if not spans:
+            cut = await self._large(job, text)
+        if not cut.chunks:
             raise Unreadable("The text is empty.")
-        return Extracted(list(_rows(job, text, spans)), job.size)
+        return Extracted(list(_rows(job, cut)), job.size)
 
     async def _large(self, job: Job, text: str) -> Text:
-        with TemporaryDirectory(prefix="polyvox-") as folder:
-            path = Path(folder, "text")
-            await asyncio.to_thread(path.write_text, text, "utf-8")
+        async with _folder() as folder:
+            path = folder / "text"
+            await asyncio.to_thread(path.write_text, text, "utf-8", newline="")
             return await self._reader.read(path, name=job.name, plain=True)
 
     async def _file(self, job: Job) -> Extracted:
-        with TemporaryDirectory(prefix="polyvox-") as folder:
-            path = Path(folder, "file")
-            fetch = (
-                self._sources.fetch_blob(job.blob, path) if job.blob else self._sources.fetch_url(job.url or "", path)
-            )
-            source = await fetch
+        async with _folder() as folder:
+            path = folder / "file"
+            source = await self._fetch(job, path)
             read = await self._reader.read(path, name=job.name, media_type=source.media_type)
-        return Extracted(list(_rows(job, read.text, read.chunks)), source.size, read.text)
+        return Extracted(list(_rows(job, read)), source.size, read.text)
+
+    async def _fetch(self, job: Job, path: Path) -> Source:
+        if job.blob is not None:
+            return await self._sources.fetch_blob(job.blob, path)
+        return await self._sources.fetch_url(job.url or "", path)
 
 
-def _rows(job: Job, text: str, spans: list[Span]) -> Iterator[Chunk]:
-    for position, span in enumerate(spans):
+def _cut(text: str, bounds: Bounds) -> Text:
+    tidy = chunking.tidy(text)
+    return Text(tidy, chunking.split(tidy, bounds))
+
+
+@asynccontextmanager
+async def _folder() -> AsyncIterator[Path]:
+    """A folder for as long as it is needed; a disk may be slow, so not in the event loop."""
+    folder = await asyncio.to_thread(mkdtemp, prefix="polyvox-")
+    try:
+        yield Path(folder)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder)
+
+
+def _rows(job: Job, text: Text) -> Iterator[Chunk]:
+    for position, span in enumerate(text.chunks):
         id = chunks.id_of(job.document_id, job.version, position)
-        yield Chunk(id, position, span.start, text[span.start : span.end])
+        yield Chunk(id, position, span.start, text.text[span.start : span.end])

@@ -3,6 +3,8 @@
 So what was deleted is gone at once, whatever its vectors do.
 """
 
+from uuid import UUID
+
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Database
@@ -12,7 +14,7 @@ from services.retrieval.vectors import Question, Vectors, Where
 
 _MOST = 100
 _SECONDS = 15.0
-# Chunks of deleted documents may still be among the nearest; so may those below the least score.
+# Chunks of deleted documents may still be among the nearest.
 _SPARE = 20
 # Of a long question, its beginning and its end: what is asked mostly stands in one of them.
 _LONGEST = 4000
@@ -31,12 +33,23 @@ class Search:
         hits = await self._vectors.search(
             await self._embedder.space(), where, Question(text, vector), limit=request.limit + _SPARE
         )
-        scores = {hit.id: min(1.0, max(0.0, hit.score)) for hit in hits}
-        found = await chunks.passages(self._database, request, scores)
-        if found.contexts != len(set(request.context_ids)):
+        if not hits:
             await self._must_exist(request)
-        ordered = [found.passages[id] for id in scores if id in found.passages]
-        return [passage for passage in ordered if passage.score >= request.min_score][: request.limit]
+        near = {hit.id: min(1.0, max(0.0, hit.score)) for hit in hits}
+        return await self._told(request, {id: score for id, score in near.items() if score >= request.min_score})
+
+    async def _told(self, request: search.Query, scores: dict[UUID, float]) -> list[search.Passage]:
+        """The best that are still there: no more rows are read than are missing."""
+        passages: list[search.Passage] = []
+        left = list(scores)
+        while left and len(passages) < request.limit:
+            wanted = request.limit - len(passages)
+            asked, left = left[:wanted], left[wanted:]
+            found = await chunks.passages(self._database, request, {id: scores[id] for id in asked})
+            if found.contexts != len(set(request.context_ids)):
+                await self._must_exist(request)
+            passages += [found.passages[id] for id in asked if id in found.passages]
+        return passages
 
     async def _must_exist(self, request: search.Query) -> None:
         there = await contexts.revisions(self._database, request.workspace_id, request.context_ids)
