@@ -1,4 +1,4 @@
-"""The demo: a workspace's app whose action answers from a context made of this project's own pages.
+"""The demo: a workspace's app whose action answers from a context made of this project's own page about itself.
 
 Owner: deploy.local. It is made through the gateway's public API, as anybody would make it, and only what is missing is
 made: an interrupted start is completed by the next one, and what the person changed stays as it is.
@@ -28,8 +28,8 @@ PLAIN_ACTION = "Ask the model"
 PLAIN = "You are a helpful assistant."
 # Small models do not know when to stop: an answer is one paragraph.
 PARAMETERS = {"temperature": 0, "seed": 1, "maxResponseLength": 80, "stopSequence": ["\n\n"]}
-# Prose: a small model makes nothing of tables.
-PAGES = ("README.md", "docs/way-of-a-request.md", "docs/models.md")
+# A small model quotes a short page well and makes nothing of tables and code.
+PAGES = ("docs/in-short.md",)
 
 _INDEX_SECONDS = 60
 

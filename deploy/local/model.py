@@ -5,6 +5,7 @@ Its slots share one window of tokens, so that a single long prompt may use all o
 """
 
 import argparse
+import os
 import signal
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ WINDOW = 8192
 SLOTS = 4
 CACHE_MIB = 256
 BUILT_IN_NAME = "smollm2-135m"
+
+_WARNINGS = 2
 
 
 def built_in() -> Path:
@@ -37,12 +40,24 @@ def serve(file: Path, name: str, port: int) -> None:
     params.model_alias = {name}
     params.port = port
     params.n_ctx, params.n_parallel, params.kv_unified = WINDOW, SLOTS, True
-    params.cache_ram_mib = CACHE_MIB
-    params.ui = False
+    params.cache_ram_mib, params.verbosity, params.ui = CACHE_MIB, _WARNINGS, False
+    params.cpuparams = _threads(params.cpuparams, max(1, _cores() - 1))
+    params.cpuparams_batch = _threads(params.cpuparams_batch, _cores())
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     server = xllamacpp.Server(params)
     print(f"{name} answers at {server.listening_address}", flush=True)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+def _threads(cpu: Any, count: int) -> Any:
+    """Threads that wait without spinning. Measured on two busy cores: ten times as many tokens a second as two
+    spinning ones, whose every step waits for the one that the services keep off its core."""
+    cpu.n_threads, cpu.poll = count, 0
+    return cpu
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def main() -> None:

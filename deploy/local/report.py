@@ -60,7 +60,7 @@ Ask the model:
 
 {ask}
 
-Ask with a document (the answer comes from this project's own pages):
+Ask with a document (the answer comes from docs/in-short.md):
 
 {ask_with_a_document}
 
