@@ -1,4 +1,4 @@
-"""Two services on one NATS: a runner that serves and a gateway that asks."""
+"""Services on one NATS: a runner that serves and states, a gateway that asks, feedback that hears."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +8,9 @@ import pytest_asyncio
 
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
+from libs.bus.stream import EVENTS
+from libs.postgres.database import Database
+from libs.postgres.migrate import migrate
 from tests.libs.bus.wire import Restartable
 
 
@@ -31,6 +34,30 @@ async def runner(nats_url: str, blobs: Blobs) -> AsyncIterator[Bus]:
 @pytest_asyncio.fixture
 async def gateway(nats_url: str, blobs: Blobs) -> AsyncIterator[Bus]:
     bus = await Bus.connect(nats_url, owner="gateway", instance="gateway-1", blobs=blobs)
+    yield bus
+    await bus.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def migrated(databases):
+    database = await Database.connect(databases.dsn("feedback"), schema="feedback", pool_size=4)
+    await migrate(database)
+    await database.execute("CREATE TABLE sums (kind text PRIMARY KEY, total bigint NOT NULL)")
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def database(migrated: Database):
+    await migrated.execute("TRUNCATE sums, events_seen, event_retries, dead_letters")
+    return migrated
+
+
+@pytest_asyncio.fixture
+async def feedback(nats_url, blobs):
+    bus = await Bus.connect(nats_url, owner="feedback", instance="feedback-1", blobs=blobs)
+    await bus.ensure_stream()
+    await bus.connection.jetstream().purge_stream(EVENTS)
     yield bus
     await bus.close()
 

@@ -1,105 +1,21 @@
 """An event's effects happen once, whatever comes twice, fails, or goes away in between."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import asyncpg
-import msgspec
 import pytest
-import pytest_asyncio
 
 from libs.bus.bus import Bus
-from libs.bus.hear import Heard, Hearing, Reaction
+from libs.bus.hear import Heard, Reaction
 from libs.bus.stream import EVENTS
-from libs.contracts import ids
 from libs.contracts.faults import Code, Fault
-from libs.contracts.subjects import Event, Stated
-from libs.postgres.database import Connection, Database
-from libs.postgres.migrate import migrate
+from libs.postgres.database import Connection
+from tests.libs.bus.ear import SUM, added, becomes, hearing, pending, rows, stated, total, total_becomes
 from tests.libs.bus.wire import COUNTED, DOUBLED, Counted, Restartable
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
-
-_SUM = "INSERT INTO sums (kind, total) VALUES ($1, $2) ON CONFLICT (kind) DO UPDATE SET total = sums.total + $2"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def migrated(databases):
-    database = await Database.connect(databases.dsn("feedback"), schema="feedback", pool_size=4)
-    await migrate(database)
-    await database.execute("CREATE TABLE sums (kind text PRIMARY KEY, total bigint NOT NULL)")
-    yield database
-    await database.close()
-
-
-@pytest_asyncio.fixture
-async def database(migrated: Database):
-    await migrated.execute("TRUNCATE sums, events_seen, event_retries, dead_letters")
-    return migrated
-
-
-@pytest_asyncio.fixture
-async def feedback(nats_url, blobs):
-    bus = await Bus.connect(nats_url, owner="feedback", instance="feedback-1", blobs=blobs)
-    await bus.ensure_stream()
-    await bus.connection.jetstream().purge_stream(EVENTS)
-    yield bus
-    await bus.close()
-
-
-@asynccontextmanager
-async def hearing(bus: Bus, database: Database, *reactions: Reaction, backoff=(0.05,) * 4):
-    ear = Hearing(bus, database, service="feedback", reactions=reactions, backoff=backoff)
-    running = asyncio.ensure_future(ear.run())
-    yield ear
-    await ear.stop()
-    await running
-
-
-def added(event: Event[Counted] = COUNTED, kind: str = "counted") -> Reaction[Counted]:
-    """Adds up what is counted; a negative amount breaks it."""
-
-    async def add(connection: Connection, heard: list[Heard[Counted]]) -> None:
-        amounts = [event.fact.amount for event in heard]
-        await connection.execute(_SUM, kind, sum(amounts))
-        if min(amounts) < 0:
-            raise ValueError("less than nothing")
-
-    return Reaction(event, add)
-
-
-def stated(*amounts: int) -> list[Stated]:
-    return [
-        Stated(ids.new(), datetime.now(UTC), msgspec.Raw(COUNTED.pack(Counted(ids.new(), amount))))
-        for amount in amounts
-    ]
-
-
-async def total(database: Database, kind: str = "counted") -> int:
-    return await database.fetchval("SELECT total FROM sums WHERE kind = $1", kind) or 0
-
-
-async def total_becomes(database: Database, amount: int, kind: str = "counted") -> None:
-    await becomes(lambda: total(database, kind), amount)
-
-
-async def becomes(look: Callable[[], Awaitable[int]], number: int) -> None:
-    async with asyncio.timeout(20):
-        while await look() != number:  # noqa: ASYNC110 there is nothing to be told by
-            await asyncio.sleep(0.02)
-
-
-async def rows(database: Database, table: str) -> int:
-    return await database.fetchval(f"SELECT count(*) FROM {table}")
-
-
-async def pending(bus: Bus) -> int:
-    """Events that are not acknowledged."""
-    consumer = await bus.connection.jetstream().consumer_info(EVENTS, "feedback")
-    return (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
 
 
 async def test_events_are_heard_once_and_acknowledged(runner, feedback, database):
@@ -148,7 +64,7 @@ async def test_an_event_that_failed_once_succeeds_later(runner, feedback, databa
     failures = iter([RuntimeError("not yet")] * 2)
 
     async def add(connection: Connection, heard: list[Heard[Counted]]) -> None:
-        await connection.execute(_SUM, "counted", sum(event.fact.amount for event in heard))
+        await connection.execute(SUM, "counted", sum(event.fact.amount for event in heard))
         if (failure := next(failures, None)) is not None:
             raise failure
 
