@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from libs.contracts import contexts, documents, files
+from libs.contracts.faults import Code, Fault
 from tests.dialects.klu import examples
 from tests.dialects.klu.examples import CONTEXT
 from tests.services.gateway.peers import Door, new_key
@@ -120,3 +121,15 @@ async def test_an_address_of_ours_that_is_altered_is_named(door):
     answer = await door.call("POST", "/v1/context", body)
     assert (answer.status, door.peers.asked) == (422, [])
     assert "files[1]" in json.loads(answer.text)["detail"]
+
+
+async def test_a_context_whose_files_are_refused_is_not_created(door):
+    await door.peers.answer(contexts.CREATE, examples.context)
+    await door.peers.answer(contexts.DELETE, examples.context)
+    await door.peers.answer(
+        documents.ADD_FILES, lambda _: Fault(Code.INVALID, "Not a public address.", field="urls[0]")
+    )
+    door.peers.asked.clear()
+    answer = await door.call("POST", "/v1/context/", {"name": "c", "files": ["http://127.0.0.1/"]})
+    assert (answer.status, answer.json["detail"]) == (422, "files[0]: Not a public address.")
+    assert door.peers.asked[-1] == contexts.GetContext(examples.WORKSPACE, CONTEXT)

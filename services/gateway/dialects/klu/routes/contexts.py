@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.contracts import contexts, documents
+from libs.contracts.faults import Fault
 from libs.contracts.paging import Slice
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, uploads
+from services.gateway.dialects.klu.routes.fields import called
 from services.gateway.engine import ask
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
@@ -25,10 +27,25 @@ def asked(request: web.Request) -> contexts.GetContext:
 async def create_context(request: web.Request) -> web.Response:
     body = await read(request, wire.contexts.CreateContext)
     urls = uploads.resolved(request, body.files or [])
-    made = await ask(request, contexts.CREATE, translate.contexts.create(request[CALLER], body))
+    with called(metadata="meta_data"):
+        made = await ask(request, contexts.CREATE, translate.contexts.create(request[CALLER], body))
     if urls:
-        await ask(request, documents.ADD_FILES, documents.AddFiles(made.workspace_id, made.id, urls))
+        await _add_first(request, contexts.GetContext(made.workspace_id, made.id), urls)
     return reply.json(translate.contexts.reply(made))
+
+
+async def _add_first(request: web.Request, context: contexts.GetContext, urls: list[str]) -> None:
+    """A context whose files are refused was not created."""
+    try:
+        await _add(request, context, urls)
+    except Fault:
+        await ask(request, contexts.DELETE, context)
+        raise
+
+
+async def _add(request: web.Request, context: contexts.GetContext, urls: list[str]) -> None:
+    with called(urls="files"):
+        await ask(request, documents.ADD_FILES, documents.AddFiles(context.workspace_id, context.context_id, urls))
 
 
 @routes.get("/v1/context")
@@ -49,7 +66,8 @@ async def get_context(request: web.Request) -> web.Response:
 @routes.put("/v1/contexts/{guid}")
 async def update_context(request: web.Request) -> web.Response:
     wanted = translate.contexts.update(asked(request), await read(request, wire.contexts.UpdateContext))
-    return reply.json(translate.contexts.reply(await ask(request, contexts.UPDATE, wanted)))
+    with called(metadata="meta_data"):
+        return reply.json(translate.contexts.reply(await ask(request, contexts.UPDATE, wanted)))
 
 
 @routes.delete("/v1/context/{guid}")
@@ -62,8 +80,7 @@ async def delete_context(request: web.Request) -> web.Response:
 @routes.post("/v1/contexts/{guid}/add_files")
 async def add_files(request: web.Request) -> web.Response:
     context = asked(request)
-    urls = uploads.resolved(request, (await read(request, wire.contexts.AddFiles)).files)
-    await ask(request, documents.ADD_FILES, documents.AddFiles(context.workspace_id, context.context_id, urls))
+    await _add(request, context, uploads.resolved(request, (await read(request, wire.contexts.AddFiles)).files))
     return reply.json(translate.contexts.reply(await ask(request, contexts.GET, context)))
 
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from libs.contracts import contexts, documents, search
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes.contexts import asked
+from services.gateway.dialects.klu.routes.fields import called
 from services.gateway.engine import ask
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
@@ -22,7 +23,8 @@ def _document(request: web.Request) -> documents.GetDocument:
 @routes.post("/v1/contexts/{guid}/documents")
 async def add_document(request: web.Request) -> web.Response:
     wanted = translate.documents.add(asked(request), await read(request, wire.documents.AddDocument))
-    added = await ask(request, documents.ADD_TEXT, wanted)
+    with called(metadata="meta_data"):
+        added = await ask(request, documents.ADD_TEXT, wanted)
     return reply.json(translate.documents.added(added, wanted.text))
 
 
@@ -61,5 +63,7 @@ async def search_context(request: web.Request) -> web.Response:
     context, body = asked(request), await read(request, wire.documents.Search)
     wanted = translate.documents.query(context, body)
     await ask(request, contexts.GET, context)
-    found = [translate.documents.passage(one) for one in await ask(request, search.QUERY, wanted)]
+    with called(text="prompt", limit="number_of_results"):
+        passages = await ask(request, search.QUERY, wanted)
+    found = [translate.documents.passage(passage) for passage in passages]
     return reply.json(found if translate.documents.wants_bare_list(body) else wire.pages.Rows(found))

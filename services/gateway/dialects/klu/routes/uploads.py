@@ -6,6 +6,7 @@ from libs.contracts import files
 from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.auth import PREFIX
+from services.gateway.dialects.klu.routes.fields import called
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import links, reply, uploads
 from services.gateway.http.body import read
@@ -21,7 +22,8 @@ _PATH = "/v1/uploads/"
 @routes.post("/v1/contexts/presign")
 async def presign(request: web.Request) -> web.Response:
     body = await read(request, wire.contexts.Presign)
-    upload = await ask(request, files.BEGIN, files.BeginUpload(request[CALLER].workspace_id, body.file_name))
+    with called(name="file_name"):
+        upload = await ask(request, files.BEGIN, files.BeginUpload(request[CALLER].workspace_id, body.file_name))
     url = f"{links.base(request, PREFIX)}{_PATH}{uploads.sealed(request.app[ENGINE].sealer, upload)}"
     return reply.json(wire.contexts.Presigned(url=url, fields={}, object_url=url))
 

@@ -9,6 +9,7 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate.contexts import status
 
+_ADDED = "SUCCESS"
 _RESULTS = 10
 _MOST_RESULTS = 100
 
@@ -23,21 +24,22 @@ def add(asked: contexts.GetContext, body: wire.documents.AddDocument) -> documen
 
 
 def added(document: documents.Document, text: str) -> wire.documents.Added:
-    return wire.documents.Added(**_fields(document, text), docs=[str(document.id)])
+    """`status` is that of the adding. How far the reading is, the context's own status says."""
+    return wire.documents.Added(**_fields(document, text, _ADDED), docs=[str(document.id)])
 
 
 def reply(document: documents.Document) -> wire.documents.Document:
-    return wire.documents.Document(**_fields(document, document.text))
+    return wire.documents.Document(**_fields(document, document.text, status(document.status)))
 
 
-def _fields(document: documents.Document, text: str | None) -> dict[str, Any]:
+def _fields(document: documents.Document, text: str | None, spelled: str) -> dict[str, Any]:
     return {
         "guid": str(document.id),
         "name": document.name,
         "text": text,
         "content": text,
         "meta_data": document.metadata,
-        "status": status(document.status),
+        "status": spelled,
         "error": document.error,
         "url": document.url,
         "chunks_done": document.chunks_done,
