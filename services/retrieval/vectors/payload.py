@@ -90,12 +90,6 @@ def floats(vector: bytes) -> list[float]:
     return array("f", vector).tolist()
 
 
-def cosine(question: list[float], stored: list[float]) -> float:
-    """Of a question of any length and a stored vector, which the engine has brought to length 1."""
-    length = sum(x * x for x in question) ** 0.5
-    return sum(map(float.__mul__, question, stored)) / length if length else 0.0
-
-
 def _scalars(metadata: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in metadata.items():
         for item in value if isinstance(value, list) else [value]:

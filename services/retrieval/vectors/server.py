@@ -65,7 +65,8 @@ class ServerVectors:
                 with_payload=False,
                 with_vectors=[payload.DENSE],
             )
-        return [_hit(dense, point) for point in found.points]
+        unit = _unit(dense)
+        return [_hit(unit, point) for point in found.points]
 
     async def count(self, space: Space, where: Where) -> int:
         await self.ensure(space)
@@ -139,9 +140,15 @@ def _keyword(field: str) -> models.KeywordIndexParams:
     return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=field == payload.SCOPE)
 
 
-def _hit(dense: list[float], point: models.ScoredPoint) -> Hit:
+def _unit(vector: list[float]) -> list[float]:
+    length = sum(map(float.__mul__, vector, vector)) ** 0.5 or 1.0
+    return [number / length for number in vector]
+
+
+def _hit(unit: list[float], point: models.ScoredPoint) -> Hit:
+    """The engine keeps vectors at length 1, so a product is the cosine."""
     vectors: Any = point.vector
-    return Hit(UUID(str(point.id)), payload.cosine(dense, vectors[payload.DENSE]))
+    return Hit(UUID(str(point.id)), sum(map(float.__mul__, unit, vectors[payload.DENSE])))
 
 
 def _sparse(vector: Any) -> models.SparseVector:

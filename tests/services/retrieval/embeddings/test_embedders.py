@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import sys
 from array import array
 from collections.abc import AsyncIterator
@@ -55,14 +56,12 @@ async def test_similar_texts_are_near() -> None:
     near, far, question = await BuiltinEmbedder().embed(
         ["The tower by the sea guides ships.", "Add two cups of flour.", "What does the lighthouse do for boats?"]
     )
-    asked = payload.floats(question)
-    assert payload.cosine(asked, _unit(near)) > payload.cosine(asked, _unit(far)) + 0.1
+    assert cosine(question, near) > cosine(question, far) + 0.1
 
 
-def _unit(vector: bytes) -> list[float]:
-    numbers = payload.floats(vector)
-    length = sum(number * number for number in numbers) ** 0.5
-    return [number / length for number in numbers]
+def cosine(one: bytes, other: bytes) -> float:
+    a, b = payload.floats(one), payload.floats(other)
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
 
 
 async def test_a_remote_space_is_named_after_its_model_and_dimensions(remote: RemoteEmbedder) -> None:
