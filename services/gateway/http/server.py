@@ -90,6 +90,8 @@ async def _listen(runner: web.AppRunner, addresses: Sequence[Address]) -> None:
         try:
             await web.TCPSite(runner, host, port, reuse_port=True, backlog=1024).start()
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(error.errno, f"{host}:{port} is taken: stop who listens there, or set LISTEN") from None
             # A machine without IPv6 still has the other address.
             if error.errno != errno.EADDRNOTAVAIL:
                 raise

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -222,6 +223,16 @@ async def test_gateways_of_one_machine_share_an_address(nats_url, databases):
             answers = await asyncio.gather(*(door.call("GET", "/v1/workspaces") for _ in range(20)))
         answers.append(await door.call("GET", "/v1/workspaces"))
         assert {answer.status for answer in answers} == {200}
+
+
+async def test_an_address_that_is_taken_is_named(nats_url, databases):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match=f"{address} is taken"):
+            async with running("gateway", nats_url, databases, listen=address):
+                pass
 
 
 async def test_what_is_answered_is_counted_by_route(nats_url, databases):

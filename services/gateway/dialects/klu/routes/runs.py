@@ -66,25 +66,27 @@ async def result(request: web.Request) -> web.Response:
 @open_routes.get("/v1/stream/{token}", allow_head=False)
 async def stream(request: web.Request) -> web.StreamResponse:
     """An address that is no right to a run gets a stream too: at any other answer the SDKs raise."""
-    engine = request.app[ENGINE]
-    cursor, key_hash = _right(request)
-    async with engine.streams.open(request, key_hash=key_hash) as stream:
-        if cursor is not None and await engine.callers.still_valid(key_hash):
+    cursor, key_hash = await _right(request)
+    async with request.app[ENGINE].streams.open(request, key_hash=key_hash) as stream:
+        if cursor is not None:
             await _follow(request, stream, cursor)
         else:
             await stream.write(translate.events.NOTHING)
     return stream.response
 
 
-def _right(request: web.Request) -> tuple[runs.Cursor | None, str]:
+async def _right(request: web.Request) -> tuple[runs.Cursor | None, str]:
     """What the address gives a right to, and the hash of the key that it hangs on."""
+    engine = request.app[ENGINE]
     try:
-        right = request.app[ENGINE].sealer.read_token(request.match_info["token"], about=_ABOUT)
+        right = engine.sealer.read_token(request.match_info["token"], about=_ABOUT)
     except Fault:
         return None, ""
-    workspace_id, run_id = UUID(bytes=right[:16]), UUID(bytes=right[16:32])
+    workspace_id, run_id, key_hash = UUID(bytes=right[:16]), UUID(bytes=right[16:32]), right[32:].decode()
+    if not await engine.callers.still_valid(key_hash):
+        return None, ""
     place = sse.resumed(request, run_id) or sse.Place(run_id)
-    return runs.Cursor(workspace_id, run_id, place.attempt, place.n), right[32:].decode()
+    return runs.Cursor(workspace_id, run_id, place.attempt, place.n), key_hash
 
 
 async def _follow(request: web.Request, stream: sse.Stream, cursor: runs.Cursor) -> None:
