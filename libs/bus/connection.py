@@ -240,10 +240,11 @@ class Connection:
 
 
 class Unserved(Fault):
-    """Nobody listens on the subject now."""
+    """Nobody listens on the subject now. Callers are told that, not what our subjects are called."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(Code.UNAVAILABLE, f"No service answers {subject} now; try again.", retry_after=1)
+        super().__init__(Code.UNAVAILABLE, "A service that this needs is not running now; try again.", retry_after=1)
+        self.subject = subject
 
 
 class Subscription:
