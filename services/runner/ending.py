@@ -86,11 +86,15 @@ class Ending:
             await asyncio.sleep(_PAUSE)
 
     async def _lost(self, live: Live) -> Run:
-        kept = (await stored.get(self._service.database, [live.id])).get(live.id)
-        if kept is None or kept.run.workspace_id != live.workspace_id:
-            raise Fault(Code.CONFLICT, f"There is another run of the id {live.id}.")
-        log.warning("A run was another runner's", extra={"holder": kept.run.holder})
-        return kept.run
+        """The run as its holder recorded it, once that has."""
+        log.warning("A run was another runner's")
+        while True:
+            kept = (await stored.get(self._service.database, [live.id])).get(live.id)
+            if kept is None or kept.run.workspace_id != live.workspace_id:
+                raise Fault(Code.CONFLICT, f"There is another run of the id {live.id}.")
+            if kept.run.status in runs.ENDED:
+                return kept.run
+            await asyncio.sleep(_PAUSE)
 
     async def _write(self, connection: Connection, closings: list[Closing]) -> None:
         await _take_turns(connection, closings)

@@ -24,11 +24,14 @@ class Feeds:
         self._sending: set[Live] = set()
         self._armed = asyncio.Event()
 
-    def arm(self, live: Live) -> None:
-        """What the run has said since goes with the next tick."""
-        if not self._waiting:
-            self._armed.set()
-        self._waiting[live] = None
+    async def move(self, live: Live) -> None:
+        """Publish its new frames now, and what it has said since with the next tick."""
+        if live.recording.unsent:
+            await self.send(live)
+        if live.recording.pending:
+            if not self._waiting:
+                self._armed.set()
+            self._waiting[live] = None
 
     async def send(self, live: Live) -> None:
         """Publish what is not published yet, in order: while one sends, whoever comes leaves it the rest."""

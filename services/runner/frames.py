@@ -16,6 +16,8 @@ from libs.contracts.runs import Body, Frame, Thinking, Token
 class Recording:
     """The frames of one attempt. `sent` counts those already published."""
 
+    __slots__ = ("_kind", "_text", "attempt", "frames", "sent")
+
     def __init__(self, attempt: int = 1) -> None:
         self.attempt = attempt
         self.frames: list[Frame] = []

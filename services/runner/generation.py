@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import aclosing
 
 from libs.bus.bus import Bus
 from libs.contracts import runs
@@ -14,7 +13,7 @@ from services.runner.answers import Answers, said
 from services.runner.feeds import Feeds
 from services.runner.grounding import Grounds
 from services.runner.live import Live
-from services.runner.providers.call import Finished, ModelCall
+from services.runner.providers.call import Finished, ModelCall, Piece
 from services.runner.providers.upstream import Upstream
 from services.runner.store.runs import Kept
 
@@ -91,15 +90,13 @@ class Generation:
 
     async def _listen(self, live: Live) -> None:
         call = ModelCall(live.accepted.model.endpoint, live.messages, live.accepted.parameters)
-        async with aclosing(self._upstream.stream(call)) as answer:
-            async for pieces in answer:
-                live.take(pieces)
-                if not live.followed:
-                    continue
-                if live.recording.unsent:
-                    await self._feeds.send(live)
-                if live.recording.pending:
-                    self._feeds.arm(live)
+
+        async def hear(pieces: list[Piece]) -> None:
+            live.take(pieces)
+            if live.followed:
+                await self._feeds.move(live)
+
+        await self._upstream.ask(call, hear)
 
     async def _send(self, live: Live) -> None:
         if live.followed:

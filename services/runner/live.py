@@ -3,10 +3,13 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec import Struct, field
 
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
-from libs.contracts.runs import Status, Thinking, Token
+from libs.contracts.runs import Mode, Status, Thinking, Token
 from services.runner.acceptance import Accepted
 from services.runner.frames import Recording
 from services.runner.providers.call import Finished, Piece
@@ -15,34 +18,54 @@ from services.runner.providers.call import Finished, Piece
 LONGEST = 16_000_000
 
 
-class Live:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _future() -> "asyncio.Future[runs.Run]":
+    return asyncio.get_running_loop().create_future()
+
+
+class Live(Struct, eq=False, kw_only=True):
     """`followed`: somebody may be reading its feed; a run that nobody follows publishes nothing, since whoever begins
     to follow it asks for its frames first. `stored` counts its frames that have been written. `ended` is the run as it
     was recorded, once it is.
     """
 
-    def __init__(self, accepted: Accepted, *, attempt: int = 1) -> None:
+    id: UUID
+    workspace_id: UUID
+    accepted: Accepted
+    recording: Recording
+    followed: bool
+    messages: list[runs.Message]
+    sources: list[runs.Source] = []
+    cached_from: runs.Run | None = None
+    cache_key: bytes | None = None
+    finished: Finished | None = None
+    created_at: datetime = field(default_factory=_now)
+    began: float = field(default_factory=time.perf_counter)
+    first_token_ms: float | None = None
+    stored: int = 0
+    ending: bool = False
+    stopped: tuple[Status, Failure | None] | None = None
+    task: asyncio.Task[None] | None = None
+    ended: asyncio.Future[runs.Run] = field(default_factory=_future)
+    length: int = 0
+
+    @classmethod
+    def of(cls, accepted: Accepted, *, attempt: int = 1) -> "Live":
         request = accepted.request
-        self.accepted, self.id, self.workspace_id = accepted, request.run_id, request.workspace_id
-        self.recording = Recording(attempt)
-        self.followed = request.mode is runs.Mode.STREAMING
-        self.messages = accepted.messages
-        self.sources: list[runs.Source] = []
-        self.cached_from: runs.Run | None = None
-        self.cache_key: bytes | None = None
-        self.finished: Finished | None = None
-        self.created_at = datetime.now(UTC)
-        self.first_token_ms: float | None = None
-        self.stored = 0
-        self.ending = False
-        self.ended: asyncio.Future[runs.Run] = asyncio.get_running_loop().create_future()
-        self._began = time.perf_counter()
-        self._length = 0
-        self._task: asyncio.Task[None] | None = None
-        self._stop: tuple[Status, Failure | None] | None = None
+        return cls(
+            id=request.run_id,
+            workspace_id=request.workspace_id,
+            accepted=accepted,
+            recording=Recording(attempt),
+            followed=request.mode is Mode.STREAMING,
+            messages=accepted.messages,
+        )
 
     def elapsed_ms(self) -> float:
-        return round((time.perf_counter() - self._began) * 1000, 3)
+        return round((time.perf_counter() - self.began) * 1000, 3)
 
     def take(self, pieces: list[Piece]) -> None:
         """Raises Fault UPSTREAM for an answer without end."""
@@ -61,22 +84,15 @@ class Live:
                     self.recording.add(piece)
 
     def _say(self, kind: type[Token] | type[Thinking], text: str) -> None:
-        self._length += len(text)
-        if self._length > LONGEST:
+        self.length += len(text)
+        if self.length > LONGEST:
             raise Fault(Code.UPSTREAM, f"The model's answer is over {LONGEST:,} characters long.")
         self.recording.say(kind, text)
 
-    def owned_by(self, task: "asyncio.Task[None]") -> None:
-        self._task = task
-
     def stop(self, status: Status, failure: Failure | None = None) -> None:
         """Ends the run with what it has said; one that is ending already ends as it is."""
-        if self.ending or self._stop is not None:
+        if self.ending or self.stopped is not None:
             return
-        self._stop = status, failure
-        if self._task is not None:
-            self._task.cancel()
-
-    @property
-    def stopped(self) -> tuple[Status, Failure | None] | None:
-        return self._stop
+        self.stopped = status, failure
+        if self.task is not None:
+            self.task.cancel()

@@ -48,7 +48,7 @@ class Starting:
         self._holding.take_slot()
         begun = False
         try:
-            live = Live(await self._acceptance.accept(request))
+            live = Live.of(await self._acceptance.accept(request))
             if request.mode is Mode.ASYNC and not await self._journal.accept(live):
                 return await self._reading.get(GetRun(request.workspace_id, request.run_id))
             if (same := self._holding.get(live.id)) is not None:

@@ -1,10 +1,10 @@
 """One attempt at a call: connect, wait for the first byte, read to the end, and close what is not read to its end."""
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 
 import aiohttp
+from aiohttp.payload import BytesPayload
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
@@ -15,6 +15,8 @@ from services.runner.providers.sse import EventStream
 
 _LONGEST_ERROR = 64 * 1024
 _LONGEST_BODY = 32 * 1024 * 1024
+
+Hear = Callable[[list[Piece]], Awaitable[None]]
 
 
 class Patience(Struct, frozen=True):
@@ -35,39 +37,49 @@ class Attempt:
         self._response: aiohttp.ClientResponse | None = None
         self._began = False
 
-    async def pieces(self, request: Request, reader: Reader) -> AsyncGenerator[list[Piece]]:
-        """Raises Interrupted. Whoever closes this iterator closes the connection."""
+    async def read(self, request: Request, reader: Reader, hear: Hear) -> None:
+        """Tells `hear` the pieces of each network read. Raises Interrupted, or what `hear` raises."""
         try:
             response, chunk = await self._first(request)
             events = EventStream()
             while chunk:
                 if pieces := reader.read(events.feed(chunk)):
-                    yield pieces
+                    await hear(pieces)
                 chunk = await response.content.readany()
-            yield reader.read(events.close()) + reader.finish()
+            await hear(reader.read(events.close()) + reader.finish())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._interrupted(error) from None
         finally:
             self._leave()
 
     async def _first(self, request: Request) -> tuple[aiohttp.ClientResponse, bytes]:
-        async with asyncio.timeout(self._patience.first_byte):
-            response = self._response = await self._post(request)
-            if response.status != 200:
-                raise await self._refused(response)
-            chunk = await (self._plain(response) if "json" in response.content_type else response.content.readany())
+        response = self._response = await self._post(request)
+        if response.status != 200:
+            raise await self._refused(response)
+        if "json" in response.headers.get("Content-Type", ""):
+            return response, await self._plain(response)
+        chunk = await response.content.readany()
         self._began = True
+        self._wait_no_longer_than(self._patience.idle, response)
         return response, chunk
+
+    def _wait_no_longer_than(self, seconds: float, response: aiohttp.ClientResponse) -> None:
+        """For each further read; a response that is all here has no connection any more."""
+        protocol = None if response.connection is None else response.connection.protocol
+        if protocol is not None and protocol.read_timeout != seconds:
+            protocol.read_timeout = seconds
+            protocol.start_timeout()
 
     async def _post(self, request: Request) -> aiohttp.ClientResponse:
         left = max(0.001, self._deadline - time.monotonic())
         patience = self._patience
         return await self._session.post(
             request.url,
-            data=request.body,
+            # As a payload: aiohttp need not find out how bytes are sent.
+            data=BytesPayload(request.body, content_type="application/json"),
             headers=request.headers,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=left, sock_connect=patience.connect, sock_read=patience.idle),
+            timeout=aiohttp.ClientTimeout(total=left, sock_connect=patience.connect, sock_read=patience.first_byte),
         )
 
     async def _refused(self, response: aiohttp.ClientResponse) -> Interrupted:

@@ -112,11 +112,12 @@ def reader(call: ModelCall) -> "ChatReader":
 
 
 class ChatReader:
-    """Text is passed on as it comes; tool calls once the answer is whole."""
+    """The text of one network read is one piece; tool calls come once the answer is whole."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._calls = PartialCalls()
+        self._said: list[str] = []
         self._reason = ""
         self._usage: runs.Usage | None = None
 
@@ -133,6 +134,7 @@ class ChatReader:
                 self._usage = _usage(chunk.usage)
             for choice in chunk.choices or ():
                 self._choice(choice, pieces)
+        self._flush(pieces)
         return pieces
 
     def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
@@ -142,11 +144,17 @@ class ChatReader:
         if delta is None:
             return
         if thought := delta.reasoning_content or delta.reasoning:
+            self._flush(pieces)
             pieces.append(runs.Thinking(thought))
         if text := delta.content or delta.refusal:
-            pieces.append(runs.Token(text))
+            self._said.append(text)
         if delta.tool_calls:
             self._calls.add(delta.tool_calls)
+
+    def _flush(self, pieces: list[Piece]) -> None:
+        if self._said:
+            pieces.append(runs.Token("".join(self._said)))
+            self._said.clear()
 
     def finish(self) -> list[Piece]:
         if not self._reason:

@@ -16,7 +16,8 @@ class EventStream:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads completed by this chunk."""
-        if not self._held and self._started and chunk.endswith(b"\n\n") and b"\r" not in chunk:
+        if not self._held and chunk.endswith(b"\n\n") and b"\r" not in chunk and not chunk.startswith(_BOM):
+            self._started = True
             return _payloads(chunk)
         self._held.append(chunk)
         if b"\n" not in chunk and b"\r" not in chunk:
@@ -51,13 +52,12 @@ def _unified(text: bytes) -> bytes:
 
 
 def _payloads(events: bytes) -> list[bytes]:
-    payloads: list[bytes] = []
-    for event in events.split(b"\n\n"):
-        if event.startswith(b"data: ") and b"\n" not in event:
-            payloads.append(event[6:])
-        elif (payload := _payload(event)) is not None:
-            payloads.append(payload)
-    return payloads
+    if events.startswith(b"data: "):
+        # As most providers send them: each one line of data, and no line break but those between them.
+        payloads = events[6:].removesuffix(b"\n\n").split(b"\n\ndata: ")
+        if b"\n" not in b"".join(payloads):
+            return payloads
+    return [payload for event in events.split(b"\n\n") if (payload := _payload(event)) is not None]
 
 
 def _payload(event: bytes) -> bytes | None:

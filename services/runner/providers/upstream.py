@@ -1,21 +1,20 @@
 """The client of all providers: one aiohttp session a process and kind of address, retries, deadlines, cancelling.
 
-The rule it keeps: once a piece of the answer is out nothing is tried again, and whoever stops reading closes the
-connection.
+The rule it keeps: once a piece of the answer is out nothing is tried again; whoever stops hearing, by raising or by
+being cancelled, closes the connection.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Awaitable
 
 import aiohttp
 
 from libs.contracts.faults import Fault
 from libs.egress import Egress
 from services.runner.providers import anthropic, openai
-from services.runner.providers.attempt import Attempt, Patience
+from services.runner.providers.attempt import Attempt, Hear, Patience
 from services.runner.providers.call import Dialect, Interrupted, ModelCall, Piece
 
 _DIALECTS: dict[str, Dialect] = {"openai": openai, "anthropic": anthropic}
@@ -26,22 +25,18 @@ class Upstream:
         self._egress, self._patience = egress, patience or Patience()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
-    async def stream(self, call: ModelCall) -> AsyncGenerator[list[Piece]]:
-        """The pieces of the model's answer as they come, the last of them Finished. Raises Fault."""
+    async def ask(self, call: ModelCall, hear: Hear) -> None:
+        """Tells `hear` the pieces of the model's answer as they come, the last of them Finished. Raises Fault."""
         dialect, endpoint = _DIALECTS[call.endpoint.kind], call.endpoint
-        request = dialect.request(call)
+        request, once = dialect.request(call), Once(hear)
         deadline = time.monotonic() + (call.parameters.timeout or self._patience.total)
-        tries, said = 0, False
+        tries = 0
         while True:
             attempt = Attempt(self._session(endpoint.guarded), endpoint, self._patience, deadline)
             try:
-                async with aclosing(attempt.pieces(request, dialect.reader(call))) as answer:
-                    async for pieces in answer:
-                        said = True
-                        yield pieces
-                return
+                return await attempt.read(request, dialect.reader(call), once.hear)
             except Interrupted as interrupted:
-                wait = None if said else self._wait(interrupted, tries, call.parameters.retries)
+                wait = None if once.heard else self._wait(interrupted, tries, call.parameters.retries)
                 if wait is None or time.monotonic() + wait > deadline:
                     raise _without_key(interrupted.fault, endpoint.key) from None
             tries += 1
@@ -69,6 +64,17 @@ class Upstream:
     async def close(self) -> None:
         for session in self._sessions.values():
             await session.close()
+
+
+class Once:
+    """Passes pieces on, and knows whether there were any."""
+
+    def __init__(self, hear: Hear) -> None:
+        self._hear, self.heard = hear, False
+
+    def hear(self, pieces: list[Piece]) -> Awaitable[None]:
+        self.heard = True
+        return self._hear(pieces)
 
 
 def _without_key(fault: Fault, key: str) -> Fault:

@@ -11,7 +11,7 @@ from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Message, Token
 from libs.egress import Egress
 from services.runner.providers.attempt import Patience
-from services.runner.providers.call import Endpoint, ModelCall
+from services.runner.providers.call import Endpoint, ModelCall, Piece
 from services.runner.providers.upstream import Upstream
 from tests.support.provider import Answer, provider, refusal
 from tests.support.waiting import until
@@ -42,11 +42,26 @@ def asking(url: str, *, kind: str = "openai", guarded: bool = True, **parameters
     return ModelCall(endpoint, [Message("user", "Why?")], Parameters(**parameters))
 
 
+class Said:
+    """What was heard of an answer; with `once`, whoever hears breaks off at the first text."""
+
+    def __init__(self, *, once: bool = False) -> None:
+        self.text, self.once = "", once
+
+    async def hear(self, pieces: list[Piece]) -> None:
+        self.text += "".join(piece.text for piece in pieces if isinstance(piece, Token))
+        if self.once and self.text:
+            raise BrokenOff
+
+
+class BrokenOff(Exception):
+    pass
+
+
 async def said(client: Upstream, call: ModelCall) -> str:
-    text = ""
-    async for pieces in client.stream(call):
-        text += "".join(piece.text for piece in pieces if isinstance(piece, Token))
-    return text
+    heard = Said()
+    await client.ask(call, heard.hear)
+    return heard.text
 
 
 async def fault_of(client: Upstream, call: ModelCall) -> Fault:
@@ -116,12 +131,10 @@ async def test_a_connection_that_breaks_before_the_first_piece_is_tried_again(mo
 
 async def test_once_a_piece_is_out_nothing_is_tried_again(model, client):
     model.plays(Answer(breaks_after=2, between=0.01))
-    stream, text = client.stream(asking(model.openai_url)), ""
-    while len(text) < len("Hello from"):
-        text += "".join(piece.text for piece in await anext(stream) if isinstance(piece, Token))
+    heard = Said()
     with pytest.raises(Fault) as caught:
-        await anext(stream)
-    assert (text, caught.value.code, len(model.asked)) == ("Hello from", Code.UPSTREAM, 1)
+        await client.ask(asking(model.openai_url), heard.hear)
+    assert (heard.text, caught.value.code, len(model.asked)) == ("Hello from", Code.UPSTREAM, 1)
     assert caught.value.message == "Maker closed the connection in the midst of its answer."
 
 
@@ -152,11 +165,10 @@ async def test_an_action_bounds_the_whole_call(model, client):
     await model.until_left()
 
 
-async def test_who_stops_reading_hangs_up(model, client):
+async def test_who_stops_hearing_hangs_up(model, client):
     model.plays(Answer(gate=asyncio.Event()))
-    stream = client.stream(asking(model.openai_url))
-    await anext(stream)
-    await stream.aclose()
+    with pytest.raises(BrokenOff):
+        await client.ask(asking(model.openai_url), Said(once=True).hear)
     await model.until_left()
 
 
