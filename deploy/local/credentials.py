@@ -12,7 +12,6 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from deploy.local.demo import Demo
 from deploy.local.options import SERVICES
 from deploy.local.trouble import Trouble
 
@@ -51,6 +50,7 @@ class Credentials(Struct):
     workspace_id: str = ""
     app: str = ""
     action: str = ""
+    plain_action: str = ""
     context: str = ""
 
 
@@ -68,12 +68,6 @@ def read_credentials(data: Path) -> Credentials:
 
 def keep(data: Path, credentials: Credentials) -> None:
     write_private(data / "credentials.json", credentials)
-
-
-def with_demo(known: Credentials, made: Demo) -> Credentials:
-    return msgspec.structs.replace(
-        known, workspace_id=made.workspace, app=made.app, action=made.action, context=made.context
-    )
 
 
 def write_private(file: Path, content: Struct) -> None:

@@ -6,12 +6,14 @@ made: an interrupted start is completed by the next one, and what the person cha
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import msgspec
+from msgspec import Struct, field
 
 from deploy.local.children import ROOT
+from deploy.local.credentials import Credentials
 from deploy.local.trouble import Trouble
 
 # Chosen so that the built-in model's answer at temperature 0 contains the phrase; tests/deploy asks it.
@@ -34,18 +36,6 @@ PAGES = ("docs/in-short.md",)
 _INDEX_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Demo:
-    """Ids as the API spells them."""
-
-    workspace: str
-    app: str
-    action: str
-    plain_action: str
-    context: str
-    model: str
-
-
 class Api:
     """The gateway's public API with the workspace's key. Raises Trouble for an answer that is no success."""
 
@@ -54,60 +44,75 @@ class Api:
         self._headers = {"Authorization": f"Bearer {key}"}
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
+        status, answer = await self._ask(method, path, body)
+        if status == 401:
+            raise Trouble("The gateway refuses the key in credentials.json: take `api_key` out there for a new one.")
+        if status != 200:
+            raise Trouble(f"The demo can't be made: {method} {path} → {status} {answer}")
+        return answer
+
+    async def there_is(self, path: str) -> bool:
+        status, _ = await self._ask("GET", path)
+        return status == 200
+
+    async def _ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
-            if response.status == 401:
-                raise Trouble(
-                    "The gateway refuses the key in credentials.json: take `api_key` out there for a new one."
-                )
-            if response.status != 200:
-                raise Trouble(f"The demo can't be made: {method} {path} → {response.status} {await response.text()}")
-            return await response.json()
+            return response.status, await response.json()
 
 
-async def ensure(url: str, key: str, say: Callable[[str], None]) -> Demo:
-    """Returns once the demo is there and its pages can be found."""
+async def ensure(url: str, known: Credentials, say: Callable[[str], None]) -> Credentials:
+    """The credentials with the ids of what there is now. Returns once the demo's pages can be found."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        api = Api(session, url, key)
+        api = Api(session, url, known.api_key)
         workspace = await api.call("GET", "/v1/workspace/current")
-        app = await _app(api)
-        context = await _context(api)
+        app = await _ensure(api, known.app, _App(APP, "Made by the first start."))
+        context = await _ensure(api, known.context, _Context(CONTEXT, "What this project says of itself.", "Custom"))
         await _pages(api, context, say)
-        grounded = await _action(api, app, ACTION, GROUNDED)
-        await _ground(api, grounded, context)
-        plain = await _action(api, app, PLAIN_ACTION, PLAIN)
-        model = await api.call("GET", "/v1/models/default")
-        return Demo(workspace["guid"], app, grounded, plain, context, model["guid"])
+        action = await _ensure(api, known.action, _Action(ACTION, app, system_message=GROUNDED))
+        if not await api.call("GET", f"/v1/actions/{action}/context"):
+            await api.call("PUT", f"/v1/actions/{action}/context", {"context": [context]})
+        plain_action = await _ensure(api, known.plain_action, _Action(PLAIN_ACTION, app, system_message=PLAIN))
+    return msgspec.structs.replace(
+        known, workspace_id=workspace["guid"], app=app, context=context, action=action, plain_action=plain_action
+    )
 
 
-async def _app(api: Api) -> str:
-    found = _named(await api.call("GET", "/v1/apps"), APP)
-    made = found or await api.call("POST", "/v1/apps", {"name": APP, "description": "Made by the first start."})
-    return made["guid"]
+async def default_model(url: str, known: Credentials) -> str:
+    async with aiohttp.ClientSession() as session:
+        return (await Api(session, url, known.api_key).call("GET", "/v1/models/default"))["guid"]
 
 
-async def _context(api: Api) -> str:
-    found = _named(await api.call("GET", "/v1/context"), CONTEXT)
-    body = {"name": CONTEXT, "description": "What this project says of itself.", "type": "Custom"}
-    return (found or await api.call("POST", "/v1/context", body))["guid"]
+class _App(Struct):
+    one, all, make = "/v1/apps/{}", "/v1/apps", "/v1/apps"
+    name: str
+    description: str
 
 
-async def _action(api: Api, app: str, name: str, system_message: str) -> str:
-    found = _named(await api.call("GET", f"/v1/apps/{app}/actions"), name)
-    body = {
-        "name": name,
-        "app": app,
-        "action_type": "prompt",
-        "prompt": "{{question}}",
-        "system_message": system_message,
-        "description": "Made by the first start.",
-        "model_config": PARAMETERS,
-    }
-    return (found or await api.call("POST", "/v1/actions/create", body))["guid"]
+class _Context(Struct):
+    one, all, make = "/v1/context/{}", "/v1/context", "/v1/context"
+    name: str
+    description: str
+    type: str
 
 
-async def _ground(api: Api, action: str, context: str) -> None:
-    if not await api.call("GET", f"/v1/actions/{action}/context"):
-        await api.call("PUT", f"/v1/actions/{action}/context", {"context": [context]})
+class _Action(Struct):
+    one, all, make = "/v1/actions/{}", "/v1/actions", "/v1/actions/create"
+    name: str
+    app: str
+    system_message: str
+    prompt: str = "{{question}}"
+    action_type: str = "prompt"
+    model_config: dict[str, Any] = field(default_factory=lambda: dict(PARAMETERS))
+
+
+async def _ensure(api: Api, id: str, wanted: _App | _Context | _Action) -> str:
+    """The id of what is there already: known from an earlier start, or by its name where that one was interrupted."""
+    if id and await api.there_is(wanted.one.format(id)):
+        return id
+    answer = await api.call("GET", wanted.all)
+    listed = answer if isinstance(answer, list) else answer["data"]
+    found = next((item for item in listed if item["name"] == wanted.name), None)
+    return (found or await api.call("POST", wanted.make, msgspec.to_builtins(wanted)))["guid"]
 
 
 async def _pages(api: Api, context: str, say: Callable[[str], None]) -> None:
@@ -133,7 +138,3 @@ async def _indexed(api: Api, context: str, say: Callable[[str], None]) -> None:
 
 async def _documents(api: Api, context: str) -> list[dict[str, Any]]:
     return (await api.call("GET", f"/v1/context/{context}/documents"))["data"]
-
-
-def _named(listed: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
-    return next((item for item in listed if item["name"] == name), None)

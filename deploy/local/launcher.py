@@ -52,13 +52,12 @@ async def _start(engine: Engine) -> None:
     _say(f"Polyvox starts. Its data and logs are in {given.data}")
     await engine.start_servers()
     await engine.start_services()
-    made = await demo.ensure(engine.url, engine.known.api_key, _say)
-    known = credentials.with_demo(engine.known, made)
+    known = await demo.ensure(engine.url, engine.known, _say)
     credentials.keep(given.data, known)
-    told = report.ready(engine, known, made.model)
+    told = report.ready(engine, known, await demo.default_model(engine.url, known))
     if given.ready_file:
         report.write(given.ready_file, told)
-    _say(report.block(told, made.plain_action, given.data, seconds=time.monotonic() - began))
+    _say(report.block(told, known.plain_action, given.data, seconds=time.monotonic() - began))
 
 
 def _asked_to_stop(engine: Engine) -> asyncio.Event:
