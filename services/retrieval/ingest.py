@@ -25,6 +25,7 @@ _POLL_SECONDS = 1.0
 _AWAY_SECONDS = 1.0
 _TRIES = 8
 _LONGEST_PAUSE = 300.0
+_FIRST = UUID(int=0)
 
 
 class Ingest:
@@ -34,6 +35,7 @@ class Ingest:
         self._database, self._lease, self._state, self._slots = database, lease, state, slots
         self._extraction, self._indexing = steps
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._turn = _FIRST
         self._woken = asyncio.Event()
         self._closing = False
 
@@ -45,11 +47,7 @@ class Ingest:
         await self._lease.renew()
         while not self._closing:
             self._woken.clear()
-            free = self._slots - len(self._tasks)
-            claimed = await self._claim(free) if free and self._lease.held else []
-            for job in claimed:
-                self._begin(job)
-            if not free or len(claimed) < free:
+            if not await self._fill():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
 
@@ -63,8 +61,18 @@ class Ingest:
             await asyncio.wait(self._tasks.values())
         await jobs.release(self._database, self._lease.holder)
 
-    async def _claim(self, free: int) -> list[Job]:
-        return await jobs.claim(self._database, self._lease.holder, limit=free, busy=list(self._tasks))
+    async def _fill(self) -> bool:
+        """Give free slots to the workspaces whose turn it is. False where there is no slot or no job."""
+        free = self._slots - len(self._tasks)
+        if not free or not self._lease.held:
+            return False
+        busy, holder = list(self._tasks), self._lease.holder
+        claimed = await jobs.claim(self._database, holder, after=self._turn, limit=free, busy=busy)
+        for job in claimed:
+            self._begin(job)
+        begun_again = self._turn != _FIRST and len(claimed) < free
+        self._turn = claimed[-1].workspace_id if claimed and not begun_again else _FIRST
+        return bool(claimed) or begun_again
 
     def _begin(self, job: Job) -> None:
         task = asyncio.get_running_loop().create_task(self._do(job), name=f"ingest {job.document_id}")

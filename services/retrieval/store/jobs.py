@@ -1,7 +1,7 @@
 """Jobs in Postgres: what is to be done for documents, and who does it.
 
-A job belongs to the instance that holds it for as long as that one's lease is renewed. It is claimed in the order in
-which it became due.
+A job belongs to the instance that holds it for as long as that one's lease is renewed. Workspaces take turns; within
+one, jobs are claimed in the order in which they became due.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,35 @@ from libs.postgres.database import Connection, Database
 
 TOPIC = "jobs"
 Step = Literal["read", "index"]
+
+
+_FREE = """
+due_at <= now() AND document_id <> ALL($3)
+AND (holder IS NULL OR holder <> ALL (ARRAY(SELECT name FROM leases WHERE until >= now())))
+"""
+# The index is walked from workspace to workspace, and never through all jobs of one.
+_CLAIM = f"""
+WITH RECURSIVE turn AS (
+    (
+        SELECT workspace_id, document_id FROM jobs WHERE workspace_id > $4 AND {_FREE}
+        ORDER BY workspace_id, due_at LIMIT 1
+    )
+    UNION ALL
+    SELECT next.* FROM turn, LATERAL (
+        SELECT workspace_id, document_id FROM jobs WHERE workspace_id > turn.workspace_id AND {_FREE}
+        ORDER BY workspace_id, due_at LIMIT 1
+    ) AS next
+), due AS (
+    SELECT document_id FROM jobs WHERE document_id IN (SELECT document_id FROM turn LIMIT $2) AND {_FREE}
+    FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE jobs SET holder = $1, tries = tries + 1 FROM due WHERE jobs.document_id = due.document_id
+    RETURNING jobs.document_id, step, tries
+)
+SELECT document_id, step, tries, workspace_id, context_id, name, metadata, version, chunks_done, chunks_total,
+    space, size, url, blob
+FROM claimed JOIN documents ON id = document_id ORDER BY workspace_id
+"""
 
 
 class Lost(Exception):
@@ -43,7 +72,8 @@ async def enqueue(connection: Connection, document_ids: Sequence[UUID], step: St
     """Whoever holds one of them already loses it, and begins anew."""
     await connection.execute(
         """
-        INSERT INTO jobs (document_id, step) SELECT id, $2 FROM unnest($1::uuid[]) AS id
+        INSERT INTO jobs (document_id, workspace_id, step)
+        SELECT id, workspace_id, $2 FROM documents WHERE id = ANY($1)
         ON CONFLICT (document_id) DO UPDATE SET step = excluded.step, holder = NULL, tries = 0, due_at = now()
         """,
         list(document_ids),
@@ -52,28 +82,12 @@ async def enqueue(connection: Connection, document_ids: Sequence[UUID], step: St
     connection.wake_after(TOPIC)
 
 
-async def claim(database: Database, holder: str, *, limit: int, busy: list[UUID]) -> list[Job]:
-    """Up to `limit` that are due and held by nobody alive; never those that the caller itself is busy with."""
-    rows = await database.fetch(
-        """
-        WITH due AS (
-            SELECT document_id FROM jobs
-            WHERE due_at <= now() AND document_id <> ALL($3) AND NOT EXISTS (
-                SELECT FROM leases WHERE name = jobs.holder AND leases.holder = jobs.holder AND until >= now()
-            )
-            ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
-        ), claimed AS (
-            UPDATE jobs SET holder = $1, tries = tries + 1 FROM due WHERE jobs.document_id = due.document_id
-            RETURNING jobs.document_id, step, tries
-        )
-        SELECT document_id, step, tries, workspace_id, context_id, name, metadata, version, chunks_done, chunks_total,
-            space, size, url, blob
-        FROM claimed JOIN documents ON id = document_id
-        """,
-        holder,
-        limit,
-        busy,
-    )
+async def claim(database: Database, holder: str, *, after: UUID, limit: int, busy: list[UUID]) -> list[Job]:
+    """One job of each of up to `limit` workspaces, from the one `after` on, in turn.
+
+    It is due, held by nobody alive, and none that the caller itself is `busy` with.
+    """
+    rows = await database.fetch(_CLAIM, holder, limit, busy, after)
     return [Job(**row) for row in rows]
 
 

@@ -15,6 +15,7 @@ from libs.bus.bus import Bus
 from libs.contracts import contexts, documents, files, ids, search
 from libs.contracts.documents import Document, Status
 from libs.postgres.database import Database
+from libs.postgres.migrate import migrate
 from libs.runtime.service import Service
 from tests.support import calling
 from tests.support.services import blobs_folder, running
@@ -41,6 +42,7 @@ async def bus(nats_url: str, databases: Any) -> AsyncGenerator[Bus]:
 async def rows(databases: Any) -> AsyncGenerator[Database]:
     """Retrieval's own tables, for what no question answers."""
     database = await Database.connect(databases.dsn("retrieval"), schema="retrieval", pool_size=2)
+    await migrate(database, "services.retrieval")
     yield database
     await database.close()
 

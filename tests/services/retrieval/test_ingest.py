@@ -134,7 +134,11 @@ async def test_another_embedding_model_has_vectors_of_its_own(nats_url, database
         assert set(model.keys) == {"Bearer sk-test"}
 
 
-async def test_a_model_that_fails_for_a_while_holds_a_document_up(nats_url, databases, make, tmp_path: Path) -> None:
+async def test_a_model_that_fails_for_a_while_holds_a_document_up(
+    nats_url, databases, make, rows, tmp_path: Path
+) -> None:
+    # What earlier tests left would be indexed anew with this model, and take its failures.
+    await rows.execute("DELETE FROM contexts")
     async with embedding_model() as model:
         remote = {"embeddings_url": model.url, "embeddings_model": "fake"}
         async with running("retrieval", nats_url, databases, vectors_url=f"embedded://{tmp_path}", **remote):
@@ -145,3 +149,13 @@ async def test_a_model_that_fails_for_a_while_holds_a_document_up(nats_url, data
             model.failures = [web.json_response({"error": {"message": "No such model."}}, status=404)]
             with pytest.raises(Fault, match=r"answered 404: No such model\."):
                 await library.search("herring")
+
+
+async def test_a_workspace_with_many_documents_holds_up_no_other(nats_url, databases, make, tmp_path: Path) -> None:
+    place = {"vectors_url": f"embedded://{tmp_path}", "ingest_slots": 1}
+    async with running("retrieval", nats_url, databases, **place):
+        busy, other = await make(), await make()
+        last = [await busy.add(f"Boat number {n}. " * 200) for n in range(60)][-1]
+        await other.indexed(await other.add("The boat Maria fishes for herring."))
+        assert (await busy.get(last)).status is Status.PENDING
+        await busy.indexed(last)
