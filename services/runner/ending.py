@@ -102,7 +102,7 @@ class Ending:
         for closing in closings:
             closing.ours = closing.row.id in written
         ours = [closing for closing in closings if closing.ours]
-        await _remember(connection, ours)
+        await _keep_answers(connection, ours)
         if begun := [closing.row.id for closing in ours if closing.live.stored]:
             await parts.delete(connection, begun)
         if ours:
@@ -122,15 +122,8 @@ async def _take_turns(connection: Connection, closings: list[Closing]) -> None:
             given[session_id] -= 1
 
 
-async def _remember(connection: Connection, closings: list[Closing]) -> None:
-    """What later runs look up: turns of sessions, and answers that may be given again."""
-    turns = [
-        (closing.row.session_id, closing.row.turn, closing.row.id)
-        for closing in closings
-        if closing.row.session_id is not None and closing.row.turn is not None
-    ]
-    if turns:
-        await sessions.write_turns(connection, turns)
+async def _keep_answers(connection: Connection, closings: list[Closing]) -> None:
+    """Those that may be given again."""
     given: dict[tuple[UUID, bytes], UUID] = {
         (closing.row.workspace_id, closing.live.cache_key): closing.row.id
         for closing in closings

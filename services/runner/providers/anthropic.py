@@ -82,6 +82,7 @@ class StreamEvent(Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(StreamEvent)
+_decode = _events.decode
 
 
 def request(call: ModelCall) -> Request:
@@ -129,7 +130,10 @@ class MessageReader:
     def read(self, payloads: list[bytes]) -> list[Piece]:
         pieces: list[Piece] = []
         for payload in payloads:
-            event = wire.decoded(_events, payload, self._provider)
+            try:
+                event = _decode(payload)
+            except wire.UNREADABLE:
+                event = wire.leniently(_events, payload, self._provider)
             match event.type:
                 case "content_block_delta" if event.delta:
                     self._delta(event.index, event.delta, pieces)

@@ -78,6 +78,7 @@ class Chunk(Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _chunks = msgspec.json.Decoder(Chunk)
+_decode = _chunks.decode
 _STREAM = StreamOptions()
 
 
@@ -127,15 +128,22 @@ class ChatReader:
             if payload == b"[DONE]":
                 self._reason = self._reason or "stop"
                 continue
-            chunk = wire.decoded(_chunks, payload, self._provider)
-            if chunk.error:
-                raise refusals.midway(self._provider, chunk.error)
-            if chunk.usage is not None:
-                self._usage = _usage(chunk.usage)
+            try:
+                chunk = _decode(payload)
+            except wire.UNREADABLE:
+                chunk = wire.leniently(_chunks, payload, self._provider)
             for choice in chunk.choices or ():
                 self._choice(choice, pieces)
+            if chunk.usage is not None or chunk.error:
+                self._aside(chunk)
         self._flush(pieces)
         return pieces
+
+    def _aside(self, chunk: Chunk) -> None:
+        if chunk.error:
+            raise refusals.midway(self._provider, chunk.error)
+        if chunk.usage is not None:
+            self._usage = _usage(chunk.usage)
 
     def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
         if choice.finish_reason:

@@ -1,4 +1,4 @@
-"""Decoding of what providers send: fast where it is well formed, lenient where it can still be understood."""
+"""Decoding of what providers send, where it is not well formed but can still be understood."""
 
 import json
 from typing import TypeVar
@@ -12,16 +12,15 @@ from services.runner.providers.call import Interrupted
 T = TypeVar("T")
 
 
-def decoded(decoder: msgspec.json.Decoder[T], payload: bytes, provider: str) -> T:
-    """Raises Interrupted for what is no message of the protocol."""
-    try:
-        return decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _leniently(decoder, payload, provider)
+# What a decoder raises for a payload that is to be read leniently.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-def _leniently(decoder: msgspec.json.Decoder[T], payload: bytes, provider: str) -> T:
-    """Half a surrogate pair and broken UTF-8, which models do write, become U+FFFD."""
+def leniently(decoder: msgspec.json.Decoder[T], payload: bytes, provider: str) -> T:
+    """Half a surrogate pair and broken UTF-8, which models do write, become U+FFFD.
+
+    Raises Interrupted for what is no message of the protocol.
+    """
     try:
         cleaned = text.clean(json.loads(payload.decode(errors="replace")))
         return msgspec.convert(cleaned, decoder.type)

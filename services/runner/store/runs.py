@@ -69,10 +69,12 @@ _ENDED = (
     "turn", "status", "model", "provider", "cached_from", "prompt", "output", "thinking", "frames", "usage",
     "finish_reason", "sources", "metadata", "failure", "latency_ms", "first_token_ms", "finished_at",
 )  # fmt: skip
-_FINISH = f"""{_INSERT} ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _ENDED)},
-    request = NULL
+_FINISH = f"""WITH finished AS ({_INSERT}
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _ENDED)}, request = NULL
 WHERE runs.holder = excluded.holder AND runs.attempt = excluded.attempt AND runs.status IN ('queued', 'running')
-RETURNING id"""
+RETURNING id, session_id, turn),
+remembered AS (INSERT INTO turns (session_id, turn, run_id) SELECT session_id, turn, id FROM finished WHERE turn > 0)
+SELECT id FROM finished"""
 _START = f"{_INSERT} ON CONFLICT (id) DO NOTHING RETURNING id"
 
 
@@ -82,7 +84,7 @@ async def start(connection: Connection, rows: list[Row]) -> set[UUID]:
 
 
 async def finish(connection: Connection, rows: list[Row]) -> set[UUID]:
-    """The ids of those that were still their holder's; the others are lost, and nothing of them is written."""
+    """Writes runs and their turns: those that still are their holder's, whose ids it returns."""
     return await _put(connection, _FINISH, rows)
 
 

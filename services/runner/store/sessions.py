@@ -85,23 +85,12 @@ async def next_turns(connection: Connection, counts: dict[UUID, int]) -> dict[UU
 
     The sessions are locked in one order, so that two runners never wait for each other.
     """
-    ordered = sorted(counts)
-    await connection.execute("SELECT 1 FROM sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE", ordered)
     rows = await connection.fetch(
-        """UPDATE sessions SET turns = turns + given.count, updated_at = now()
-        FROM unnest($1::uuid[], $2::int[]) AS given(id, count) WHERE sessions.id = given.id
-        RETURNING sessions.id, turns""",
-        ordered,
-        [counts[id] for id in ordered],
+        """WITH locked AS MATERIALIZED (SELECT id FROM sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE)
+        UPDATE sessions SET turns = turns + given.count, updated_at = now()
+        FROM unnest($1::uuid[], $2::int[]) AS given(id, count) JOIN locked USING (id)
+        WHERE sessions.id = given.id RETURNING sessions.id, turns""",
+        list(counts),
+        list(counts.values()),
     )
     return {row["id"]: row["turns"] for row in rows}
-
-
-async def write_turns(connection: Connection, turns: list[tuple[UUID, int, UUID]]) -> None:
-    session_ids, numbers, run_ids = zip(*turns, strict=True)
-    await connection.execute(
-        "INSERT INTO turns (session_id, turn, run_id) SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[])",
-        session_ids,
-        numbers,
-        run_ids,
-    )
