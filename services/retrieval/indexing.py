@@ -8,6 +8,7 @@ from typing import Any
 
 from libs.contracts import documents as contract
 from libs.postgres.database import Connection, Database
+from services.retrieval import metrics
 from services.retrieval.embeddings import Embedder
 from services.retrieval.store import chunks, contexts, documents, jobs
 from services.retrieval.store.chunks import Chunk
@@ -39,6 +40,7 @@ class Indexing:
             raise jobs.Lost
         vectors = await self._embedder.embed([chunk.text for chunk in batch])
         await self._vectors.upsert(space, [_point(job, *pair) for pair in zip(batch, vectors, strict=True)])
+        metrics.CHUNKS.inc(len(batch))
         return batch[-1].position + 1
 
     async def _advance(self, job: Job, holder: str, done: int, space: Space) -> None:
@@ -53,6 +55,7 @@ class Indexing:
             await jobs.end(connection, job.document_id, holder)
             await contexts.count(connection, job.context_id)
             await self._state(connection, contract.INDEXED, [_indexed(job)])
+        metrics.DOCUMENTS.labels("indexed").inc()
 
 
 def _indexed(job: Job) -> contract.DocumentIndexed:

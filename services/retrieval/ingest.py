@@ -13,6 +13,8 @@ from libs.contracts import documents as contract
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
 from libs.postgres.leases import Lease
+from libs.postgres.text import clean
+from services.retrieval import metrics
 from services.retrieval.extraction import Extraction
 from services.retrieval.indexing import Indexing, State
 from services.retrieval.readers import Unreadable
@@ -25,6 +27,7 @@ _POLL_SECONDS = 1.0
 _AWAY_SECONDS = 1.0
 _TRIES = 8
 _LONGEST_PAUSE = 300.0
+_LONGEST_REASON = 1000
 _FIRST = UUID(int=0)
 
 
@@ -108,12 +111,12 @@ class Ingest:
 
         While the database itself is away the job stays ours: nobody else would take it up.
         """
-        away = fault.code is Code.UNAVAILABLE
         while True:
             try:
-                if final or (job.tries >= _TRIES and not away):
-                    return await self._fail(job, fault.message)
-                return await self._postpone(job, fault, away)
+                tries = await jobs.tries(self._database, job.document_id, self._lease.holder)
+                if final or (tries >= _TRIES and fault.code is not Code.UNAVAILABLE):
+                    return await self._fail(job, clean(fault.message)[:_LONGEST_REASON])
+                return await self._postpone(job, fault, tries)
             except Lost:
                 return None
             except Fault as failed:
@@ -127,8 +130,10 @@ class Ingest:
             await documents.fail(connection, job.document_id, reason)
             await jobs.end(connection, job.document_id, self._lease.holder)
             await self._state(connection, contract.FAILED, [failed])
+        metrics.DOCUMENTS.labels("failed").inc()
 
-    async def _postpone(self, job: Job, fault: Fault, away: bool) -> None:
+    async def _postpone(self, job: Job, fault: Fault, tries: int) -> None:
         log.warning("Indexing is tried again", extra={"document": job.document_id, "error": fault.message})
-        pause = (fault.retry_after or 1.0) if away else min(2.0**job.tries, _LONGEST_PAUSE)
+        away = fault.code is Code.UNAVAILABLE
+        pause = (fault.retry_after or 1.0) if away else min(2.0**tries, _LONGEST_PAUSE)
         await jobs.postpone(self._database, job.document_id, self._lease.holder, seconds=pause, counted=not away)

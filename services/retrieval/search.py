@@ -8,6 +8,7 @@ from uuid import UUID
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Database
+from services.retrieval import metrics
 from services.retrieval.embeddings import Embedder
 from services.retrieval.store import chunks, contexts
 from services.retrieval.vectors import Question, Vectors, Where
@@ -27,6 +28,10 @@ class Search:
     async def query(self, request: search.Query) -> list[search.Passage]:
         """Raises Fault INVALID, and NOT_FOUND for a context that isn't there."""
         _check(request)
+        with metrics.SEARCHES.time():
+            return await self._found(request)
+
+    async def _found(self, request: search.Query) -> list[search.Passage]:
         text = _shortened(request.text)
         [vector] = await self._embedder.embed([text], deadline=_SECONDS)
         where = Where(request.workspace_id, request.context_ids, request.conditions)

@@ -56,10 +56,10 @@ class RemoteEmbedder:
         return self._space
 
     async def embed(self, texts: list[str], *, deadline: float = 60.0) -> list[bytes]:
-        space = await self.space()
         batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
         try:
             async with asyncio.timeout(deadline):
+                space = await self.space()
                 found = await asyncio.gather(*map(self._batch, batches))
         except TimeoutError:
             raise Fault(Code.TIMEOUT, f"The embedding model took longer than {deadline:g} seconds.") from None

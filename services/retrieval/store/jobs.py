@@ -18,7 +18,7 @@ Step = Literal["read", "index"]
 
 _FREE = """
 due_at <= now() AND document_id <> ALL($3)
-AND (holder IS NULL OR holder <> ALL (ARRAY(SELECT name FROM leases WHERE until >= now())))
+AND (holder IS NULL OR holder = $1 OR holder <> ALL (ARRAY(SELECT name FROM leases WHERE until >= now())))
 """
 # The index is walked from workspace to workspace, and never through all jobs of one.
 _CLAIM = f"""
@@ -112,11 +112,21 @@ async def end(connection: Connection, document_id: UUID, holder: str) -> None:
         raise Lost
 
 
+async def tries(database: Database, document_id: UUID, holder: str) -> int:
+    """Since it last went on. Raises Lost."""
+    counted = await database.fetchval(
+        "SELECT tries FROM jobs WHERE document_id = $1 AND holder = $2", document_id, holder
+    )
+    if counted is None:
+        raise Lost
+    return counted
+
+
 async def postpone(database: Database, document_id: UUID, holder: str, *, seconds: float, counted: bool = True) -> None:
     """To be tried again after so long; `counted`, as one of the tries that it gets."""
     await database.execute(
         """
-        UPDATE jobs SET holder = NULL, tries = tries - $4, due_at = now() + $3 * interval '1 second'
+        UPDATE jobs SET holder = NULL, tries = greatest(tries - $4, 0), due_at = now() + $3 * interval '1 second'
         WHERE document_id = $1 AND holder = $2
         """,
         document_id,
@@ -128,4 +138,4 @@ async def postpone(database: Database, document_id: UUID, holder: str, *, second
 
 async def release(database: Database, holder: str) -> None:
     """Give back all that this instance holds, for others to take up at once."""
-    await database.execute("UPDATE jobs SET holder = NULL, tries = tries - 1 WHERE holder = $1", holder)
+    await database.execute("UPDATE jobs SET holder = NULL, tries = greatest(tries - 1, 0) WHERE holder = $1", holder)
