@@ -1,0 +1,1 @@
+"""The runner: what runs? Apps, actions, models, sessions, and runs themselves."""

@@ -40,13 +40,14 @@ async def build(service: Service, settings: Settings) -> None:
     await upkeep.once()
     await put_default_model(database, keys, settings)
 
-    _serve_nouns(service, catalog, prompting, keys)
-    _serve_runs(service, settings, Acceptance(catalog, prompting, Recall(database)))
     lease = Lease(database, service.instance, service.instance)
     service.background("lease", lease.run)
     service.background("upkeep", upkeep.run)
-    service.on_stop(renderer.close)
+    # What is named first is ended last: an instance lives while it has runs.
     service.on_stop(lease.release)
+    service.on_stop(renderer.close)
+    _serve_nouns(service, catalog, prompting, keys)
+    _serve_runs(service, settings, Acceptance(catalog, prompting, Recall(database)))
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
@@ -97,8 +98,9 @@ def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance) ->
     service.background("feeds", feeds.run)
     service.background("starts", journal.write_starts)
     service.background("frames", journal.write_frames)
-    service.on_stop(running.stop)
+    service.background("stopping", lambda: running.watch(service.stopping))
     service.on_stop(upstream.close)
+    service.on_stop(running.stop)
 
 
 if __name__ == "__main__":

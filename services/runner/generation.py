@@ -32,6 +32,7 @@ class Generation:
         try:
             await self._generate(live)
         except Fault as fault:
+            log.info("A run failed", extra={"code": fault.code, "error": fault.message})
             status, failure = Status.FAILED, fault.failure()
         except asyncio.CancelledError:
             if live.stopped is None:

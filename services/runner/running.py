@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from contextvars import Context
 
 from libs.contracts.faults import Code, Failure, Fault
@@ -14,15 +15,16 @@ from services.runner.live import Live
 
 log = logging.getLogger(__name__)
 
-# At a stop: what runs may still take, and then what their ends may.
-_GRACE = 8.0
-_LAST = 4.0
+# What runs may still take from the beginning of a stop on, and then what their ends may.
+_GRACE = 9.5
+_LAST = 3.0
 _RESTARTED = Failure(Code.UNAVAILABLE, "The engine was restarted before the run had ended: start it again.", None, 1.0)
 
 
 class Running:
     def __init__(self, holding: Holding, generation: Generation, ending: Ending) -> None:
         self._holding, self._generation, self._ending = holding, generation, ending
+        self._stopping_since: float | None = None
 
     def begin(self, live: Live) -> None:
         """Takes over the slot that was taken for it."""
@@ -43,9 +45,15 @@ class Running:
                 live.ended.set_exception(Fault.of(_RESTARTED))
             self._holding.let_go(live)
 
+    async def watch(self, stopping: asyncio.Event) -> None:
+        """Runs may already be ending while accepted requests are finished: that counts."""
+        await stopping.wait()
+        self._stopping_since = time.monotonic()
+
     async def stop(self) -> None:
         """Lets runs end for some seconds; those that don't end as failed, with what they have said."""
-        if not await self._holding.finish(_GRACE):
+        gone = time.monotonic() - self._stopping_since if self._stopping_since else 0.0
+        if not await self._holding.finish(max(0.0, _GRACE - gone)):
             for live in self._holding:
                 live.stop(Status.FAILED, _RESTARTED)
             await self._holding.finish(_LAST)

@@ -47,11 +47,3 @@ async def count(text: str) -> int:
             await asyncio.sleep(0)
         tokens += len(_tokenizer().encode(text[start : start + _PIECE], add_special_tokens=False).ids)
     return tokens
-
-
-async def within(text: str, budget: int) -> int | None:
-    """The tokens of a text that has at most `budget` of them; None for a longer one. Counts only where it is close."""
-    if at_least(text) > budget:
-        return None
-    tokens = await count(text)
-    return tokens if tokens <= budget else None

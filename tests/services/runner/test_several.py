@@ -102,6 +102,36 @@ async def test_a_stopping_runner_lets_its_runs_end(nats_url, databases, upstream
     assert isinstance([frame.body async for frame in frames][-1], runs.Done)
 
 
+async def test_a_stream_goes_on_while_its_runner_stops(nats_url, databases, upstream, bus, follower):
+    async with running("runner", nats_url, databases, **settings(upstream)):
+        caller = Caller(bus)
+        gate = asyncio.Event()
+        upstream.plays(Answer(gate=gate))
+        _, frames = await follower.start(caller.start(await caller.action(), mode=Mode.STREAMING))
+        await until(lambda: upstream.answering == 1)
+        asyncio.get_running_loop().call_later(0.5, gate.set)
+    heard = [frame.body async for frame in frames]
+    assert isinstance(heard[-1], runs.Done)
+
+
+async def test_a_run_that_outlasts_its_runner_ends_with_what_it_had_said(
+    nats_url, databases, upstream, bus, follower, monkeypatch
+):
+    monkeypatch.setattr("services.runner.running._GRACE", 0.2)
+    async with running("runner", nats_url, databases, **settings(upstream)):
+        caller = Caller(bus)
+        upstream.plays(Answer(gate=asyncio.Event()))
+        run, frames = await follower.start(caller.start(await caller.action(), mode=Mode.STREAMING))
+        await until(lambda: upstream.answering == 1)
+    heard = [frame.body async for frame in frames]
+    assert isinstance(heard[-1], runs.Failed)
+    assert (heard[-1].failure.code, heard[-1].failure.retry_after) == (Code.UNAVAILABLE, 1)
+    async with running("runner", nats_url, databases, **settings(upstream)):
+        kept = await caller.get(run.id)
+        assert (kept.status, kept.output, kept.failure) == (Status.FAILED, "Hello", heard[-1].failure)
+        assert [frame.body for frame in (await caller.frames(run.id)).frames] == heard
+
+
 async def test_a_run_ends_well_while_the_database_is_away_for_a_moment(nats_url, databases, upstream, bus):
     gate = Gate(databases.dsn("runner"))
     await gate.open()
