@@ -103,7 +103,7 @@ class Ending:
             closing.ours = closing.row.id in written
         ours = [closing for closing in closings if closing.ours]
         await _keep_answers(connection, ours)
-        if begun := [closing.row.id for closing in ours if closing.live.stored]:
+        if begun := [closing.row.id for closing in ours if closing.live.may_have_parts]:
             await parts.delete(connection, begun)
         if ours:
             facts = [account.finished(closing.live, closing.run) for closing in ours]

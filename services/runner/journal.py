@@ -78,6 +78,7 @@ class Journal:
             live.recording.flush()
             if frames := live.recording.frames[live.stored :]:
                 due[live] = Part(live.id, live.recording.attempt, frames)
+                live.may_have_parts = True
         if not due:
             return
         async with self._database.transaction() as connection:

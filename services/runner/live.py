@@ -28,8 +28,8 @@ def _future() -> "asyncio.Future[runs.Run]":
 
 class Live(Struct, eq=False, kw_only=True):
     """`followed`: somebody may be reading its feed; a run that nobody follows publishes nothing, since whoever begins
-    to follow it asks for its frames first. `stored` counts its frames that have been written. `ended` is the run as it
-    was recorded, once it is.
+    to follow it asks for its frames first. `stored` counts its frames that have been written, and `may_have_parts` from
+    before the first of them was. `ended` is the run as it was recorded, once it is.
     """
 
     id: UUID
@@ -46,6 +46,7 @@ class Live(Struct, eq=False, kw_only=True):
     began: float = field(default_factory=time.perf_counter)
     first_token_ms: float | None = None
     stored: int = 0
+    may_have_parts: bool = False
     ending: bool = False
     stopped: tuple[Status, Failure | None] | None = None
     task: asyncio.Task[None] | None = None
