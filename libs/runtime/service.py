@@ -3,6 +3,7 @@
 0 after a stop that was asked for, 1 where it could not start, 2 for bad settings; 128 + n at a second signal.
 """
 
+import gc
 import logging
 import secrets
 import sys
@@ -24,6 +25,8 @@ __all__ = ["Service", "Serving", "run", "started"]
 log = logging.getLogger(__name__)
 
 _LEFTOVERS_SECONDS = 2.0
+# New objects between two collections: Python's 700 cost a busy service an eighth of its time.
+_GC_THRESHOLDS = (100_000, 50, 1000)
 _NO_COMMANDS: Mapping[str, commands.Command] = MappingProxyType({})
 
 
@@ -62,6 +65,7 @@ async def _main(name: str, instance: str, settings: S, build: Build[S]) -> int:
     try:
         async with started(name, settings, build, stopping=signals.stopping, instance=instance) as service:
             if service is not None:
+                _collect_rarely()
                 log.info("Ready", extra={"private_port": service.private_port})
                 await signals.stopping.wait()
                 log.info("Stopping")
@@ -70,6 +74,13 @@ async def _main(name: str, instance: str, settings: S, build: Build[S]) -> int:
         return _end(1)
     log.info("Stopped")
     return _end(0)
+
+
+def _collect_rarely() -> None:
+    """What the start made stays for ever, and requests leave few cycles behind: both need less looking for."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def _end(code: int) -> int:
