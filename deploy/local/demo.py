@@ -56,8 +56,11 @@ class Api:
         return status == 200
 
     async def _ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
-            return response.status, await response.json()
+        try:
+            async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
+                return response.status, await response.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Trouble(f"The demo can't be made: the gateway does not answer {method} {path} ({error!r}).") from None
 
 
 async def ensure(url: str, known: Credentials, say: Callable[[str], None]) -> Credentials:

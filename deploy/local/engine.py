@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from deploy.local import environment, model, ports, supervision
 from deploy.local.children import Child
@@ -48,18 +48,22 @@ class Engine:
         workers = list(self._workers())
         for worker, port in zip(workers, ports.free(len(workers)), strict=True):
             await self._start_service(worker, port)
-        await asyncio.gather(*(self._until_ready(child) for child in self._children))
+        waiting = [asyncio.ensure_future(self._until_ready(child)) for child in self._children]
+        try:
+            await asyncio.gather(*waiting)
+        finally:
+            _cancel(waiting)
 
     async def until_lost(self) -> None:
         """Watches over everything. Raises the Trouble with which the engine can't go on."""
         keeping = [supervision.keep_running(child, self._say) for child in self._children]
-        self._watching = [asyncio.ensure_future(each) for each in (*keeping, supervision.roll_logs(self._children))]
-        await self.servers.until_one_ends()
+        watches = (*keeping, supervision.roll_logs(self._children), self.servers.until_one_ends())
+        self._watching = [asyncio.ensure_future(watch) for watch in watches]
+        await asyncio.gather(*self._watching)
 
     async def stop(self) -> None:
         """In order; what does not end in time is killed, and said."""
-        for task in self._watching:
-            task.cancel()
+        _cancel(self._watching)
         for name in _STOPPING:
             await asyncio.gather(*(self._stop(child) for child in self._children if _service(child.name) == name))
         self.servers.stop()
@@ -113,6 +117,11 @@ class Engine:
 
     def _ready(self, what: str, began: float) -> None:
         self._say(f"  {what:<20} ready in {time.monotonic() - began:4.1f} s")
+
+
+def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _service(worker: str) -> str:

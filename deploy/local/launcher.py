@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from deploy.local import credentials, demo, options, preflight, report
@@ -94,4 +95,6 @@ def _forget(given: Options) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    """Whether anybody still reads it or not: a closed terminal must not keep the engine from its orderly stop."""
+    with suppress(OSError):
+        print(line, flush=True)

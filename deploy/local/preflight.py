@@ -4,6 +4,7 @@ Owner: deploy.local. Each check that fails raises Trouble with one line that say
 """
 
 import fcntl
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,9 @@ def check(options: Options) -> BinaryIO:
     """The lock on the data folder, which is held for as long as it is open."""
     _platform()
     _modules(options)
+    if options.ready_file:
+        _folder(options.ready_file.absolute().parent, "--ready-file")
+    _folder(options.data, "--data")
     lock = _lock(options.data)
     ports.require(options.ports)
     return lock
@@ -39,12 +43,18 @@ def _modules(options: Options) -> None:
         raise Trouble(f"Missing in {sys.executable}: {names}. Run `make env` and use .venv/bin/python.")
 
 
-def _lock(data: Path) -> BinaryIO:
+def _folder(folder: Path, option: str) -> None:
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (data / "lock").open("wb")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "it can't be written to"
     except OSError as error:
-        raise Trouble(f"{data} can't be used for data ({error.strerror}): choose another with --data.") from None
+        reason = error.strerror
+    if reason:
+        raise Trouble(f"{folder} can't be used ({reason}): choose another with {option}.")
+
+
+def _lock(data: Path) -> BinaryIO:
+    lock = (data / "lock").open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -81,7 +81,6 @@ def commands(told: Ready, plain_action: str, data: Path) -> tuple[str, str, str]
 
 def write(file: Path, told: Ready) -> None:
     """Whole or not at all: whoever waits for the file may read it as soon as it is there."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_private(file, told)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import asyncpg
+
 from deploy.local import daemons, nats, ports, postgres, supervision
 from deploy.local.children import ROOT
 from deploy.local.credentials import Secrets
@@ -55,7 +57,7 @@ class Servers:
         self._say("NATS", began)
         began = time.monotonic()
         self._postgres = _started(self._start_postgres)
-        await postgres.make_roles(self.postgres_url, self._secrets.postgres)
+        await self._make_roles()
         self._say("PostgreSQL", began)
 
     def stop(self) -> None:
@@ -72,6 +74,12 @@ class Servers:
             supervision.until_ended("NATS", self._nats.process, self._data / "nats" / "nats.log"),
             supervision.until_ended("PostgreSQL", self._postgres.process, self._data / "postgres" / "postgres.log"),
         )
+
+    async def _make_roles(self) -> None:
+        try:
+            await postgres.make_roles(self.postgres_url, self._secrets.postgres)
+        except asyncpg.InvalidPasswordError:
+            raise Trouble(f"{self._data} was not made with its secrets.json: restore the one that it had.") from None
 
     def _start_nats(self) -> nats.Nats:
         folder = (self._data / "nats").resolve()

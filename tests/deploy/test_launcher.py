@@ -40,6 +40,16 @@ def test_a_folder_that_another_instance_uses_is_named_with_what_to_do(tmp_path):
     assert "--data" in line
 
 
+@pytest.mark.parametrize("option", ["--data", "--ready-file"])
+def test_a_place_that_cannot_be_used_is_named_with_the_option_that_changes_it(tmp_path, option):
+    (tmp_path / "file").touch()
+    given = {"--data": str(tmp_path / "data"), option: str(tmp_path / "file" / "inside" / "it")}
+    ended = launched("--port", str(ports.free(1)[0]), *(word for pair in given.items() for word in pair))
+    assert ended.returncode == 1
+    [line] = ended.stderr.strip().splitlines()
+    assert option in line
+
+
 def test_data_whose_secrets_are_gone_is_not_opened_with_new_ones(tmp_path):
     (tmp_path / "postgres" / "cluster").mkdir(parents=True)
     ended = launched("--port", str(ports.free(1)[0]), "--data", str(tmp_path))
