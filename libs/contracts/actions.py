@@ -66,6 +66,7 @@ class CreateAction(Struct, frozen=True):
     context_ids: list[UUID] = []
     metadata: dict[str, Any] = {}
     created_by: UUID | None = None
+    id: UUID | None = None
 
 
 class GetAction(Struct, frozen=True):

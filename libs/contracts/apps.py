@@ -30,6 +30,7 @@ class CreateApp(Struct, frozen=True):
     description: str = ""
     app_type: str = ""
     created_by: UUID | None = None
+    id: UUID | None = None
 
 
 class GetApp(Struct, frozen=True):

@@ -35,6 +35,7 @@ class CreateContext(Struct, frozen=True):
     type: str = "Custom"
     metadata: dict[str, Any] = {}
     created_by: UUID | None = None
+    id: UUID | None = None
 
 
 class GetContext(Struct, frozen=True):

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts.endpoints import GetEndpoint
 from libs.contracts.subjects import Rpc
 
 
@@ -44,5 +43,13 @@ class LatestDeliveries(Struct, frozen=True):
     limit: int = 50
 
 
+class SendTest(Struct, frozen=True):
+    """`id`: the event's."""
+
+    workspace_id: UUID
+    endpoint_id: UUID
+    id: UUID | None = None
+
+
 LATEST = Rpc("rpc.webhook_dispatcher.deliveries.latest", LatestDeliveries, list[Delivery])
-TEST = Rpc("rpc.webhook_dispatcher.deliveries.test", GetEndpoint, Delivery)
+TEST = Rpc("rpc.webhook_dispatcher.deliveries.test", SendTest, Delivery)

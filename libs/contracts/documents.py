@@ -46,15 +46,20 @@ class AddText(Struct, frozen=True):
     text: str
     name: str = ""
     metadata: dict[str, Any] = {}
+    id: UUID | None = None
 
 
 class AddFiles(Struct, frozen=True):
-    """Each URL becomes a document: an address to fetch through the egress guard, or the `blob:` URL of an upload."""
+    """Each URL becomes a document: an address to fetch through the egress guard, or the `blob:` URL of an upload.
+
+    The documents' ids are derived from `id`.
+    """
 
     workspace_id: UUID
     context_id: UUID
     urls: list[str]
     metadata: dict[str, Any] = {}
+    id: UUID | None = None
 
 
 class GetDocument(Struct, frozen=True):

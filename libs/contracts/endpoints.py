@@ -27,10 +27,11 @@ class CreateEndpoint(Struct, frozen=True):
     url: str
     events: list[str]
     description: str = ""
+    id: UUID | None = None
 
 
 class CreatedEndpoint(Struct, frozen=True):
-    """The `secret` is shown this once: it is kept encrypted and never given out again."""
+    """The `secret` is shown this once: it is kept encrypted, and given out again to its making's repetition alone."""
 
     endpoint: Endpoint
     secret: str

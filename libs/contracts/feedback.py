@@ -39,6 +39,7 @@ class CreateFeedback(Struct, frozen=True):
     source: str = "api"
     created_by: str = ""
     metadata: dict[str, Any] = {}
+    id: UUID | None = None
 
 
 class GetFeedback(Struct, frozen=True):

@@ -14,6 +14,7 @@ from libs.contracts.subjects import Rpc
 class BeginUpload(Struct, frozen=True):
     workspace_id: UUID
     name: str
+    id: UUID | None = None
 
 
 class Upload(Struct, frozen=True):

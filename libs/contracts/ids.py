@@ -3,6 +3,7 @@
 One id has two spellings: a UUID, or a prefix and 26 Crockford digits; either is accepted everywhere.
 """
 
+import hashlib
 import os
 import time
 from uuid import UUID
@@ -16,6 +17,14 @@ def new() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & 0x3FFFFFFFFFFFFFFF)
+
+
+def derived(id: UUID, place: int) -> UUID:
+    """The id of what is made in this place beside others under one id: of that id's time, and the same every time."""
+    if place == 0:
+        return id
+    digest = int.from_bytes(hashlib.sha256(id.bytes + place.to_bytes(4)).digest()[:10])
+    return UUID(int=id.int >> 80 << 80 | 0x7 << 76 | (digest >> 68) << 64 | 0b10 << 62 | digest & 0x3FFFFFFFFFFFFFFF)
 
 
 def crockford(prefix: str, id: UUID) -> str:

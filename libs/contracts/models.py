@@ -52,6 +52,7 @@ class CreateProvider(Struct, frozen=True):
     url: str = ""
     default: bool = False
     created_by: UUID | None = None
+    id: UUID | None = None
 
 
 class GetProvider(Struct, frozen=True):
@@ -86,6 +87,7 @@ class CreateModel(Struct, frozen=True):
     default: bool = False
     context_window: int = 0
     created_by: UUID | None = None
+    id: UUID | None = None
 
 
 class GetModel(Struct, frozen=True):

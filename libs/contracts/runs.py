@@ -146,6 +146,7 @@ class StartRun(Struct, frozen=True):
 
     `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
     `conditions` restrict what is retrieved, in the metadata filter's spelling (libs.contracts.search).
+    `durable`: its start is committed before it is accepted, and it goes on to its end without a reader.
     """
 
     workspace_id: UUID
@@ -163,6 +164,7 @@ class StartRun(Struct, frozen=True):
     environment: str | None = None
     end_user: str = ""
     metadata: dict[str, Any] = {}
+    durable: bool = False
 
 
 class Run(Struct, frozen=True):

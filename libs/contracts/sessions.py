@@ -31,6 +31,7 @@ class CreateSession(Struct, frozen=True):
     name: str = ""
     end_user: str = ""
     created_by: UUID | None = None
+    id: UUID | None = None
 
 
 class GetSession(Struct, frozen=True):

@@ -2,6 +2,9 @@
 
 `Rpc` is a question that its owner answers, `Event` a fact in the past tense that its owner states, `Feed` the numbered
 frames of one run. A subject reads `rpc|event|feed.<owner>.<noun>.<verb>`. The wire format is MessagePack.
+
+A request that makes something may bring the `id` of what is to be: the same id again makes nothing more, and is
+answered with what was made.
 """
 
 import re

@@ -26,10 +26,12 @@ class Feedback:
     async def create(self, request: feedback.CreateFeedback) -> feedback.Feedback:
         check(request.type, request.value)
         await self._bus.call(runs.GET, runs.GetRun(request.workspace_id, request.run_id))
+        id = request.id or ids.new()
         async with self._database.transaction() as connection:
-            given = await store.insert(connection, ids.new(), request)
-            await outbox.state(connection, feedback.CREATED, [_created(given)])
-        return given
+            given = await store.insert(connection, id, request)
+            if given is not None:
+                await outbox.state(connection, feedback.CREATED, [_created(given)])
+        return given or await self.get(feedback.GetFeedback(request.workspace_id, id))
 
     async def get(self, request: feedback.GetFeedback) -> feedback.Feedback:
         return _found(await store.get(self._database, request.workspace_id, request.feedback_id), request.feedback_id)

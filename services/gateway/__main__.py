@@ -14,6 +14,7 @@ from services.gateway.dialects import klairo, klu
 from services.gateway.directory import admin
 from services.gateway.directory.bootstrap import Wanted, bootstrap
 from services.gateway.directory.callers import KEYS, Callers
+from services.gateway.effects.keeper import Effects
 from services.gateway.engine import Engine
 from services.gateway.http import server
 from services.gateway.http.access import AccessLog
@@ -65,6 +66,7 @@ async def build(service: Service, settings: Settings) -> None:
         database=service.database,
         sealer=service.sealer,
         callers=Callers(service.database, service.changes),
+        effects=Effects(service.database, service.sealer),
         streams=Streams(),
         public_url=settings.public_url,
         run_seconds=settings.run_seconds,
@@ -75,8 +77,11 @@ async def build(service: Service, settings: Settings) -> None:
 
     service.background("access log", access.run)
     service.background("heartbeats", engine.streams.beat)
+    service.background("effects", engine.effects.renew)
+    service.background("upkeep", engine.effects.upkeep)
     service.around(server.listening(app, server.addresses(settings.listen)))
     service.on_stop(lambda: _leave(engine, feeds))
+    service.on_stop(engine.effects.finish)  # first, while there is still who answers
 
 
 async def _leave(engine: Engine, feeds: Bus) -> None:

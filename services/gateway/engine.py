@@ -12,6 +12,8 @@ from libs.contracts.subjects import Rpc
 from libs.postgres.database import Database
 from libs.runtime.sealing import Sealer
 from services.gateway.directory.callers import Callers
+from services.gateway.effects.keeper import Effects
+from services.gateway.http import effect
 from services.gateway.http.sse import Streams
 
 Req = TypeVar("Req")
@@ -29,6 +31,7 @@ class Engine:
     database: Database
     sealer: Sealer
     callers: Callers
+    effects: Effects
     streams: Streams
     public_url: str = ""
     run_seconds: float = 600.0
@@ -38,5 +41,8 @@ ENGINE = web.AppKey("engine", Engine)
 
 
 async def ask(request: web.Request, rpc: Rpc[Req, Rep], question: Req, *, timeout: float = 10.0) -> Rep:
-    """The answer of the service that owns `rpc`. Raises its Fault, UNAVAILABLE or TIMEOUT."""
-    return await request.app[ENGINE].bus.call(rpc, question, timeout=timeout)
+    """The answer of the service that owns `rpc`. Raises its Fault, UNAVAILABLE or TIMEOUT.
+
+    Under an Idempotency-Key, what it makes gets its id from the request's effect.
+    """
+    return await request.app[ENGINE].bus.call(rpc, effect.named(request, question), timeout=timeout)

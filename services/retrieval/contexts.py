@@ -16,7 +16,9 @@ class Contexts:
 
     async def create(self, request: contexts.CreateContext) -> contexts.Context:
         _named(request.name)
-        return await store.insert(self._database, ids.new(), request)
+        id = request.id or ids.new()
+        made = await store.insert(self._database, id, request)
+        return made or await self.get(contexts.GetContext(request.workspace_id, id))
 
     async def get(self, request: contexts.GetContext) -> contexts.Context:
         return _found(await store.get(self._database, request.workspace_id, request.context_id), request.context_id)

@@ -36,7 +36,7 @@ class Documents:
         if len(request.text) > self._characters:
             raise Fault(Code.TOO_LARGE, f"A text may hold {self._characters:,} characters at most.", field="text")
         new = New(
-            *(ids.new(), request.workspace_id, request.context_id),
+            *(request.id or ids.new(), request.workspace_id, request.context_id),
             name=(request.name.strip() or _title(request.text))[:_LONGEST_NAME],
             metadata=_checked(request.metadata),
             text=request.text,
@@ -55,7 +55,8 @@ class Documents:
         async with self._database.transaction() as connection:
             await _hold(connection, request)
             known = await uploads.finished(connection, request.workspace_id, _upload_ids(request.urls))
-            news = [self._file(request, place, known) for place in range(len(request.urls))]
+            first = request.id or ids.new()
+            news = [self._file(request, place, known, ids.derived(first, place)) for place in range(len(request.urls))]
             return await _insert(connection, news)
 
     async def get(self, request: documents.GetDocument) -> documents.Document:
@@ -88,9 +89,9 @@ class Documents:
                 await _clear(connection, request, gone)
         return len(gone.documents)
 
-    def _file(self, request: documents.AddFiles, place: int, known: dict[UUID, Finished]) -> New:
+    def _file(self, request: documents.AddFiles, place: int, known: dict[UUID, Finished], id: UUID) -> New:
         url, field = request.urls[place], f"urls[{place}]"
-        common = (ids.new(), request.workspace_id, request.context_id)
+        common = (id, request.workspace_id, request.context_id)
         if not url.startswith(_BLOB):
             self._check(url, field)
             return New(*common, name=_name(url), metadata=request.metadata, url=url)
@@ -114,10 +115,19 @@ async def _hold(
 
 
 async def _insert(connection: Connection, news: list[New]) -> list[documents.Document]:
+    """Those whose ids are known already are given back as they are."""
     made = [await store.insert(connection, new) for new in news]
-    await jobs.enqueue(connection, [document.id for document in made], "read")
-    await contexts.count(connection, made[0].context_id, documents=len(made))
-    return made
+    if added := [document.id for document in made if document is not None]:
+        await jobs.enqueue(connection, added, "read")
+        await contexts.count(connection, news[0].context_id, documents=len(added))
+    return [document or await _known(connection, new) for document, new in zip(made, news, strict=True)]
+
+
+async def _known(connection: Connection, new: New) -> documents.Document:
+    document = await store.get(connection, documents.GetDocument(new.workspace_id, new.context_id, new.id))
+    if document is None:
+        raise not_found("document", new.id)
+    return document
 
 
 async def _clear(

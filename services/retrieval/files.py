@@ -23,8 +23,9 @@ class Files:
     async def begin(self, request: files.BeginUpload) -> files.Upload:
         if not request.name.strip() or len(request.name) > _LONGEST_NAME:
             raise Fault(Code.INVALID, f"A file needs a name of up to {_LONGEST_NAME} characters.", field="name")
-        id = ids.new()
-        return await store.insert(self._database, id, request, blob=f"uploads/{id.hex}", max_bytes=self._max)
+        id = request.id or ids.new()
+        made = await store.insert(self._database, id, request, blob=f"uploads/{id.hex}", max_bytes=self._max)
+        return made or await self.get(files.GetUpload(request.workspace_id, id))
 
     async def get(self, request: files.GetUpload) -> files.Upload:
         upload = await store.get(self._database, request.workspace_id, request.upload_id, max_bytes=self._max)

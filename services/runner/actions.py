@@ -24,14 +24,14 @@ class Actions:
 
     async def create(self, asked: CreateAction) -> Action:
         """Raises Fault NOT_FOUND for an unknown app, model or context, INVALID for a template or parameter."""
-        asked, id = storable(asked), ids.new()
+        asked, id = storable(asked), asked.id or ids.new()
         if await apps.get(self._database, asked.workspace_id, asked.app_id) is None:
             raise not_found("app", asked.app_id)
         await self._check(asked)
         async with self._catalog.changing() as connection:
-            await stored.create(connection, id, asked)
-            await apps.adopt(connection, asked.app_id, id)
-            await changed(connection, ACTION, str(id))
+            if await stored.create(connection, id, asked):
+                await apps.adopt(connection, asked.app_id, id)
+                await changed(connection, ACTION, str(id))
         return await self.get(GetAction(asked.workspace_id, id))
 
     async def get(self, asked: GetAction) -> Action:

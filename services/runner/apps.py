@@ -17,7 +17,7 @@ class Apps:
 
     async def create(self, asked: CreateApp) -> App:
         named(asked.name)
-        id = ids.new()
+        id = asked.id or ids.new()
         await stored.create(self._database, id, storable(asked))
         return await self.get(GetApp(asked.workspace_id, id))
 

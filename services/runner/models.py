@@ -24,12 +24,21 @@ class Models:
 
     async def create(self, asked: CreateModel) -> Model:
         """With its provider, where that is new. Raises Fault INVALID as providers.create does."""
-        asked, id = storable(asked), ids.new()
+        asked, id = storable(asked), asked.id or ids.new()
         named(asked.llm, "llm")
         named(asked.provider, "provider")
         window = asked.context_window or presets.context_window(asked.llm)
         asked = msgspec.structs.replace(asked, context_window=_window(window))
-        vendor = CreateProvider(asked.workspace_id, asked.provider, asked.key, asked.url, created_by=asked.created_by)
+        vendor = CreateProvider(
+            asked.workspace_id,
+            asked.provider,
+            asked.key,
+            asked.url,
+            created_by=asked.created_by,
+            id=ids.derived(id, 1),
+        )
+        if asked.id is not None and (made := await stored.get(self._database, asked.workspace_id, id)) is not None:
+            return made
         async with self._catalog.changing() as connection:
             provider_id = await self._vendors.found_or_made(connection, vendor)
             if asked.default:

@@ -39,18 +39,21 @@ class Starting:
         if self._may_be_known(request.run_id) and (known := await self._known(request)):
             return known
         live = self._holding.get(request.run_id) or await self._begin(request)
-        return await self._answer(live, request) if isinstance(live, Live) else live
+        if live is None:
+            return await self._known(request) or await self._reading.get(GetRun(request.workspace_id, request.run_id))
+        return await self._answer(live, request)
 
     def _may_be_known(self, run_id: UUID) -> bool:
         return abs(age(run_id)) > _FIRST_ASKING or self._holding.has_ended(run_id)
 
-    async def _begin(self, request: StartRun) -> Live | Run:
+    async def _begin(self, request: StartRun) -> Live | None:
+        """None where another runner has begun it."""
         self._holding.take_slot()
         begun = False
         try:
             live = Live.of(await self._acceptance.accept(request))
-            if request.mode is Mode.ASYNC and not await self._journal.accept(live):
-                return await self._reading.get(GetRun(request.workspace_id, request.run_id))
+            if (request.durable or request.mode is Mode.ASYNC) and not await self._journal.accept(live):
+                return None
             if (same := self._holding.get(live.id)) is not None:
                 return same
             begun = True

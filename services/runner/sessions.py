@@ -18,7 +18,7 @@ class Sessions:
         """Raises Fault NOT_FOUND for an action that the workspace does not have."""
         if asked.action_id is not None:
             await self._catalog.action(asked.workspace_id, asked.action_id)
-        id = ids.new()
+        id = asked.id or ids.new()
         await stored.create(self._database, id, storable(asked))
         return await self.get(GetSession(asked.workspace_id, id))
 

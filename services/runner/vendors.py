@@ -27,6 +27,11 @@ class Vendors:
     async def create(self, asked: CreateProvider) -> Provider:
         """Raises Fault INVALID for an unknown name without a url, a missing key, an address that may not be asked."""
         asked = storable(asked)
+        if (
+            asked.id is not None
+            and (made := await stored.get(self._database, asked.workspace_id, asked.id)) is not None
+        ):
+            return made
         async with self._catalog.changing() as connection:
             id = await self._make(connection, asked)
         return await self.get(GetProvider(asked.workspace_id, id))
@@ -43,7 +48,7 @@ class Vendors:
 
     async def _make(self, connection: Connection, asked: CreateProvider) -> UUID:
         named(asked.name)
-        address, id = presets.address(asked.name, asked.url, asked.key), ids.new()
+        address, id = presets.address(asked.name, asked.url, asked.key), asked.id or ids.new()
         self._egress.check(address.url)
         if asked.default:
             await stored.yield_default(connection, asked.workspace_id)

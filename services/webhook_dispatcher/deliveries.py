@@ -47,10 +47,12 @@ class Deliveries:
         await self._endpoint(self._database, request)
         return await store.latest(self._database, request.endpoint_id, max(0, min(request.limit, _MOST)))
 
-    async def test(self, request: endpoints.GetEndpoint) -> deliveries.Delivery:
+    async def test(self, request: deliveries.SendTest) -> deliveries.Delivery:
         """Queues a `test.ping`; what became of it is in the log a moment later."""
         at = datetime.now(UTC)
-        ping = payloads.test_ping(ids.new(), at, workspace_id=request.workspace_id, endpoint_id=request.endpoint_id)
+        ping = payloads.test_ping(
+            request.id or ids.new(), at, workspace_id=request.workspace_id, endpoint_id=request.endpoint_id
+        )
         async with self._database.transaction() as connection:
             endpoint = await self._endpoint(connection, request)
             if endpoint.status != "active":
@@ -60,7 +62,7 @@ class Deliveries:
         return deliveries.Delivery(id, endpoint.id, ping.event_id, ping.event, "pending", [], at, at)
 
     async def _endpoint(
-        self, connection: Connection | Database, request: endpoints.GetEndpoint | deliveries.LatestDeliveries
+        self, connection: Connection | Database, request: deliveries.SendTest | deliveries.LatestDeliveries
     ) -> endpoints.Endpoint:
         endpoint = await endpoint_store.get(connection, request.workspace_id, request.endpoint_id)
         if endpoint is None:

@@ -1,6 +1,7 @@
 """Endpoints: registered, listed and removed.
 
-Owner: webhook_dispatcher. A secret is shown at its making and never again: at rest it is sealed and bound to its row.
+Owner: webhook_dispatcher. A secret is shown at its making, the same as often as that is repeated, and never again:
+at rest it is sealed and bound to its row.
 """
 
 from uuid import UUID
@@ -22,10 +23,17 @@ class Endpoints:
     async def create(self, request: endpoints.CreateEndpoint) -> endpoints.CreatedEndpoint:
         self._egress.check(request.url)
         wanted = events.subscription(request.events)
-        id, secret = ids.new(), signing.new_secret()
+        id, secret = request.id or ids.new(), signing.new_secret()
         sealed = self._secrets.seal(id, secret)
         endpoint = await store.insert(self._database, id, request, events=wanted, secret=sealed)
-        return endpoints.CreatedEndpoint(endpoint, secret)
+        return endpoints.CreatedEndpoint(endpoint, secret) if endpoint else await self._made(request.workspace_id, id)
+
+    async def _made(self, workspace_id: UUID, id: UUID) -> endpoints.CreatedEndpoint:
+        """For whoever made it, and did not hear of it."""
+        endpoint = await store.get(self._database, workspace_id, id)
+        if endpoint is None:
+            raise not_found("webhook", id)
+        return endpoints.CreatedEndpoint(endpoint, self._secrets.open(id, await store.secret(self._database, id)))
 
     async def page(self, request: endpoints.PageEndpoints) -> Page[endpoints.Endpoint]:
         items = await store.page(self._database, request.workspace_id, request.slice)

@@ -12,16 +12,19 @@ from libs.postgres.text import clean
 _COLUMNS = "id, workspace_id, run_id, type, value, source, created_by, metadata, created_at, updated_at"
 
 
-async def insert(connection: Connection, id: UUID, given: feedback.CreateFeedback) -> feedback.Feedback:
+async def insert(connection: Connection, id: UUID, given: feedback.CreateFeedback) -> feedback.Feedback | None:
+    """None where there is one of that id already."""
     row = await connection.fetchrow(
         f"""
-        WITH counted AS (
-            INSERT INTO totals VALUES ($2, 1)
+        WITH given AS (
+            INSERT INTO feedback (id, workspace_id, run_id, type, value, source, created_by, metadata)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
+        ), counted AS (
+            INSERT INTO totals SELECT workspace_id, 1 FROM given
             ON CONFLICT (workspace_id) DO UPDATE SET feedback = totals.feedback + 1
         )
-        INSERT INTO feedback (id, workspace_id, run_id, type, value, source, created_by, metadata)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        RETURNING {_COLUMNS}
+        SELECT * FROM given
         """,
         id,
         given.workspace_id,
@@ -32,7 +35,7 @@ async def insert(connection: Connection, id: UUID, given: feedback.CreateFeedbac
         clean(given.created_by),
         clean(given.metadata),
     )
-    return _feedback(row)
+    return _feedback(row) if row else None
 
 
 async def get(database: Database, workspace_id: UUID, id: UUID) -> feedback.Feedback | None:

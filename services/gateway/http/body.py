@@ -39,15 +39,16 @@ _WORDS = {
 
 async def read(request: web.Request, type: type[T]) -> T:
     """The body as `type`. Raises Fault MALFORMED, INVALID or TOO_LARGE."""
-    return decode(await _bytes(request), type)
+    return decode(await whole(request), type)
 
 
 async def read_optional(request: web.Request, type: type[T]) -> T:
     """Like `read`, where an empty body stands for `{}`."""
-    return decode(await _bytes(request) or b"{}", type)
+    return decode(await whole(request) or b"{}", type)
 
 
-async def _bytes(request: web.Request) -> bytes:
+async def whole(request: web.Request) -> bytes:
+    """The body as it came, read once. Raises Fault MALFORMED or TOO_LARGE."""
     if (request.content_length or 0) > MOST_BYTES:
         raise _too_large()
     try:

@@ -12,7 +12,8 @@ from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import SystemRoute
 
 from libs.runtime import logs
-from services.gateway.http import metrics, params, problems, reply, sse
+from services.gateway.engine import ENGINE
+from services.gateway.http import idempotency, metrics, params, problems, reply, sse
 from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
 from services.gateway.http.requests import REQUEST, REQUEST_ID, request_id
@@ -57,9 +58,21 @@ class _Guard:
                 return await handler(request)
             request[CALLER] = caller = await voice.authenticate(request)
             logs.workspace_id.set(str(caller.workspace_id))
+            if idempotency.is_given(request):
+                return await self._once(request, voice, handler)
             return await handler(request)
         except Exception as error:
             return self._tell(request, voice or by_path(self._voices, request.path), problems.of(error))
+
+    async def _once(self, request: web.Request, voice: Voice, handler: Handler) -> web.StreamResponse:
+        async def answering() -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except Exception as error:
+                return self._tell(request, voice, problems.of(error))
+
+        effects, scope = request.app[ENGINE].effects, request[CALLER].workspace_id
+        return await idempotency.once(request, effects, scope, answering)
 
     def _tell(self, request: web.Request, voice: Voice | None, problem: Problem) -> web.StreamResponse:
         begun = request.get(sse.BEGUN)

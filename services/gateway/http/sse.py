@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
-from services.gateway.http import metrics, params
+from services.gateway.http import effect, metrics, params
 from services.gateway.http.requests import REQUEST, REQUEST_ID
 
 BEGUN = web.RequestKey("begun", web.StreamResponse)
@@ -67,9 +67,10 @@ class Streams:
     @asynccontextmanager
     async def open(self, request: web.Request, *, key_hash: str = "") -> AsyncIterator[Stream]:
         """Sends the headers at once, and the end of the body at the end. `key_hash` is that of the caller's key."""
-        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: request[REQUEST]})
+        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: request[REQUEST]} | effect.headers(request))
         request[BEGUN] = response
         await response.prepare(request)
+        await effect.streams(request)
         stream = Stream(response, key_hash)
         self._open.add(stream)
         metrics.STREAMS.inc()

@@ -4,6 +4,7 @@ The right to send it is the address itself: a ticket that the engine sealed. The
 names the file.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from uuid import UUID
@@ -17,6 +18,7 @@ from libs.contracts import files
 from libs.contracts.faults import Code, Fault
 from libs.runtime.sealing import Sealer
 from services.gateway.engine import ENGINE, ask
+from services.gateway.http import idempotency, reply
 
 _ABOUT = b"upload"
 _SECONDS = 24 * 3600
@@ -42,12 +44,53 @@ def opened(sealer: Sealer, token: str) -> Ticket:
     return msgspec.msgpack.decode(sealer.read_token(token, about=_ABOUT), type=Ticket)
 
 
-async def receive(request: web.Request, ticket: Ticket) -> None:
-    """Takes the part `file` in. Raises Fault UNSUPPORTED, MALFORMED, INVALID or TOO_LARGE."""
-    reader = await _reader(request)
-    part = await _file(reader)
-    size = await request.app[ENGINE].blobs.put(ticket.blob, _chunks(reader, part), max_bytes=ticket.max_bytes)
+async def receive(request: web.Request, ticket: Ticket) -> web.Response:
+    """Takes the part `file` in. Raises Fault UNSUPPORTED, MALFORMED, INVALID or TOO_LARGE.
+
+    Under an Idempotency-Key, one that was taken in before is only compared.
+    """
+    if not idempotency.is_given(request):
+        await _take(request, ticket, await _parts(request))
+        return reply.nothing()
+    return await idempotency.once_read(
+        request,
+        request.app[ENGINE].effects,
+        ticket.upload_id,
+        lambda: _take_hashed(request, ticket),
+        lambda: _skim_hashed(request, ticket),
+        done=reply.nothing(),
+    )
+
+
+async def _take_hashed(request: web.Request, ticket: Ticket) -> bytes:
+    digest = hashlib.sha256()
+    await _take(request, ticket, _hashed(await _parts(request), digest))
+    return digest.digest()
+
+
+async def _skim_hashed(request: web.Request, ticket: Ticket) -> bytes:
+    digest, size = hashlib.sha256(), 0
+    async for chunk in _hashed(await _parts(request), digest):
+        size += len(chunk)
+        if size > ticket.max_bytes:
+            break  # it is another file, whatever follows
+    return digest.digest()
+
+
+async def _take(request: web.Request, ticket: Ticket, chunks: AsyncIterator[bytes]) -> None:
+    size = await request.app[ENGINE].blobs.put(ticket.blob, chunks, max_bytes=ticket.max_bytes)
     await ask(request, files.FINISH, files.FinishUpload(ticket.workspace_id, ticket.upload_id, size))
+
+
+async def _parts(request: web.Request) -> AsyncIterator[bytes]:
+    reader = await _reader(request)
+    return _chunks(reader, await _file(reader))
+
+
+async def _hashed(chunks: AsyncIterator[bytes], digest: "hashlib._Hash") -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 async def _reader(request: web.Request) -> MultipartReader:

@@ -15,11 +15,12 @@ id, workspace_id, name, description, type, metadata, revision, documents, chunks
 """
 
 
-async def insert(database: Database, id: UUID, given: contexts.CreateContext) -> contexts.Context:
+async def insert(database: Database, id: UUID, given: contexts.CreateContext) -> contexts.Context | None:
+    """None where there is one of that id already."""
     row = await database.fetchrow(
         f"""
         INSERT INTO contexts (id, workspace_id, name, description, type, metadata, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_COLUMNS}
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
         """,
         id,
         given.workspace_id,
@@ -29,7 +30,7 @@ async def insert(database: Database, id: UUID, given: contexts.CreateContext) ->
         clean(given.metadata),
         given.created_by,
     )
-    return _context(row)
+    return _context(row) if row else None
 
 
 async def get(database: Database, workspace_id: UUID, id: UUID) -> contexts.Context | None:

@@ -42,11 +42,12 @@ class Gone(Struct, frozen=True):
         return sum(document.chunks_total for document in self.documents)
 
 
-async def insert(connection: Connection, new: New) -> documents.Document:
+async def insert(connection: Connection, new: New) -> documents.Document | None:
+    """None where there is one of that id already."""
     row = await connection.fetchrow(
         f"""
         INSERT INTO documents (id, workspace_id, context_id, name, metadata, text, blob, url, size)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {_COLUMNS}
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
         """,
         new.id,
         new.workspace_id,
@@ -58,10 +59,10 @@ async def insert(connection: Connection, new: New) -> documents.Document:
         clean(new.url),
         new.size,
     )
-    return _document(row)
+    return _document(row) if row else None
 
 
-async def get(database: Database, wanted: documents.GetDocument) -> documents.Document | None:
+async def get(database: Connection | Database, wanted: documents.GetDocument) -> documents.Document | None:
     """With its text."""
     row = await database.fetchrow(
         f"SELECT {_COLUMNS}, text FROM documents WHERE workspace_id = $1 AND context_id = $2 AND id = $3",

@@ -20,15 +20,21 @@ class Finished(Struct, frozen=True):
     size: int
 
 
-async def insert(database: Database, id: UUID, given: files.BeginUpload, *, blob: str, max_bytes: int) -> files.Upload:
+async def insert(
+    database: Database, id: UUID, given: files.BeginUpload, *, blob: str, max_bytes: int
+) -> files.Upload | None:
+    """None where there is one of that id already."""
     row = await database.fetchrow(
-        f"INSERT INTO uploads (id, workspace_id, name, blob) VALUES ($1, $2, $3, $4) RETURNING {_COLUMNS}",
+        f"""
+        INSERT INTO uploads (id, workspace_id, name, blob) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
+        """,
         id,
         given.workspace_id,
         clean(given.name),
         blob,
     )
-    return _upload(row, max_bytes)
+    return _upload(row, max_bytes) if row else None
 
 
 async def get(

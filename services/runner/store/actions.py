@@ -13,18 +13,21 @@ system_message, model_id, parameters, context_ids, metadata, created_by, actions
 _LISTING = Listing(_ACTION, _FROM, "actions.created_at, actions.id")
 
 
-async def create(connection: Connection, id: UUID, asked: actions.CreateAction) -> None:
+async def create(connection: Connection, id: UUID, asked: actions.CreateAction) -> bool:
+    """False where there is one of that id already."""
     version_id = ids.new()
-    await connection.execute(
+    new = await connection.fetchval(
         """INSERT INTO actions (id, workspace_id, app_id, version_id, version, created_by)
-        VALUES ($1, $2, $3, $4, 1, $5)""",
+        VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (id) DO NOTHING RETURNING true""",
         id,
         asked.workspace_id,
         asked.app_id,
         version_id,
         asked.created_by,
     )
-    await _write_version(connection, version_id, id, 1, asked)
+    if new:
+        await _write_version(connection, version_id, id, 1, asked)
+    return bool(new)
 
 
 async def _write_version(

@@ -17,7 +17,7 @@ _LISTING = Listing(_APP, "apps", "created_at, id")
 async def create(database: Database, id: UUID, asked: apps.CreateApp) -> None:
     await database.execute(
         """INSERT INTO apps (id, workspace_id, name, description, app_type, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6)""",
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING""",
         id,
         asked.workspace_id,
         asked.name,

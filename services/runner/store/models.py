@@ -25,7 +25,7 @@ class Stored(Struct, frozen=True):
 async def put(connection: Connection | Database, model: models.CreateModel, id: UUID, provider_id: UUID) -> None:
     await connection.execute(
         """INSERT INTO models (id, workspace_id, provider_id, llm, nickname, context_window, "default", created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING""",
         id,
         model.workspace_id,
         provider_id,

@@ -31,7 +31,7 @@ class Memory(Struct, frozen=True):
 async def create(database: Database, id: UUID, asked: sessions.CreateSession) -> None:
     await database.execute(
         """INSERT INTO sessions (id, workspace_id, action_id, name, end_user, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6)""",
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING""",
         id,
         asked.workspace_id,
         asked.action_id,

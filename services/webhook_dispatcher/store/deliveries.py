@@ -50,8 +50,9 @@ async def add(connection: Connection, messages: Sequence[Message]) -> bool:
 
 
 async def add_to(connection: Connection, message: Message, endpoint_id: UUID) -> UUID:
-    """Queue a message for this endpoint alone, whatever it subscribed to. The delivery's id."""
-    return await connection.fetchval(_TO_ONE, *_columns([message]), endpoint_id)
+    """Queue a message for this endpoint alone, whatever it subscribed to. Its delivery's id, added now or before."""
+    added = await connection.fetchval(_TO_ONE, *_columns([message]), endpoint_id)
+    return added or await connection.fetchval("SELECT delivery_id($1, $2)", message.event_id, endpoint_id)
 
 
 def _columns(messages: Sequence[Message]) -> tuple[list[Any], ...]:

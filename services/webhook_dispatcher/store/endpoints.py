@@ -14,11 +14,12 @@ _COLUMNS = "id, workspace_id, url, events, description, status, created_at"
 
 async def insert(
     database: Database, id: UUID, given: endpoints.CreateEndpoint, *, events: Sequence[str], secret: bytes
-) -> endpoints.Endpoint:
+) -> endpoints.Endpoint | None:
+    """None where there is one of that id already."""
     row = await database.fetchrow(
         f"""
         INSERT INTO endpoints (id, workspace_id, url, events, description, secret) VALUES ($1, $2, $3, $4, $5, $6)
-        RETURNING {_COLUMNS}
+        ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
         """,
         id,
         given.workspace_id,
@@ -27,7 +28,11 @@ async def insert(
         clean(given.description),
         secret,
     )
-    return _endpoint(row)
+    return _endpoint(row) if row else None
+
+
+async def secret(database: Database, id: UUID) -> bytes:
+    return await database.fetchval("SELECT secret FROM endpoints WHERE id = $1", id)
 
 
 async def get(connection: Connection | Database, workspace_id: UUID, id: UUID) -> endpoints.Endpoint | None:

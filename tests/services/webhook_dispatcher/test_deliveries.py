@@ -215,7 +215,7 @@ async def test_an_endpoint_that_answers_gone_is_disabled(bus, dispatcher, subscr
         (listed,) = (await bus.call(endpoints.PAGE, endpoints.PageEndpoints(workspace))).items
 
         with pytest.raises(Fault) as refused:
-            await bus.call(deliveries.TEST, endpoints.GetEndpoint(workspace, endpoint.id))
+            await bus.call(deliveries.TEST, deliveries.SendTest(workspace, endpoint.id))
         await state(bus, feedback.CREATED, rated(workspace))
         other = (await subscribe(workspace, f"{r.url}/other", "document.indexed")).endpoint
         await state(bus, documents.INDEXED, documents.DocumentIndexed(workspace, ids.new(), ids.new(), "a.md", 3))
@@ -264,7 +264,7 @@ async def test_a_test_goes_to_its_endpoint_alone_whatever_it_subscribed_to(bus, 
     async with receiver() as r:
         made = await subscribe(workspace, f"{r.url}/this", "document.failed")
         await subscribe(workspace, f"{r.url}/other", "*")
-        queued = await bus.call(deliveries.TEST, endpoints.GetEndpoint(workspace, made.endpoint.id))
+        queued = await bus.call(deliveries.TEST, deliveries.SendTest(workspace, made.endpoint.id))
         delivery = await settled(bus, made.endpoint)
         (got,) = r.received
     assert (queued.status, queued.event) == ("pending", "test.ping")

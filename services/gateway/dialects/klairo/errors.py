@@ -6,6 +6,7 @@ from aiohttp import web
 
 from libs.contracts.faults import Code
 from services.gateway.dialects.klairo import wire
+from services.gateway.effects.keeper import HEADER
 from services.gateway.http import reply
 from services.gateway.http.problems import Problem
 
@@ -30,7 +31,9 @@ def render(problem: Problem) -> web.Response:
 
 
 def _status(problem: Problem) -> int:
-    """A parameter that is wrong is a bad request here; what we stand on being away is one case."""
-    if problem.code == Code.INVALID:
+    """A parameter that is wrong is a bad request here, a key for idempotency is not; what we stand on being away is one
+    case.
+    """
+    if problem.code == Code.INVALID and problem.field != HEADER:
         return 400
     return 503 if problem.status in _AWAY else problem.status

@@ -54,7 +54,8 @@ async def _create(request: web.Request) -> web.Response:
 async def _test(request: web.Request) -> web.Response:
     body = await read_optional(request, wire.TestWebhook)
     named = _endpoint(request, request.query.get("id") or body.id or body.webhook_id)
-    return reply.json(translate.delivery(await ask(request, deliveries.TEST, named)))
+    wanted = deliveries.SendTest(named.workspace_id, named.endpoint_id)
+    return reply.json(translate.delivery(await ask(request, deliveries.TEST, wanted)))
 
 
 async def _list(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, uploads
 from services.gateway.dialects.klu.routes.fields import called
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import effect, paging, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -40,6 +40,7 @@ async def _add_first(request: web.Request, context: contexts.GetContext, urls: l
         await _add(request, context, urls)
     except Fault:
         await ask(request, contexts.DELETE, context)
+        effect.undone(request)
         raise
 
 

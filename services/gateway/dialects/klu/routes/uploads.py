@@ -30,8 +30,7 @@ async def presign(request: web.Request) -> web.Response:
 
 @open_routes.post("/v1/uploads/{token}")
 async def upload(request: web.Request) -> web.Response:
-    await uploads.receive(request, uploads.opened(request.app[ENGINE].sealer, request.match_info["token"]))
-    return reply.nothing()
+    return await uploads.receive(request, uploads.opened(request.app[ENGINE].sealer, request.match_info["token"]))
 
 
 def resolved(request: web.Request, urls: list[str]) -> list[str]:

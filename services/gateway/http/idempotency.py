@@ -1,0 +1,115 @@
+"""Idempotency keys: a POST with an `Idempotency-Key` has one effect and one answer, however often it is made.
+
+Shared by every voice. Answers of 5xx and 429 are no answers: who asks again has it done again. What comes without a
+key costs nothing.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from aiohttp import hdrs, web
+from multidict import istr
+
+from libs.contracts.faults import Code, Fault
+from services.gateway.effects.keeper import HEADER, Answer, Effect, Effects, other_request
+from services.gateway.http import body, sse
+from services.gateway.http.effect import EFFECT, REPLAYED
+
+Answering = Callable[[], Awaitable[web.StreamResponse]]
+
+_HEADER = istr(HEADER)
+_KEY = re.compile(r"[!-~]{1,255}")
+_OF_THE_CONNECTION = frozenset({"content-length", "date", "connection", "transfer-encoding", "x-request-id"})
+
+
+def is_given(request: web.Request) -> bool:
+    return request.method == hdrs.METH_POST and _HEADER in request.headers
+
+
+async def once(request: web.Request, effects: Effects, scope: UUID, answering: Answering) -> web.StreamResponse:
+    """The answer of `answering`, which raises nothing, or the one that it gave before.
+
+    Raises Fault as `body.read` and `Effects.begin` do.
+    """
+    key, asked = _key(request), await _digest(request)
+    work = effects.own(_once(request, effects.begin(scope, key, asked), answering))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        if sse.BEGUN in request:
+            # It lost its reader, and goes on elsewhere.
+            work.cancel()
+        raise
+
+
+async def _once(request: web.Request, begun: Awaitable[Effect], answering: Answering) -> web.StreamResponse:
+    effect = request[EFFECT] = await begun
+    if effect.answer is not None:
+        return await answering() if effect.answer.streams else _again(effect.answer)
+    try:
+        response = await answering()
+        if effect.answer is None:
+            await (effect.keep(_kept(response)) if _is_final(response) else effect.release())
+    except BaseException:
+        await effect.release()
+        raise
+    return response
+
+
+async def once_read(
+    request: web.Request,
+    effects: Effects,
+    scope: UUID,
+    take: Callable[[], Awaitable[bytes]],
+    skim: Callable[[], Awaitable[bytes]],
+    *,
+    done: web.Response,
+) -> web.Response:
+    """For a body that is too large to be held: `take` takes it in, `skim` only reads it, both tell its digest.
+
+    Raises their Faults, and as `Effects.begin` does.
+    """
+    effect = await effects.begin(scope, _key(request), None)
+    if effect.answer is not None:
+        if await skim() != effect.request:
+            raise other_request()
+        return _again(effect.answer)
+    try:
+        digest = await take()
+    except BaseException:
+        # Also where the client has left.
+        await asyncio.shield(effects.own(effect.release()))
+        raise
+    await effect.keep(_kept(done), digest)
+    return done
+
+
+def _key(request: web.Request) -> str:
+    given = request.headers.getall(_HEADER)
+    if len(given) != 1 or not _KEY.fullmatch(given[0]):
+        raise Fault(Code.INVALID, f"Expected one {HEADER} of 1 to 255 visible ASCII characters.", field=HEADER)
+    return given[0]
+
+
+async def _digest(request: web.Request) -> bytes:
+    head = f"{request.method} {request.path_qs}\n".encode("utf-8", "surrogateescape")
+    return hashlib.sha256(head + await body.whole(request)).digest()
+
+
+def _is_final(response: web.StreamResponse) -> bool:
+    return response.status < 500 and response.status != 429
+
+
+def _kept(response: web.StreamResponse) -> Answer:
+    content = response.body if isinstance(response, web.Response) else None
+    assert content is None or isinstance(content, bytes | bytearray)
+    headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _OF_THE_CONNECTION]
+    return Answer(response.status, headers, bytes(content or b""))
+
+
+def _again(answer: Answer) -> web.Response:
+    headers = [*answer.headers, *REPLAYED.items()]
+    return web.Response(status=answer.status, headers=headers, body=answer.body or None)
