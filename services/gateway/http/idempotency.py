@@ -106,7 +106,7 @@ def _is_final(response: web.StreamResponse) -> bool:
 def _kept(response: web.StreamResponse) -> Answer:
     content = response.body if isinstance(response, web.Response) else None
     assert content is None or isinstance(content, bytes | bytearray)
-    headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _OF_THE_CONNECTION]
+    headers = [(str(name), value) for name, value in response.headers.items() if name.lower() not in _OF_THE_CONNECTION]
     return Answer(response.status, headers, bytes(content or b""))
 
 

@@ -72,7 +72,7 @@ async def test_a_test_delivery_names_its_webhook_in_the_query_or_the_body(door, 
     answer = await door.call("POST", f"/api/webhooks?action=test{query}", body)
     assert answer.status == 200
     assert answer.json["event_id"] == ids.crockford("evt", delivery.event_id)
-    assert door.peers.asked[-1] == endpoints.GetEndpoint(door.workspace_id, ENDPOINT)
+    assert door.peers.asked[-1] == deliveries.SendTest(door.workspace_id, ENDPOINT)
 
 
 async def test_deliveries_are_told_with_every_attempt(door):
