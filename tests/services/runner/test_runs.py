@@ -112,6 +112,17 @@ async def test_an_async_run_is_committed_before_it_is_accepted(caller, upstream,
     await connection.close()
 
 
+async def test_a_durable_run_is_committed_before_it_is_accepted(caller, upstream, databases):
+    gate = asyncio.Event()
+    upstream.plays(Answer(gate=gate))
+    run = await caller.run(await caller.action(), mode=Mode.STREAMING, durable=True)
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    assert await connection.fetchval("SELECT status FROM runs WHERE id = $1", run.id) == "running"
+    await connection.close()
+    gate.set()
+    await caller.ended(run.id)
+
+
 async def test_whoever_comes_later_follows_a_run_that_nobody_followed(caller, upstream, follower):
     gate = asyncio.Event()
     upstream.plays(Answer(gate=gate))

@@ -46,6 +46,22 @@ async def test_any_runner_knows_cancels_and_follows_what_another_holds(nats_url,
             assert "".join(body.text for body in heard if isinstance(body, runs.Token)) == "Hello from the model."
 
 
+async def test_a_durable_start_asked_of_two_runners_asks_the_model_once(nats_url, databases, upstream, bus):
+    async with (
+        running("runner", nats_url, databases, **settings(upstream)),
+        running("runner", nats_url, databases, **settings(upstream)),
+    ):
+        caller = Caller(bus)
+        action = await caller.action()
+        asked = len(upstream.asked)
+        request = caller.start(action, durable=True)
+        made = await asyncio.gather(*(bus.call(runs.START, request) for _ in range(8)))
+        assert {(run.id, run.status, run.output) for run in made} == {
+            (request.run_id, Status.SUCCEEDED, "Hello from the model.")
+        }
+        assert len(upstream.asked) == asked + 1
+
+
 async def test_one_start_asked_of_two_runners_has_one_outcome(nats_url, databases, upstream, bus):
     async with (
         running("runner", nats_url, databases, **settings(upstream)) as one,
