@@ -15,7 +15,7 @@ from services.gateway import __main__ as gateway
 from services.gateway.dialects import klu
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import sse
-from services.gateway.http.voices import CALLER, Voice
+from services.gateway.http.voices import CALLER, Voice, listed
 from tests.services.gateway.peers import Door, opened
 from tests.services.gateway.repeating import create_app, gate, post, serve_apps
 from tests.support.servers import Databases
@@ -84,7 +84,7 @@ def streaming(answering: Callable[[web.Request, sse.Stream, UUID], Awaitable[Non
             await answering(request, stream, made.id)
         return stream.response
 
-    return Voice("toy", "/toys", "/toy", klu.VOICE.authenticate, klu.VOICE.render, list(routes))
+    return Voice("toy", "/toys", "/toy", klu.VOICE.authenticate, klu.VOICE.render, listed(routes))
 
 
 async def test_a_post_that_answers_with_a_stream_streams_again_from_its_first_event(
