@@ -12,7 +12,6 @@ from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import SystemRoute
 
 from libs.runtime import logs
-from services.gateway.engine import ENGINE
 from services.gateway.http import idempotency, metrics, params, problems, reply, sse
 from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
@@ -71,8 +70,7 @@ class _Guard:
             except Exception as error:
                 return self._tell(request, voice, problems.of(error))
 
-        effects, scope = request.app[ENGINE].effects, request[CALLER].workspace_id
-        return await idempotency.once(request, effects, scope, answering)
+        return await idempotency.once(request, request[CALLER].workspace_id, answering)
 
     def _tell(self, request: web.Request, voice: Voice | None, problem: Problem) -> web.StreamResponse:
         begun = request.get(sse.BEGUN)

@@ -14,11 +14,13 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from libs.contracts.faults import Code, Fault
-from services.gateway.effects.keeper import HEADER, Answer, Effect, Effects, other_request
+from services.gateway.effects.keeper import HEADER, Answer, Effect, other_request
+from services.gateway.engine import ENGINE
 from services.gateway.http import body, sse
 from services.gateway.http.effect import EFFECT, REPLAYED
 
 Answering = Callable[[], Awaitable[web.StreamResponse]]
+Taking = Callable[[], Awaitable[bytes]]
 
 _HEADER = istr(HEADER)
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -29,12 +31,12 @@ def is_given(request: web.Request) -> bool:
     return request.method == hdrs.METH_POST and _HEADER in request.headers
 
 
-async def once(request: web.Request, effects: Effects, scope: UUID, answering: Answering) -> web.StreamResponse:
+async def once(request: web.Request, scope: UUID, answering: Answering) -> web.StreamResponse:
     """The answer of `answering`, which raises nothing, or the one that it gave before.
 
     Raises Fault as `body.read` and `Effects.begin` do.
     """
-    key, asked = _key(request), await _digest(request)
+    key, asked, effects = _key(request), await _digest(request), request.app[ENGINE].effects
     work = effects.own(_once(request, effects.begin(scope, key, asked), answering))
     try:
         return await asyncio.shield(work)
@@ -60,18 +62,13 @@ async def _once(request: web.Request, begun: Awaitable[Effect], answering: Answe
 
 
 async def once_read(
-    request: web.Request,
-    effects: Effects,
-    scope: UUID,
-    take: Callable[[], Awaitable[bytes]],
-    skim: Callable[[], Awaitable[bytes]],
-    *,
-    done: web.Response,
+    request: web.Request, scope: UUID, *, take: Taking, skim: Taking, done: web.Response
 ) -> web.Response:
     """For a body that is too large to be held: `take` takes it in, `skim` only reads it, both tell its digest.
 
     Raises their Faults, and as `Effects.begin` does.
     """
+    effects = request.app[ENGINE].effects
     effect = await effects.begin(scope, _key(request), None)
     if effect.answer is not None:
         if await skim() != effect.request:

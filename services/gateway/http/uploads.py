@@ -54,10 +54,9 @@ async def receive(request: web.Request, ticket: Ticket) -> web.Response:
         return reply.nothing()
     return await idempotency.once_read(
         request,
-        request.app[ENGINE].effects,
         ticket.upload_id,
-        lambda: _take_hashed(request, ticket),
-        lambda: _skim_hashed(request, ticket),
+        take=lambda: _take_hashed(request, ticket),
+        skim=lambda: _skim_hashed(request, ticket),
         done=reply.nothing(),
     )
 
