@@ -57,13 +57,18 @@ async def delete(database: Database, workspace_id: UUID, id: UUID) -> None:
 
 
 async def memories(database: Database, ids: list[UUID]) -> dict[UUID, Memory]:
-    """What each of these sessions remembers: turns that failed are left out."""
+    """What each of these sessions remembers: turns that failed are left out.
+
+    Each turn's run is looked up by its id: joined, a plan made while the tables were small reads all of them.
+    """
     rows = await database.fetch(
         """SELECT s.id, s.workspace_id, m.question, m.output
         FROM sessions s LEFT JOIN LATERAL (
             SELECT t.turn, r.question, r.output,
                 sum(octet_length(r.question) + octet_length(r.output)) OVER (ORDER BY t.turn DESC) AS bytes
-            FROM turns t JOIN runs r ON r.id = t.run_id
+            FROM turns t CROSS JOIN LATERAL (
+                SELECT question, output, status FROM runs WHERE id = t.run_id LIMIT 1
+            ) r
             WHERE t.session_id = s.id AND r.status <> 'failed' AND r.output <> ''
             ORDER BY t.turn DESC LIMIT $2
         ) m ON m.bytes <= $3
