@@ -18,7 +18,7 @@ from bench.machine import Meter, Spent, Tree
 
 WARM_UP, STRETCH, REPEATS = 6.0, 6.0, 3
 FOREIGN_LIMIT = 0.10
-TOKEN = re.compile(rb"(\d{13,}) ")
+TEXT = re.compile(rb'"(?:token|content)":"([^"]*)"')
 
 Figures = dict[str, float]
 
@@ -83,11 +83,13 @@ class Reader:
         self.transits_ms: list[float] = []
 
     async def read(self, rig: rigs.Rig, model: str) -> None:
-        began, rest = time.monotonic_ns(), b""
+        began, rest, said = time.monotonic_ns(), b"", b""
         async for piece in rigs.stream(rig, model):
             now = time.monotonic_ns()
             lines, _, rest = (rest + piece).rpartition(b"\n")
-            sent = TOKEN.findall(lines)
+            # An event may end in the middle of a token.
+            whole, _, said = (said + b"".join(TEXT.findall(lines))).rpartition(b" ")
+            sent = whole.split()
             if sent and not self.transits_ms:
                 self.first_ms = (now - began) / 1e6
             self.transits_ms += [(now - int(each)) / 1e6 for each in sent]
