@@ -93,6 +93,10 @@ class ToolCall(Struct, frozen=True, tag="tool_call"):
     arguments: str
 
 
+class Restarted(Struct, frozen=True, tag="restarted"):
+    """The first frame of a later attempt: the run begins anew, and what earlier attempts said is void."""
+
+
 class Done(Struct, frozen=True, tag="done"):
     finish_reason: str
     usage: Usage
@@ -111,7 +115,7 @@ class Unknown(Struct, frozen=True, tag="unknown"):
     """A frame of a kind that this version does not know: counted, and skipped."""
 
 
-Body = Started | Retrieved | Thinking | Token | ToolCall | Done | Failed | Cancelled | Unknown
+Body = Started | Retrieved | Thinking | Token | ToolCall | Restarted | Done | Failed | Cancelled | Unknown
 TERMINAL = (Done, Failed, Cancelled)
 
 

@@ -36,6 +36,11 @@ class Lease:
         return time.monotonic() < self._until
 
     @property
+    def since(self) -> float:
+        """The monotonic time from which on it has been held without a gap: another one after every gap."""
+        return self._since
+
+    @property
     def settled(self) -> bool:
         """Held without a gap for a whole lease: by now every earlier holder knows that it is none."""
         return self.held and time.monotonic() - self._since >= self.seconds

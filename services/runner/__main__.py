@@ -8,8 +8,10 @@ from services.runner.actions import Actions
 from services.runner.answers import Answers
 from services.runner.apps import Apps
 from services.runner.catalog import Catalog
+from services.runner.claims import Beginning, Claims
 from services.runner.ending import Ending
 from services.runner.feeds import Feeds
+from services.runner.fence import Fence
 from services.runner.generation import Generation
 from services.runner.holding import Holding
 from services.runner.installation import put_default_model
@@ -19,12 +21,15 @@ from services.runner.models import Models
 from services.runner.prompts import Prompting
 from services.runner.providers.upstream import Upstream
 from services.runner.reading import Reading
+from services.runner.reaper import Reaper
 from services.runner.recall import Recall
 from services.runner.rendering import Renderer
 from services.runner.running import Running
 from services.runner.runs import Starting, Stopping
 from services.runner.sessions import Sessions
 from services.runner.settings import Settings
+from services.runner.settling import Settling
+from services.runner.store.queue import Queue
 from services.runner.upkeep import Upkeep
 from services.runner.vendors import Vendors
 
@@ -41,13 +46,14 @@ async def build(service: Service, settings: Settings) -> None:
     await put_default_model(database, keys, settings)
 
     lease = Lease(database, service.instance, service.instance)
+    await lease.renew()
     service.background("lease", lease.run)
     service.background("upkeep", upkeep.run)
     # What is named first is ended last: an instance lives while it has runs.
     service.on_stop(lease.release)
     service.on_stop(renderer.close)
     _serve_nouns(service, catalog, prompting, keys)
-    _serve_runs(service, settings, Acceptance(catalog, prompting, Recall(database)))
+    _serve_runs(service, settings, Acceptance(catalog, prompting, Recall(database)), lease)
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
@@ -79,14 +85,20 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(sessions.DELETE, session.delete)
 
 
-def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance) -> None:
+def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance, lease: Lease) -> None:
     database, bus, instance = service.database, service.bus, service.instance
-    holding, feeds, upstream = Holding(settings.run_slots), Feeds(bus), Upstream(service.egress)
+    holding, upstream = Holding(settings.run_slots), Upstream(service.egress)
+    fence = Fence(database, lease, holding)
+    feeds, settling = Feeds(bus, fence), Settling(service)
     journal, ending = Journal(database, holding, instance), Ending(service, feeds)
-    reading = Reading(database, bus, holding, instance)
+    reading = Reading(database, bus, holding, fence)
     running = Running(holding, Generation(bus, upstream, Answers(database, bus), feeds), ending)
-    starting = Starting(acceptance, holding, journal, running, reading=reading)
-    stopping = Stopping(bus, holding, reading)
+    beginning = Beginning(database, acceptance, holding, running, settling=settling)
+    queue = Queue(database, of_workspace=settings.claimed_per_workspace, of_model=settings.claimed_per_model)
+    claims = Claims(bus, holding, fence, beginning, queue=queue)
+    reaper = Reaper(database, lease, holding, settling, claims.tell)
+    starting = Starting(acceptance, holding, journal, running, reading=reading, fence=fence, claims=claims)
+    stopping = Stopping(service, holding, reading, settling)
     starts = service.serve(runs.START, starting.start, slots=settings.run_slots + _SPARE_SLOTS)
     service.serve(runs.GET, reading.get)
     service.serve(runs.PAGE, reading.page)
@@ -94,13 +106,17 @@ def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance) ->
     service.serve(runs.HELD, reading.held, instance=True)
     service.serve(runs.CANCEL, stopping.cancel)
     service.serve(runs.STOP, stopping.stop, instance=True)
+    service.background("fence", fence.keep)
     service.background("queue of starts", lambda: holding.keep_queue(starts))
     service.background("feeds", feeds.run)
     service.background("starts", journal.write_starts)
     service.background("frames", journal.write_frames)
+    service.background("claims", claims.run)
+    service.background("reaper", reaper.run)
     service.background("stopping", lambda: running.watch(service.stopping))
     service.on_stop(upstream.close)
     service.on_stop(running.stop)
+    service.on_stop(claims.stop)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,11 @@ def run(live: Live, holder: str, outcome: Outcome | None = None, text: Recorded 
     )
 
 
+def waiting(live: Live) -> Run:
+    """A run that is nobody's yet."""
+    return msgspec.structs.replace(run(live, ""), status=Status.QUEUED)
+
+
 def row(live: Live, run: Run, text: Recorded | None = None) -> Row:
     """A run's row; with the cut of its text once it has ended, with its request while it may have to begin again."""
     going_on = text is None
@@ -113,6 +118,7 @@ def row(live: Live, run: Run, text: Recorded | None = None) -> Row:
         first_token_ms=run.first_token_ms,
         created_at=run.created_at,
         finished_at=run.finished_at,
+        model_id=live.accepted.model.id,
     )
 
 

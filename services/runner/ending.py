@@ -21,10 +21,12 @@ from libs.runtime.foundation import Service
 from services.runner import account
 from services.runner.account import Outcome
 from services.runner.feeds import Feeds
+from services.runner.fence import LOST
 from services.runner.frames import recorded
 from services.runner.live import Live
-from services.runner.store import answers, parts, sessions
+from services.runner.store import answers, orphans, parts, sessions
 from services.runner.store import runs as stored
+from services.runner.store.orphans import Claim
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,9 @@ class Ending:
         self._commits = GroupCommit(service.database, self._write)
 
     async def end(self, live: Live, outcome: Outcome) -> Run:
-        """The run as it was recorded. Raises Fault UNAVAILABLE where it could not be."""
+        """The run as it was recorded. Raises Fault UNAVAILABLE where it could not be, or goes on elsewhere."""
+        if outcome.status is Status.QUEUED:
+            raise await self._handed_over(live)
         last = Frame(live.recording.attempt, len(live.recording.frames) + 1, outcome.frame())
         text = recorded([*live.recording.frames, last])
         run = account.run(live, self._service.instance, outcome, text)
@@ -85,8 +89,14 @@ class Ending:
                 return
             await asyncio.sleep(_PAUSE)
 
+    async def _handed_over(self, live: Live) -> Fault:
+        claim = Claim(live.id, self._service.instance, live.recording.attempt)
+        async with self._service.database.transaction() as connection:
+            await orphans.put_back(connection, [claim])
+        return Fault(Code.UNAVAILABLE, "The run goes on in another process.", retry_after=1)
+
     async def _lost(self, live: Live) -> Run:
-        """The run as its holder recorded it, once that has."""
+        """The run as its holder recorded it, once that has. Raises Fault UNAVAILABLE for one that begins again."""
         log.warning("A run was another runner's")
         while True:
             kept = (await stored.get(self._service.database, [live.id])).get(live.id)
@@ -94,6 +104,8 @@ class Ending:
                 raise Fault(Code.CONFLICT, f"There is another run of the id {live.id}.")
             if kept.run.status in runs.ENDED:
                 return kept.run
+            if kept.run.attempt > live.recording.attempt:
+                raise Fault.of(LOST)
             await asyncio.sleep(_PAUSE)
 
     async def _write(self, connection: Connection, closings: list[Closing]) -> None:

@@ -10,6 +10,7 @@ import logging
 from libs.bus.bus import Bus
 from libs.contracts import runs
 from libs.contracts.faults import Fault
+from services.runner.fence import Fence
 from services.runner.live import Live
 
 log = logging.getLogger(__name__)
@@ -18,8 +19,8 @@ TICK = 0.010
 
 
 class Feeds:
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, fence: Fence) -> None:
+        self._bus, self._fence = bus, fence
         self._waiting: dict[Live, None] = {}
         self._sending: set[Live] = set()
         self._armed = asyncio.Event()
@@ -34,13 +35,16 @@ class Feeds:
             self._waiting[live] = None
 
     async def send(self, live: Live) -> None:
-        """Publish what is not published yet, in order: while one sends, whoever comes leaves it the rest."""
+        """Publish what is not published yet, in order: while one sends, whoever comes leaves it the rest.
+
+        Nothing while the run may be another's: it waits, and followers ask for what does not come.
+        """
         recording = live.recording
         if live in self._sending:
             return
         self._sending.add(live)
         try:
-            while recording.sent < len(recording.frames):
+            while recording.sent < len(recording.frames) and self._fence.open:
                 recording.sent += 1
                 await self._bus.publish(runs.FEED, live.id, recording.frames[recording.sent - 1])
         except Fault as fault:

@@ -4,6 +4,7 @@ Text from the model waits until it is flushed: only then it becomes a frame and 
 stands once, with the length of each of its frames and every frame that is no text: any of them can be made again.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -52,7 +53,7 @@ class Recording:
         self._append(body)
 
     def after(self, cursor: runs.Cursor) -> list[Frame]:
-        return following(self.frames, self.attempt, cursor)
+        return following(self.frames, cursor)
 
     def _append(self, body: Body) -> None:
         self.frames.append(Frame(self.attempt, len(self.frames) + 1, body))
@@ -61,12 +62,14 @@ class Recording:
 class Cut(Struct, frozen=True, array_like=True):
     """How output and thinking were cut. `others` are whole frames; all other numbers are tokens or thoughts.
 
-    `thoughts` are the numbers of thinking frames; `lengths` are in characters, in the order of the frames.
+    `thoughts` are the numbers of thinking frames; `lengths` are in characters, in the order of the frames. `closing` is
+    the end of a run whose holder died: the one frame of the attempt after that of all others.
     """
 
     lengths: list[int]
     thoughts: list[int]
     others: list[Frame]
+    closing: Frame | None = None
 
 
 class Recorded(Struct, frozen=True):
@@ -79,11 +82,11 @@ _encoder = msgspec.msgpack.Encoder()
 _cuts = msgspec.msgpack.Decoder(Cut)
 
 
-def recorded(frames: Iterable[Frame]) -> Recorded:
+def recorded(frames: Iterable[Frame], *, closing: Frame | None = None) -> Recorded:
     """The frames in the form in which they are stored. A token of a node is kept whole: it is no part of the output."""
     output: list[str] = []
     thinking: list[str] = []
-    cut = Cut([], [], [])
+    cut = Cut([], [], [], closing)
     for frame in frames:
         match frame.body:
             case Token(text, None):
@@ -99,12 +102,14 @@ def recorded(frames: Iterable[Frame]) -> Recorded:
 
 
 def restored(stored: Recorded, attempt: int) -> list[Frame]:
-    """The very frames that were recorded."""
-    return list(_restored(stored, attempt))
-
-
-def _restored(stored: Recorded, attempt: int) -> Iterator[Frame]:
+    """The very frames that were recorded of a run which ended in this attempt."""
     cut = _cuts.decode(stored.cut)
+    if cut.closing is None:
+        return list(_restored(stored, cut, attempt))
+    return [*_restored(stored, cut, attempt - 1), cut.closing]
+
+
+def _restored(stored: Recorded, cut: Cut, attempt: int) -> Iterator[Frame]:
     others = {frame.n: frame for frame in cut.others}
     thoughts = set(cut.thoughts)
     lengths = iter(cut.lengths)
@@ -120,8 +125,10 @@ def _restored(stored: Recorded, attempt: int) -> Iterator[Frame]:
             yield Frame(attempt, n, Token(stored.output[start:said]))
 
 
-def following(frames: list[Frame], attempt: int, cursor: runs.Cursor) -> list[Frame]:
+def following(frames: list[Frame], cursor: runs.Cursor) -> list[Frame]:
     """What a reader at this place has not seen; all of it where it has only seen an earlier attempt."""
-    if cursor.attempt == attempt:
-        return frames[max(cursor.after, 0) :]
-    return frames[:] if cursor.attempt < attempt else []
+    return frames[bisect_right(frames, (cursor.attempt, cursor.after), key=_place) :]
+
+
+def _place(frame: Frame) -> tuple[int, int]:
+    return frame.attempt, frame.n

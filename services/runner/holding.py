@@ -5,7 +5,7 @@ The rule: a runner without a free slot leaves the queue of starts to the others,
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from libs.contracts.faults import Code, Fault
@@ -16,9 +16,21 @@ from services.runner.live import Live
 _REMEMBERED = 2.0
 
 
+# Of the slots, the share that runs from the queue leave to those whose caller waits.
+_KEPT_FREE = 8
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
 class Holding:
+    """`coming` are claimed runs which are not yet held; `on_room` is told when a slot comes free."""
+
     def __init__(self, slots: int) -> None:
         self._slots = slots
+        self.coming: set[UUID] = set()
+        self.on_room: Callable[[], None] = _nobody
         self._taken = 0
         self._live: dict[UUID, Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -31,10 +43,22 @@ class Holding:
     def get(self, run_id: UUID) -> Live | None:
         return self._live.get(run_id)
 
+    @property
+    def room(self) -> int:
+        """How many runs of the queue may begin."""
+        return max(0, self._slots - self._slots // _KEPT_FREE - self._taken)
+
+    def has(self, run_id: UUID) -> bool:
+        return run_id in self._live or run_id in self.coming
+
     def take_slot(self) -> None:
         """Raises Fault UNAVAILABLE where none is free."""
         if self._taken >= self._slots:
             raise Fault(Code.UNAVAILABLE, "As many runs as there is room for are going on: try again.", retry_after=1)
+        self.occupy_slot()
+
+    def occupy_slot(self) -> None:
+        """For a run that is here already, even where there is no room."""
         self._taken += 1
         if self._taken == self._slots:
             self._moved.set()
@@ -43,6 +67,7 @@ class Holding:
         if self._taken == self._slots:
             self._moved.set()
         self._taken -= 1
+        self.on_room()
 
     def hold(self, live: Live, task: "asyncio.Task[None]") -> None:
         """The run is here until it is let go; its task is owned here until it is done."""

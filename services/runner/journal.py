@@ -7,6 +7,7 @@ that is due goes in one statement for the whole process, and may be lost with Po
 import asyncio
 
 from libs.contracts.faults import Fault
+from libs.contracts.runs import Run
 from libs.postgres.database import Connection, Database
 from libs.postgres.group_commit import GroupCommit
 from services.runner import account
@@ -34,7 +35,14 @@ class Journal:
 
     async def accept(self, live: Live) -> bool:
         """Commits the start of a run that must outlive this process; False where there is a run of that id already."""
-        row = account.row(live, account.run(live, self._holder))
+        return await self._put(account.row(live, account.run(live, self._holder)))
+
+    async def put_in_queue(self, live: Live) -> Run | None:
+        """Commits a run that waits to be claimed; None where there is a run of that id already."""
+        run = account.waiting(live)
+        return run if await self._put(account.row(live, run)) else None
+
+    async def _put(self, row: runs.Row) -> bool:
         new: list[bool] = []
         await self._accepting.add((row, new))
         return new[-1]

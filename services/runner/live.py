@@ -54,15 +54,17 @@ class Live(Struct, eq=False, kw_only=True):
     length: int = 0
 
     @classmethod
-    def of(cls, accepted: Accepted, *, attempt: int = 1) -> "Live":
+    def of(cls, accepted: Accepted, *, attempt: int = 1, created_at: datetime | None = None) -> "Live":
+        """A later attempt may have followers of an earlier one."""
         request = accepted.request
         return cls(
             id=request.run_id,
             workspace_id=request.workspace_id,
             accepted=accepted,
             recording=Recording(attempt),
-            followed=request.mode is Mode.STREAMING,
+            followed=request.mode is Mode.STREAMING or attempt > 1,
             messages=accepted.messages,
+            created_at=created_at or _now(),
         )
 
     def elapsed_ms(self) -> float:

@@ -12,6 +12,7 @@ from libs.contracts.paging import Page
 from libs.contracts.runs import AskFrames, Cursor, Frames, GetRun, PageRuns, Run
 from libs.postgres.database import Database
 from services.runner import account
+from services.runner.fence import Fence
 from services.runner.frames import Recorded, following, restored
 from services.runner.holding import Holding
 from services.runner.live import Live
@@ -33,11 +34,12 @@ def age(run_id: UUID) -> float:
 
 
 class Reading:
-    def __init__(self, database: Database, bus: Bus, holding: Holding, holder: str) -> None:
-        self._database, self._bus, self._holding, self._holder = database, bus, holding, holder
+    def __init__(self, database: Database, bus: Bus, holding: Holding, fence: Fence) -> None:
+        self._database, self._bus, self._holding, self._fence = database, bus, holding, fence
+        self._holder = fence.holder
 
     async def get(self, asked: GetRun) -> Run:
-        live = self._holding.get(asked.run_id)
+        live = self._held(asked.run_id)
         if live is not None and live.workspace_id == asked.workspace_id and not live.ended.done():
             return self.of(live)
         kept = (await self.kept([asked.run_id])).get(asked.run_id)
@@ -78,8 +80,12 @@ class Reading:
             answers |= await self._elsewhere(elsewhere)
         return [answers[cursor] for cursor in asked.cursors]
 
+    def _held(self, run_id: UUID) -> Live | None:
+        """Unless it may be another's by now: then Postgres knows."""
+        return self._holding.get(run_id) if self._fence.open else None
+
     def _here(self, cursor: Cursor) -> Frames | None:
-        live = self._holding.get(cursor.run_id)
+        live = self._held(cursor.run_id)
         if live is None or live.workspace_id != cursor.workspace_id:
             return None
         return Frames(live.id, True, _status(live), _joined(live, cursor))
@@ -118,11 +124,11 @@ class Reading:
             frames = await parts.of(self._database, run.id, run.attempt)
         else:
             frames = restored(Recorded(run.output, run.thinking, kept.frames), run.attempt)
-        return Frames(run.id, True, run.status, following(frames, run.attempt, cursor))
+        return Frames(run.id, True, run.status, following(frames, cursor))
 
 
 def _goes_on(kept: Kept | None) -> bool:
-    return kept is not None and kept.run.status not in runs.ENDED
+    return kept is not None and kept.run.status is runs.Status.RUNNING
 
 
 def _status(live: Live) -> runs.Status:

@@ -6,7 +6,7 @@ import time
 from contextvars import Context
 
 from libs.contracts.faults import Code, Failure, Fault
-from libs.contracts.runs import Run, Status
+from libs.contracts.runs import Mode, Run, Status
 from libs.runtime import logs
 from services.runner.ending import Ending
 from services.runner.generation import Generation
@@ -51,13 +51,19 @@ class Running:
         self._stopping_since = time.monotonic()
 
     async def stop(self) -> None:
-        """Lets runs end for some seconds; those that don't end as failed, with what they have said."""
+        """Lets runs end for some seconds; those that don't end as failed, with what they have said. Whom nobody waits
+        for waits for another process.
+        """
         gone = time.monotonic() - self._stopping_since if self._stopping_since else 0.0
         if not await self._holding.finish(max(0.0, _GRACE - gone)):
             for live in self._holding:
-                live.stop(Status.FAILED, _RESTARTED)
+                live.stop(_left(live), _RESTARTED)
             await self._holding.finish(_LAST)
         await self._ending.drain()
+
+
+def _left(live: Live) -> Status:
+    return Status.QUEUED if live.accepted.request.mode is Mode.ASYNC else Status.FAILED
 
 
 def _heard(ended: "asyncio.Future[Run]") -> None:

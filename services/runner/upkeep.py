@@ -17,6 +17,7 @@ _STEPS = (
         date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month',
         date_trunc('month', now() AT TIME ZONE 'UTC') + interval '2 months', interval '1 month') AS month""",
     "DELETE FROM answers WHERE created_at < now() - interval '30 days'",
+    "DELETE FROM leases WHERE name = holder AND until < now() - interval '1 day'",
 )
 
 

@@ -52,6 +52,7 @@ class Row(Struct):
     first_token_ms: float | None
     created_at: datetime
     finished_at: datetime | None
+    model_id: UUID
 
 
 _JSON = frozenset({"inputs", "prompt", "usage", "sources", "metadata", "failure"})
@@ -64,10 +65,10 @@ _COLUMNS = ", ".join(field.name for field in _FIELDS)
 _VALUES = ", ".join(f"{field.name}::jsonb" if field.name in _JSON else field.name for field in _FIELDS)
 _ARRAYS = ", ".join(f"${place}::{_TYPES[field.type]}[]" for place, field in enumerate(_FIELDS, 1))
 _INSERT = f"INSERT INTO runs ({_COLUMNS}) SELECT {_VALUES} FROM unnest({_ARRAYS}) AS given ({_COLUMNS})"
-# What a run has from its start on, its end doesn't change.
+# What a run has from its start on, its end doesn't change; but one that waited may have begun with a newer version.
 _ENDED = (
-    "turn", "status", "model", "provider", "cached_from", "prompt", "output", "thinking", "frames", "usage",
-    "finish_reason", "sources", "metadata", "failure", "latency_ms", "first_token_ms", "finished_at",
+    "action_version", "question", "turn", "status", "model", "provider", "cached_from", "prompt", "output", "thinking",
+    "frames", "usage", "finish_reason", "sources", "metadata", "failure", "latency_ms", "first_token_ms", "finished_at",
 )  # fmt: skip
 _FINISH = f"""WITH finished AS ({_INSERT}
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _ENDED)}, request = NULL
@@ -102,14 +103,14 @@ class Kept(Struct, frozen=True):
     frames: bytes | None
 
 
-_RUN_COLUMNS = [field.name for field in msgspec.structs.fields(runs.Run)]
-_RUN = f"SELECT {', '.join(_RUN_COLUMNS)} FROM runs"
+RUN_COLUMNS = [field.name for field in msgspec.structs.fields(runs.Run)]
+_RUN = f"SELECT {', '.join(RUN_COLUMNS)} FROM runs"
 _LISTING = Listing(_RUN, "runs", "id DESC")
 
 
 async def get(database: Database, ids: list[UUID]) -> dict[UUID, Kept]:
     """Those of the runs that there are, in any workspace: whoever asks compares it."""
-    rows = await database.fetch(f"SELECT {', '.join(_RUN_COLUMNS)}, frames FROM runs WHERE id = ANY($1)", ids)
+    rows = await database.fetch(f"SELECT {', '.join(RUN_COLUMNS)}, frames FROM runs WHERE id = ANY($1)", ids)
     return {row["id"]: Kept(_run(row), row["frames"]) for row in rows}
 
 

@@ -104,7 +104,9 @@ async def test_an_async_run_is_committed_before_it_is_accepted(caller, upstream,
     upstream.plays(Answer(gate=gate))
     run = await caller.run(await caller.action(), mode=Mode.ASYNC)
     connection = await asyncpg.connect(databases.dsn("runner"))
-    request = await connection.fetchval("SELECT request FROM runs WHERE id = $1 AND status = 'running'", run.id)
+    request = await connection.fetchval(
+        "SELECT request FROM runs WHERE id = $1 AND status IN ('queued', 'running')", run.id
+    )
     assert msgspec.msgpack.decode(request, type=runs.StartRun).run_id == run.id
     gate.set()
     await caller.ended(run.id)

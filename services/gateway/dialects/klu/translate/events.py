@@ -24,7 +24,9 @@ _encoder = msgspec.json.Encoder()
 
 
 def of(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
-    """Tokens that are due together become one event, with the id of the last of them."""
+    """Tokens that are due together become one event, with the id of the last of them. An answer that begins again does
+    so as it began at first: it is the one word for it that every SDK knows.
+    """
     events: list[Event] = []
     texts: list[str] = []
     for place, frame in enumerate(frames, 1):
@@ -33,6 +35,8 @@ def of(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
             if place == len(frames) or not isinstance(frames[place].body, runs.Token):
                 events += _tokens("".join(texts), str(Place(run_id, frame.attempt, frame.n)))
                 texts = []
+        elif isinstance(frame.body, runs.Restarted):
+            events.append(Event(BEGIN.data, str(Place(run_id, frame.attempt, frame.n))))
         elif frame.ends:
             events += _end(run_id, frame)
     return events
