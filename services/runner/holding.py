@@ -16,7 +16,7 @@ from services.runner.live import Live
 _REMEMBERED = 2.0
 
 
-# Of the slots, the share that runs from the queue leave to those whose caller waits.
+# Of the slots, the share that runs from the queue leave to those whose caller waits; one at least.
 _KEPT_FREE = 8
 
 
@@ -29,6 +29,7 @@ class Holding:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
+        self._for_the_queue = slots - max(slots // _KEPT_FREE, min(1, slots - 1))
         self.coming: set[UUID] = set()
         self.on_room: Callable[[], None] = _nobody
         self._taken = 0
@@ -46,7 +47,7 @@ class Holding:
     @property
     def room(self) -> int:
         """How many runs of the queue may begin."""
-        return max(0, self._slots - self._slots // _KEPT_FREE - self._taken)
+        return max(0, self._for_the_queue - self._taken)
 
     def has(self, run_id: UUID) -> bool:
         return run_id in self._live or run_id in self.coming

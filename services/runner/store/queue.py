@@ -50,7 +50,7 @@ WITH RECURSIVE lanes AS (
     UPDATE runs SET status = 'running', holder = $1 FROM free WHERE runs.id = free.id
     RETURNING runs.id, runs.workspace_id, runs.attempt, runs.created_at, runs.request
 ), noted AS (
-    INSERT INTO claims (workspace_id, at) SELECT DISTINCT workspace_id, clock_timestamp() FROM claimed
+    INSERT INTO claims (workspace_id, at) SELECT workspace_id, clock_timestamp() FROM claimed GROUP BY workspace_id
     ON CONFLICT (workspace_id) DO UPDATE SET at = excluded.at
 )
 SELECT id, attempt, created_at, request FROM claimed

@@ -1,0 +1,151 @@
+"""Asynchronous runs: they wait in the queue, workspaces take turns, limits hold, and what waits can be ended."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from libs.contracts import actions, runs
+from libs.contracts.faults import Code
+from libs.contracts.runs import Mode, Status
+from tests.services.runner.conftest import Caller, eventually
+from tests.support.provider import Answer
+from tests.support.services import running
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.asyncio
+
+
+def settings(upstream, **more):
+    return {"default_model_url": upstream.openai_url, "default_model_name": "small", **more}
+
+
+def questions(upstream) -> list[str]:
+    return [asked.body["messages"][-1]["content"] for asked in upstream.asked]
+
+
+async def going_on(databases) -> list[tuple[str, int]]:
+    """The claimed runs of each workspace."""
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    try:
+        return await connection.fetch(
+            """SELECT workspace_id, count(*) FROM runs WHERE status = 'running' AND mode = 'async'
+            GROUP BY workspace_id ORDER BY 2 DESC"""
+        )
+    finally:
+        await connection.close()
+
+
+async def test_a_run_is_accepted_where_there_is_no_room_and_begins_when_there_is(nats_url, databases, upstream, bus):
+    async with running("runner", nats_url, databases, **settings(upstream, run_slots=3)):
+        caller = Caller(bus)
+        action = await caller.action()
+        gate = asyncio.Event()
+        upstream.plays(Answer(gate=gate), Answer(gate=gate))
+        made = [await caller.run(action, f"{n}", mode=Mode.ASYNC) for n in range(4)]
+        assert {run.status for run in made} == {Status.QUEUED}
+        await until(lambda: upstream.answering == 2)
+        assert (await caller.get(made[3].id)).status is Status.QUEUED
+        assert (await caller.frames(made[3].id)).status is Status.QUEUED
+        assert await caller.run(action, "3", run_id=made[3].id, mode=Mode.ASYNC) == await caller.get(made[3].id)
+        gate.set()
+        for run in made:
+            ended = await caller.ended(run.id)
+            assert (ended.status, ended.attempt) == (Status.SUCCEEDED, 1)
+        assert sorted(questions(upstream)[-4:]) == ["0", "1", "2", "3"]
+
+
+async def test_one_run_of_a_workspace_does_not_wait_for_another_workspaces_many(nats_url, databases, upstream, bus):
+    async with running("runner", nats_url, databases, **settings(upstream, run_slots=2)):
+        busy, other = Caller(bus), Caller(bus)
+        action, others = await busy.action(), await other.action()
+        gate, before = asyncio.Event(), len(upstream.asked)
+        upstream.plays(Answer(gate=gate))
+        many = [await busy.run(action, f"{n}", mode=Mode.ASYNC) for n in range(30)]
+        await until(lambda: upstream.answering == 1)
+        few = [await other.run(others, f"other {n}", mode=Mode.ASYNC) for n in range(2)]
+        gate.set()
+        for run in [*many, *few]:
+            assert (await busy.bus.call(runs.GET, runs.GetRun(run.workspace_id, run.id))).id == run.id
+            await (busy if run in many else other).ended(run.id)
+        asked = questions(upstream)[before:]
+        assert [asked.index("other 0"), asked.index("other 1")] == [1, 3]
+        assert [text for text in asked if not text.startswith("other")] == [str(n) for n in range(30)]
+
+
+async def test_limits_hold_over_all_runners(nats_url, databases, upstream, bus):
+    chosen = settings(upstream, claimed_per_workspace=2, claimed_per_model=3)
+    async with running("runner", nats_url, databases, **chosen), running("runner", nats_url, databases, **chosen):
+        callers = [Caller(bus), Caller(bus)]
+        made = [await caller.action() for caller in callers]
+        gate = asyncio.Event()
+        upstream.plays(*(Answer(gate=gate) for _ in range(12)))
+        waiting = [
+            (caller, await caller.run(action, mode=Mode.ASYNC))
+            for _ in range(6)
+            for caller, action in zip(callers, made, strict=True)
+        ]
+        await until(lambda: upstream.answering == 3)
+        # Long enough for several looks of each runner.
+        await asyncio.sleep(2.5)
+        assert [count for _, count in await going_on(databases)] == [2, 1]
+        assert upstream.answering == 3
+        gate.set()
+        for caller, run in waiting:
+            assert (await caller.ended(run.id)).status is Status.SUCCEEDED
+
+
+async def test_two_runners_share_what_waits_and_nothing_runs_twice(nats_url, databases, upstream, bus):
+    chosen = settings(upstream, run_slots=8)
+    async with running("runner", nats_url, databases, **chosen), running("runner", nats_url, databases, **chosen):
+        caller = Caller(bus)
+        action, before = await caller.action(), len(upstream.asked)
+        made = await asyncio.gather(*(caller.run(action, f"{n}", mode=Mode.ASYNC) for n in range(100)))
+        ended = [await caller.ended(run.id) for run in made]
+        assert {(run.status, run.attempt) for run in ended} == {(Status.SUCCEEDED, 1)}
+        assert sorted(map(int, questions(upstream)[before:])) == list(range(100))
+        assert len({run.holder for run in ended}) == 2
+
+
+async def test_what_waits_can_be_cancelled_and_fails_where_its_action_is_gone(
+    nats_url, databases, upstream, bus, follower
+):
+    async with running("runner", nats_url, databases, **settings(upstream, run_slots=2)):
+        caller = Caller(bus)
+        action, another = await caller.action(), await caller.action()
+        gate = asyncio.Event()
+        upstream.plays(Answer(gate=gate))
+        first = await caller.run(action, mode=Mode.ASYNC)
+        await until(lambda: upstream.answering == 1)
+        unwanted, homeless = [await caller.run(each, mode=Mode.ASYNC) for each in (action, another)]
+        following = follower.follow(runs.Cursor(caller.workspace_id, homeless.id))
+        await following.open()
+        cancelled = await caller.cancel(unwanted.id)
+        assert (cancelled.status, cancelled.output) == (Status.CANCELLED, "")
+        assert [frame.body for frame in (await caller.frames(unwanted.id)).frames] == [runs.Cancelled(runs.Usage())]
+        assert await caller.cancel(unwanted.id) == cancelled
+        await caller.bus.call(actions.DELETE, actions.GetAction(caller.workspace_id, another.id))
+        gate.set()
+        assert (await caller.ended(first.id)).status is Status.SUCCEEDED
+        failed = await caller.ended(homeless.id)
+        assert (failed.status, failed.failure and failed.failure.code) == (Status.FAILED, Code.NOT_FOUND)
+        assert [frame.body async for frame in following] == [runs.Failed(failed.failure)]
+
+
+async def test_a_run_claimed_in_one_process_is_cancelled_from_another(nats_url, databases, upstream, bus):
+    chosen = settings(upstream)
+    async with running("runner", nats_url, databases, **chosen), running("runner", nats_url, databases, **chosen):
+        caller = Caller(bus)
+        action = await caller.action()
+        upstream.plays(*(Answer(gate=asyncio.Event()) for _ in range(6)))
+        made = [await caller.run(action, mode=Mode.ASYNC) for _ in range(6)]
+        # Some wait, some are on their way, some go on.
+        ended = await asyncio.gather(*(caller.cancel(run.id) for run in made))
+        assert {run.status for run in ended} == {Status.CANCELLED}
+        assert {(await caller.get(run.id)).status for run in made} == {Status.CANCELLED}
+        upstream.answers.clear()
+
+        async def left() -> int:
+            return upstream.answering
+
+        await eventually(left, lambda count: count == 0)
