@@ -8,7 +8,7 @@ from msgspec import Struct
 from libs.contracts import runs
 from libs.postgres.database import Connection, Database
 
-_frames = msgspec.msgpack.Decoder(list[runs.Frame])
+_raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -44,10 +44,11 @@ async def append(connection: Connection, holder: str, parts: list[Part]) -> set[
 
 
 async def of(database: Database, run_id: UUID, attempt: int) -> list[runs.Frame]:
+    """A newer version may have written frames of kinds that this one does not know."""
     rows = await database.fetch(
         "SELECT frames FROM run_parts WHERE run_id = $1 AND attempt = $2 ORDER BY first", run_id, attempt
     )
-    return [frame for row in rows for frame in _frames.decode(row["frames"])]
+    return [runs.FEED.unpack(bytes(raw)) for row in rows for raw in _raws.decode(row["frames"])]
 
 
 async def delete(connection: Connection, run_ids: list[UUID]) -> None:

@@ -52,3 +52,11 @@ def test_a_failure_is_told_in_the_words_of_every_sdk_before_the_end():
 
 def test_a_cancelled_run_ends():
     assert [event.data for event in events.of(RUN, frames(runs.Cancelled(runs.Usage())))] == [b"END_STREAM"]
+
+
+def test_an_answer_that_begins_again_begins_as_it_did_at_first():
+    made = events.of(RUN, frames(runs.Restarted(), runs.Token("Hello"), attempt=2))
+    assert [(event.data, event.id) for event in made] == [
+        (b"BEGIN_STREAM", f"{RUN}-2.1"),
+        (b'{"token":"Hello"}', f"{RUN}-2.2"),
+    ]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.contracts import runs
-from services.runner.frames import Recording, recorded, restored
+from libs.contracts.faults import Failure
+from services.runner.frames import Recording, following, recorded, restored
 
 _NOBODY = UUID(int=0)
 
@@ -59,3 +60,21 @@ def test_a_reader_gets_what_follows_its_place():
     assert after(2, -5) == "abc"
     assert after(1, 2) == "abc", "an earlier attempt's reader begins again"
     assert after(3, 0) == ""
+
+
+def test_readers_of_a_run_whose_holder_died_go_on_to_its_one_last_frame():
+    recording = Recording(attempt=1)
+    for letter in "abc":
+        recording.add(runs.Token(letter))
+    last = runs.Frame(2, 1, runs.Failed(Failure("UNAVAILABLE", "Start it again.")))
+    frames = restored(recorded(recording.frames, closing=last), 2)
+    assert frames == [*recording.frames, last]
+
+    def after(attempt: int, after: int) -> list[runs.Frame]:
+        return following(frames, runs.Cursor(_NOBODY, _NOBODY, attempt, after))
+
+    assert after(1, 0) == frames
+    assert after(1, 2) == frames[2:]
+    assert after(1, 30) == [last], "a reader may have seen more than was written"
+    assert after(2, 1) == []
+    assert restored(recorded([], closing=last), 2) == [last]
