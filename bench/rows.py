@@ -56,6 +56,7 @@ def finished() -> stored.Row:
         first_token_ms=3.0,
         created_at=now,
         finished_at=now,
+        model_id=APP,
     )
 
 

@@ -24,7 +24,7 @@ def questions(upstream) -> list[str]:
     return [asked.body["messages"][-1]["content"] for asked in upstream.asked]
 
 
-async def going_on(databases) -> list[tuple[str, int]]:
+async def going_on(databases) -> list[asyncpg.Record]:
     """The claimed runs of each workspace."""
     connection = await asyncpg.connect(databases.dsn("runner"))
     try:
@@ -128,7 +128,8 @@ async def test_what_waits_can_be_cancelled_and_fails_where_its_action_is_gone(
         gate.set()
         assert (await caller.ended(first.id)).status is Status.SUCCEEDED
         failed = await caller.ended(homeless.id)
-        assert (failed.status, failed.failure and failed.failure.code) == (Status.FAILED, Code.NOT_FOUND)
+        assert failed.failure is not None
+        assert (failed.status, failed.failure.code) == (Status.FAILED, Code.NOT_FOUND)
         assert [frame.body async for frame in following] == [runs.Failed(failed.failure)]
 
 
