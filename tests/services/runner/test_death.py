@@ -46,10 +46,11 @@ async def stated(sql, run_id) -> list[Status]:
 
 
 async def until_written(sql, *run_ids) -> None:
-    """Returns once frames of all these runs are in the database."""
+    """Returns once the first word of all these runs is in the database."""
 
     async def written() -> int:
-        return await sql.fetchval("SELECT count(DISTINCT run_id) FROM run_parts WHERE run_id = ANY($1)", run_ids)
+        rows = await sql.fetch("SELECT run_id, frames FROM run_parts WHERE run_id = ANY($1)", run_ids)
+        return len({row["run_id"] for row in rows if b"Hello" in row["frames"]})
 
     await eventually(written, lambda count: count == len(run_ids))
 
