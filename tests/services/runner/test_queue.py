@@ -61,8 +61,9 @@ async def test_one_run_of_a_workspace_does_not_wait_for_another_workspaces_many(
         action, others = await busy.action(), await other.action()
         gate, before = asyncio.Event(), len(upstream.asked)
         upstream.plays(Answer(gate=gate))
-        many = [await busy.run(action, f"{n}", mode=Mode.ASYNC) for n in range(30)]
+        many = [await busy.run(action, "0", mode=Mode.ASYNC)]
         await until(lambda: upstream.answering == 1)
+        many += [await busy.run(action, f"{n}", mode=Mode.ASYNC) for n in range(1, 30)]
         few = [await other.run(others, f"other {n}", mode=Mode.ASYNC) for n in range(2)]
         gate.set()
         for run in [*many, *few]:
