@@ -71,12 +71,13 @@ async def build(service: Service, settings: Settings) -> None:
         public_url=settings.public_url,
         run_seconds=settings.run_seconds,
     )
-    service.changes.watch(KEYS, engine.streams.end_of)
+    service.changes.watch(KEYS, engine.streams.doubt)
     access = AccessLog(service.name, service.instance, on=settings.log_level in ("DEBUG", "INFO"))
     app = server.app_of(engine, VOICES, access)
 
     service.background("access log", access.run)
     service.background("heartbeats", engine.streams.beat)
+    service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
     service.background("effects", engine.effects.renew)
     service.background("upkeep", engine.effects.upkeep)
     service.around(server.listening(app, server.addresses(settings.listen)))

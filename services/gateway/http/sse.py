@@ -4,7 +4,7 @@ Shared by every voice. An event's id is the place of its frame in the run, so th
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -63,6 +63,8 @@ class Streams:
 
     def __init__(self) -> None:
         self._open: set[Stream] = set()
+        self._doubted: set[str] = set()
+        self._doubts = asyncio.Event()
 
     @asynccontextmanager
     async def open(self, request: web.Request, *, key_hash: str = "") -> AsyncIterator[Stream]:
@@ -94,8 +96,28 @@ class Streams:
         for stream in self._open:
             stream.task.cancel()
 
-    def end_of(self, key_hash: str) -> None:
-        """Breaks off the streams of a key that changed: who still may resumes."""
+    def doubt(self, key_hash: str) -> None:
+        """Something about a key changed: it may have been revoked, or have been new."""
+        self._doubted.add(key_hash)
+        self._doubts.set()
+
+    async def sift(self, valid: Callable[[str], Awaitable[bool]]) -> None:
+        """Breaks off the streams of keys that are no longer valid. Runs as long as the process serves."""
+        while True:
+            await self._doubts.wait()
+            self._doubts.clear()
+            doubted, self._doubted = self._doubted, set()
+            for key_hash in doubted & {stream.key_hash for stream in self._open}:
+                try:
+                    still_valid = await valid(key_hash)
+                except Fault:
+                    # Asked again when the database answers.
+                    self.doubt(key_hash)
+                    raise
+                if not still_valid:
+                    self._end_of(key_hash)
+
+    def _end_of(self, key_hash: str) -> None:
         for stream in self._open:
             if stream.key_hash == key_hash:
                 stream.task.cancel()
