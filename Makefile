@@ -6,6 +6,9 @@ GROUPS := gateway runner retrieval feedback webhook-dispatcher local dev
 PACKAGES := libs services deploy tests bench
 # What `make up` passes on, e.g. make up ARGS="--port 4001 --data /tmp/polyvox".
 ARGS ?=
+# What `make faults` tries: so many seeds, beginning with this one.
+RUNS ?= 10
+SEED ?= 1
 
 .PHONY: help
 help: ## what can be made
@@ -38,6 +41,10 @@ smoke: .venv/.locked ## start the engine, paste the printed commands, stop it, a
 .PHONY: bench
 bench: .venv/.locked ## measure the engine beside bare chains, on two cores
 	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: faults
+faults: .venv/.locked ## kill, pause and restart processes under load; RUNS=100 SEED=1 and ARGS="--targets gateway,nats"
+	@$(BIN)/python -m tests.faults --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 .PHONY: secrets
 secrets: ## make deploy/secrets/ for docker-compose.yml; what is there stays

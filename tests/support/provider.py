@@ -8,7 +8,7 @@ import asyncio
 import functools
 import json
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -62,10 +62,14 @@ class Asked(Struct, frozen=True):
 
 
 class Provider:
-    """`answers` are given in turn, then `default` for ever. `left` counts callers that went before the end."""
+    """`answers` are given in turn, then what `script` makes of the request, then `default` for ever.
+
+    `left` counts callers that went before the end; a script needs a recording provider.
+    """
 
     def __init__(self, *, recording: bool = True) -> None:
         self.default = Answer()
+        self.script: Callable[[Asked], Answer] | None = None
         self.answers: deque[Answer] = deque()
         self.asked: list[Asked] = []
         self.answering = 0
@@ -83,7 +87,9 @@ class Provider:
         self.answers.extend(answers)
 
     def next(self) -> Answer:
-        return self.answers.popleft() if self.answers else self.default
+        if self.answers:
+            return self.answers.popleft()
+        return self.script(self.asked[-1]) if self.script and self.asked else self.default
 
     async def until_left(self, count: int = 1) -> None:
         """Returns once so many callers have gone before the end of their answers."""

@@ -1,0 +1,222 @@
+"""The engine as separate processes on loopback: five services (two runners), NATS and PostgreSQL.
+
+Each can be killed, paused and started again by name, on the ports it had. The rule: every process is this one's child
+and ends with it, is ended by its own id, and keeps one log for all its lives.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+
+from deploy.local import nats, ports, postgres
+from deploy.local.children import ROOT, tied
+from tests.support.servers import PASSWORDS, Databases
+from tests.support.services import MASTER_KEYS
+
+SERVICES = ("retrieval", "runner-1", "runner-2", "feedback", "webhook_dispatcher", "gateway")
+SERVERS = ("nats", "postgres")
+READY_SECONDS = 60.0
+_STOP_SECONDS = 35.0
+
+
+class Member(Protocol):
+    """What a fault can be done to."""
+
+    async def start(self) -> None: ...
+    async def kill(self) -> None: ...
+    async def stop(self) -> None: ...
+    def signal(self, number: signal.Signals) -> None: ...
+
+
+class Service:
+    """`python -m services.<name>`; `name` may have a number behind it."""
+
+    def __init__(self, name: str, env: Mapping[str, str], log: Path, port: int) -> None:
+        self._module, self._log = f"services.{name.partition('-')[0]}", log
+        self._env = dict(env) | {"PRIVATE_PORT": str(port), "PATH": os.environ["PATH"]}
+        self._ready_url = f"http://127.0.0.1:{port}/readyz"
+        self._process: Process | None = None
+
+    async def start(self) -> None:
+        """Returns as soon as it runs: see `ready`."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", self._module),
+                cwd=ROOT,
+                env=self._env,
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=tied(),
+            )
+
+    async def ready(self, session: aiohttp.ClientSession) -> None:
+        """Once it says so. Raises RuntimeError where it ended instead, TimeoutError where it takes too long."""
+        async with asyncio.timeout(READY_SECONDS):
+            while not await self._answers(session):
+                assert self._process is not None
+                if self._process.returncode is not None:
+                    raise RuntimeError(f"{self._module} ended with status {self._process.returncode}: see {self._log}")
+                await asyncio.sleep(0.05)
+
+    async def _answers(self, session: aiohttp.ClientSession) -> bool:
+        try:
+            async with session.get(self._ready_url, timeout=aiohttp.ClientTimeout(total=2)) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            await self._process.wait()
+
+    async def stop(self) -> None:
+        """In order. Raises RuntimeError where it did not end in time, or not with 0.
+
+        One that has only just begun has no work to finish, and may end of the signal itself.
+        """
+        self.signal(signal.SIGTERM)
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                status = await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+            raise RuntimeError(f"{self._module} did not end within {_STOP_SECONDS:.0f} s of SIGTERM") from None
+        if status not in (0, -signal.SIGTERM):
+            raise RuntimeError(f"{self._module} ended with status {status} at SIGTERM")
+
+
+class Server:
+    """NATS or PostgreSQL. They are started by one thread, which outlives them: the kernel takes it for their parent."""
+
+    def __init__(self, kind: str, folder: Path, thread: ThreadPoolExecutor, *, at_kill: signal.Signals) -> None:
+        self._kind, self._folder, self._thread, self._at_kill = kind, folder, thread, at_kill
+        self._running: nats.Nats | postgres.Postgres | None = None
+        self._port = ports.free(1)[0]
+
+    @property
+    def url(self) -> str:
+        assert self._running is not None
+        return self._running.url
+
+    async def start(self) -> None:
+        self._running = await asyncio.get_running_loop().run_in_executor(self._thread, self._start)
+
+    def _start(self) -> nats.Nats | postgres.Postgres:
+        if self._kind == "nats":
+            return nats.start(self._folder, port=self._port)
+        return postgres.start(self._folder, port=self._port, password="postgres", fsync=False)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._running is not None
+        self._running.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """`at_kill` is how: SIGQUIT is PostgreSQL's immediate shutdown, which is its crash."""
+        self.signal(self._at_kill)
+        await self._ended()
+
+    async def stop(self) -> None:
+        assert self._running is not None
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._running.stop)
+
+    async def _ended(self) -> None:
+        assert self._running is not None
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._running.process.wait, 30)
+
+
+class Cluster:
+    """`members` by name; `folder` has everything they write, `logs()` is what they say."""
+
+    def __init__(self, folder: Path, session: aiohttp.ClientSession, model_url: str) -> None:
+        self.folder, self._session, self._model_url = folder, session, model_url
+        self._thread = ThreadPoolExecutor(1, "servers")
+        self.nats = Server("nats", folder / "nats", self._thread, at_kill=signal.SIGKILL)
+        self.postgres = Server("postgres", folder / "postgres", self._thread, at_kill=signal.SIGQUIT)
+        self.services: dict[str, Service] = {}
+        [self._public_port] = ports.free(1)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._public_port}"
+
+    @property
+    def databases(self) -> Databases:
+        return Databases(self.postgres.url)
+
+    @property
+    def members(self) -> dict[str, Member]:
+        return {"nats": self.nats, "postgres": self.postgres, **self.services}
+
+    async def start(self) -> None:
+        await self.nats.start()
+        await self.postgres.start()
+        await postgres.make_roles(self.postgres.url, PASSWORDS)
+        for name, port in zip(SERVICES, ports.free(len(SERVICES)), strict=True):
+            self.services[name] = Service(name, self._env(name), self.folder / f"{name}.log", port)
+            await self.services[name].start()
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Once every service says so."""
+        await asyncio.gather(*(service.ready(self._session) for service in self.services.values()))
+
+    async def end(self) -> None:
+        """At once: nobody's work is waited for."""
+        for service in self.services.values():
+            await service.kill()
+        for server in (self.postgres, self.nats):
+            server.signal(signal.SIGCONT)
+            await server.stop()
+        self._thread.shutdown()
+
+    def logs(self) -> list[Path]:
+        return [*self.folder.glob("*.log"), *self.folder.glob("nats/*.log"), *self.folder.glob("postgres/*.log")]
+
+    def _env(self, name: str) -> dict[str, str]:
+        service = name.partition("-")[0]
+        common = {
+            "NATS_URL": self.nats.url,
+            "POSTGRES_DSN": self.databases.dsn(service),
+            "POSTGRES_POOL_SIZE": "4",
+            "BLOBS_URL": (self.folder / "blobs").as_uri(),
+            "MASTER_KEYS": MASTER_KEYS,
+            "EGRESS_ALLOW_CIDRS": "127.0.0.0/8",
+        }
+        own = {
+            "gateway": {"LISTEN": f"127.0.0.1:{self._public_port}"},
+            "runner": {"DEFAULT_MODEL_URL": self._model_url, "DEFAULT_MODEL_NAME": "scripted"},
+            "retrieval": {"VECTORS_URL": f"embedded://{self.folder / 'vectors'}"},
+        }
+        return common | own.get(service, {})
+
+
+@asynccontextmanager
+async def cluster(model_url: str) -> AsyncGenerator[Cluster]:
+    """A fresh one, ready; its folder goes with it."""
+    async with AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="polyvox-faults-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        made = Cluster(folder, session, model_url)
+        stack.push_async_callback(made.end)
+        await made.start()
+        yield made

@@ -1,0 +1,186 @@
+"""The load: a client that behaves as docs/idempotency.md tells it to, and writes down what it was promised.
+
+It sends again after a broken connection, a 5xx, 409 or 429, with its Idempotency-Key, and resumes a stream after the
+last event that it saw. Everything that it does is chosen by the seed; how it falls into the faults is not.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import aiohttp
+from msgspec import Struct
+
+from tests.faults.ledger import RUNS, Entry, Kind, Ledger
+
+_TIMEOUT = aiohttp.ClientTimeout(total=25.0, sock_read=10.0)
+_KINDS = (Kind.BLOCKING, Kind.STREAMING, Kind.STREAMING, Kind.ASYNC, Kind.DOCUMENT, Kind.FEEDBACK)
+_AGAIN = frozenset({409, 429, 500, 502, 503, 504})
+_BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
+
+
+class GaveUp(Exception):
+    """A client got an answer that no waiting mends."""
+
+
+class Place(Struct, frozen=True):
+    """A workspace of a run's own, with what its load needs. `run` is a data point to give feedback on."""
+
+    url: str
+    key: str
+    workspace: str
+    action: str
+    context: str
+    run: str
+
+
+class Client:
+    def __init__(self, session: aiohttp.ClientSession, place: Place, ledger: Ledger) -> None:
+        self._session, self._place, self._ledger = session, place, ledger
+
+    async def perform(self, entry: Entry) -> None:
+        """Until it was answered, and a run until it was read to its end."""
+        match entry.kind:
+            case Kind.DOCUMENT:
+                path, body = f"/v1/context/{self._place.context}/documents", {"text": f"A text about {entry.word}."}
+            case Kind.FEEDBACK:
+                path = "/v1/feedback"
+                body = {"data_guid": self._place.run, "type": "correction", "value": f"Say {entry.word}."}
+            case _:
+                path, body = "/v1/actions/", self._run(entry)
+        answer = await self.post(path, body, entry.key)
+        entry.guid = answer["data_guid"] if entry.kind in RUNS else answer["guid"]
+        if entry.kind in RUNS:
+            await self._read(entry, answer)
+
+    def _run(self, entry: Entry) -> dict[str, Any]:
+        mode = {Kind.STREAMING: {"streaming": True}, Kind.ASYNC: {"async_mode": True}}.get(entry.kind, {})
+        return {"action": self._place.action, "input": {"word": entry.word}, **mode}
+
+    async def post(self, path: str, body: Any, key: str) -> Any:
+        """The JSON of the 200 in the end. Raises GaveUp at a refusal for good."""
+        while True:
+            try:
+                options = {"json": body, "headers": self._headers | {"Idempotency-Key": key}}
+                return await self._answer("POST", self._place.url + path, **options)
+            except _BROKEN:
+                self._ledger.broken += 1
+            await asyncio.sleep(0.2)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._place.key}"}
+
+    async def _answer(self, method: str, url: str, **options: Any) -> Any:
+        async with self._session.request(method, url, timeout=_TIMEOUT, **options) as answer:
+            if answer.status in (200, 201):
+                return await answer.json()
+            self._ledger.refusals[answer.status] += 1
+            told = f"{method} {url.removeprefix(self._place.url)} answered {answer.status}: {await answer.text()}"
+        if answer.status not in _AGAIN:
+            raise GaveUp(told)
+        if answer.status == 500:
+            self._ledger.errors.append(told)
+        raise ConnectionError(told)
+
+    async def _read(self, entry: Entry, answer: Any) -> None:
+        match entry.kind:
+            case Kind.BLOCKING:
+                entry.text, entry.finished = answer["msg"], True
+            case Kind.ASYNC:
+                await self._poll(entry, answer["result_url"])
+            case _:
+                await _Reading(self._session, self._ledger, entry).read(answer["streaming_url"])
+
+    async def _poll(self, entry: Entry, url: str) -> None:
+        while not entry.finished:
+            await asyncio.sleep(0.2)
+            try:
+                result = await self._answer("GET", url, headers=self._headers)
+            except _BROKEN:
+                self._ledger.broken += 1
+                continue
+            if result["status"] != "PENDING":
+                entry.finished, entry.failed = True, result["status"] != "SUCCESS"
+                entry.text = "" if entry.failed else result["msg"]
+
+
+class _Reading:
+    """One stream, over as many connections as it takes. What came without an id yet is unsaid when one breaks."""
+
+    def __init__(self, session: aiohttp.ClientSession, ledger: Ledger, entry: Entry) -> None:
+        self._session, self._ledger, self._entry = session, ledger, entry
+        self._last, self._pending, self._failed = "", "", False
+
+    async def read(self, url: str) -> None:
+        while not self._entry.finished:
+            self._pending, self._failed = "", False
+            headers = {"Last-Event-ID": self._last} if self._last else {}
+            self._ledger.resumed += bool(self._last)
+            try:
+                async with self._session.get(url, headers=headers, timeout=_TIMEOUT) as stream:
+                    async for event in events(stream.content):
+                        self._take(event)
+            except _BROKEN:
+                self._ledger.broken += 1
+            if not self._entry.finished:
+                await asyncio.sleep(0.2)
+
+    def _take(self, event: dict[str, str]) -> None:
+        said, id = event.get("data", ""), event.get("id", "")
+        if "event" in event:
+            # What it is told of: the run's end where an end follows, or only that it can't be read now.
+            self._failed = True
+        elif said == "END_STREAM":
+            self._entry.finished, self._entry.failed = True, self._failed
+        elif said.startswith("{"):
+            self._pending += json.loads(said)["token"]
+        if id:
+            if _attempt(id) != _attempt(self._last or id) and said != "END_STREAM":
+                self._entry.text = ""
+            self._entry.text, self._pending, self._last = self._entry.text + self._pending, "", id
+
+
+def _attempt(id: str) -> str:
+    """`<run>-<n>` is of the first, `<run>-<attempt>.<n>` of another."""
+    attempt, point, _ = id.rpartition("-")[2].partition(".")
+    return attempt if point else "1"
+
+
+async def events(stream: aiohttp.StreamReader) -> AsyncIterator[dict[str, str]]:
+    """Whole events only, as their fields."""
+    event: dict[str, str] = {}
+    async for raw in stream:
+        line = raw.decode().rstrip("\r\n")
+        if line:
+            name, _, value = line.partition(": ")
+            event[name] = value
+        elif event:
+            yield event
+            event = {}
+
+
+def entries(chosen: random.Random, seed: int, count: int) -> Iterator[Entry]:
+    for number in range(count):
+        word = f"w{seed}x{number}"
+        yield Entry(_KINDS[number] if number < len(_KINDS) else chosen.choice(_KINDS), word, f"key-{word}")
+
+
+async def work(client: Client, ledger: Ledger, moments: list[float], *, patience: float) -> None:
+    """Each entry at its moment, in seconds; returns once all have been answered, or `patience` after that moment."""
+
+    async def perform(entry: Entry, moment: float) -> None:
+        await asyncio.sleep(moment)
+        try:
+            async with asyncio.timeout(patience):
+                await client.perform(entry)
+        except TimeoutError:
+            entry.gave_up = f"was not through after {patience:.0f} s"
+        except GaveUp as refusal:
+            entry.gave_up = str(refusal)
+
+    async with asyncio.TaskGroup() as group:
+        for entry, moment in zip(ledger.entries, moments, strict=True):
+            group.create_task(perform(entry, moment))
