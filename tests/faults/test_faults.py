@@ -1,0 +1,83 @@
+"""A short set of what `make faults` does at length. It spares what takes long to be taken over.
+
+A delivery that was claimed by a killed dispatcher waits 20 s, events that were on their way to a killed consumer 60 s,
+a run of a killed runner for the reaper: those are struck by `make faults`, not here.
+"""
+
+import random
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+
+from tests.faults import chaos, checks, load, script
+from tests.faults.cluster import Cluster, cluster
+from tests.faults.ledger import Entry, Kind, Ledger
+from tests.faults.trial import TARGETS, Options, trial
+from tests.support.provider import provider
+from tests.support.receiver import Receiver, receiver
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SHORT = {"operations": 18, "blows": 2, "seconds": 2.0}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def struck() -> AsyncGenerator[tuple[Cluster, Receiver]]:
+    async with provider() as upstream, receiver() as hooks:
+        upstream.script = script.answer
+        async with cluster(upstream.openai_url) as running:
+            yield running, hooks
+
+
+@pytest.mark.parametrize(("seed", "targets"), [(1, ("gateway",)), (2, ("nats", "gateway")), (3, ("postgres",))])
+async def test_nothing_accepted_is_lost_or_counted_twice(
+    struck: tuple[Cluster, Receiver], seed: int, targets: tuple[str, ...]
+) -> None:
+    verdict = await trial(seed, *struck, Options(targets=targets, **SHORT))
+    assert not verdict.wrong, f"seed {seed}, {verdict.blows}, logs in {verdict.kept}"
+
+
+async def test_a_seed_plans_the_same_blows_every_time() -> None:
+    first, again, other = (chaos.plan(random.Random(seed), list(TARGETS), count=5, seconds=9) for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+
+
+def _truth(**more: object) -> checks.Truth:
+    """One streamed run, its event, its counting and its delivery, all as they should be."""
+    said = script.of("w1x0")
+    run = checks.Run("run", "w1x0", "succeeded", said.text)
+    none = checks.Counter[str]()
+    facts = {"runs": [run], "told": checks.Counter(["run"]), "counted": 1, "counted_tokens": len(said.pieces), "due": 1}
+    more = {"documents": {}, "texts": none, "feedback": none, "values": none, "queued": 0, "put_aside": []} | more
+    return checks.Truth(**(facts | more))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"runs": []}, "was accepted as run, and is lost"),
+        ({"runs": [checks.Run("run", "w1x0", "running", "")]}, "is still running"),
+        ({"runs": [checks.Run("run", "w1x0", "succeeded", "Else")]}, "the model said"),
+        ({"told": checks.Counter()}, "has 0 finished events"),
+        ({"told": checks.Counter(["run", "run"])}, "has 2 finished events"),
+        ({"counted": 2}, "usage counts 2 runs, and 1 ended"),
+        ({"due": 2}, "2 deliveries are kept"),
+        ({"documents": {"document": "indexed"}}, "document.indexed of document never arrived"),
+        ({"put_aside": ["feedback.dead_letters has one"]}, "feedback.dead_letters"),
+    ],
+)
+async def test_the_checks_notice_what_is_lost_or_doubled(changed: dict[str, object], told: str) -> None:
+    entry = Entry(Kind.STREAMING, "w1x0", "key", guid="run", text=script.of("w1x0").text, finished=True)
+    assert any(told in sentence for sentence in checks.wrong(_truth(**changed), Ledger([entry]), []))
+
+
+async def test_a_stream_that_was_read_otherwise_than_it_is_kept_is_noticed() -> None:
+    entry = Entry(Kind.STREAMING, "w1x0", "key", guid="run", text="Else", finished=True)
+    assert any("was read as 'Else'" in sentence for sentence in checks.wrong(_truth(), Ledger([entry]), []))
+
+
+async def test_every_kind_of_call_is_part_of_the_load() -> None:
+    planned = load.entries(random.Random(1), 1, 18)
+    assert {entry.kind for entry in planned} == set(Kind)
