@@ -25,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--blows", type=int, default=_DEFAULTS.blows, help="faults in each run (%(default)s)")
     parser.add_argument("--seconds", type=float, default=_DEFAULTS.seconds, help="of load in each (%(default)s)")
+    parser.add_argument("--patience", type=float, default=_DEFAULTS.patience, help="of a call, in s (%(default)s)")
     parser.add_argument("--targets", default=",".join(TARGETS), help="what is struck (%(default)s)")
     return parser.parse_args()
 
@@ -51,7 +52,8 @@ async def main() -> int:
     if unknown := set(targets) - set(TARGETS):
         print(f"There is no {', '.join(sorted(unknown))} to strike: choose of {', '.join(TARGETS)}.")
         return 2
-    options = Options(targets=targets, operations=given.operations, blows=given.blows, seconds=given.seconds)
+    load = {name: getattr(given, name) for name in ("operations", "blows", "seconds", "patience")}
+    options = Options(targets=targets, **load)
     print(_HEADER, flush=True)
     failed = []
     async for verdict in trials(range(given.seed, given.seed + given.runs), options):

@@ -142,19 +142,27 @@ def _runs_of_keys(truth: Truth, ledger: Ledger) -> Iterator[str]:
 
 
 def _texts(truth: Truth, ledger: Ledger) -> Iterator[str]:
-    """What was read is what is kept, and that is what the model said: whole, or its beginning where the run failed."""
     by_id = {run.id: run for run in truth.runs}
     for entry in ledger.of(*RUNS):
         run = by_id.get(entry.guid or "")
-        if run is None or not entry.finished:
-            continue
-        said = script.of(entry.word).text
-        if entry.failed is not (run.status != "succeeded"):
-            yield f"{entry.kind} {entry.word} was read as {'failed' if entry.failed else 'done'}, and is {run.status}"
-        if (entry.kind is Kind.STREAMING or not entry.failed) and entry.text != run.output:
-            yield f"{entry.kind} {entry.word} was read as {entry.text!r}, and is kept as {run.output!r}"
-        if not said.startswith(run.output) or (run.status == "succeeded" and run.output != said):
-            yield f"{entry.kind} {entry.word} is kept as {run.output!r}; the model said {said!r}"
+        if run is not None and entry.finished:
+            yield from _text(entry, run)
+
+
+def _text(entry: Entry, run: Run) -> Iterator[str]:
+    """What was read is what is kept, and that is what the model said.
+
+    Of a run that failed its beginning is kept: a killed runner's last two seconds may have been read, and not written.
+    """
+    said = script.of(entry.word).text
+    if entry.failed is not (run.status != "succeeded"):
+        yield f"{entry.kind} {entry.word} was read as {'failed' if entry.failed else 'done'}, and is {run.status}"
+    if entry.failed and entry.kind is Kind.STREAMING:
+        exact = entry.text.startswith(run.output) and said.startswith(entry.text)
+    else:
+        exact = entry.failed or entry.text == run.output == said
+    if not exact:
+        yield f"{entry.kind} {entry.word} was read as {entry.text!r}; kept is {run.output!r}, and the model said {said!r}"
 
 
 def _outcomes(truth: Truth) -> Iterator[str]:
