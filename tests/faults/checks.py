@@ -162,7 +162,7 @@ def _text(entry: Entry, run: Run) -> Iterator[str]:
     else:
         exact = entry.failed or entry.text == run.output == said
     if not exact:
-        yield f"{entry.kind} {entry.word} was read as {entry.text!r}; kept is {run.output!r}, and the model said {said!r}"
+        yield f"{entry.kind} {entry.word} was read as {entry.text!r}, is kept as {run.output!r}; said was {said!r}"
 
 
 def _outcomes(truth: Truth) -> Iterator[str]:
