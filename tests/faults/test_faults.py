@@ -59,7 +59,7 @@ def _truth(**more: object) -> checks.Truth:
     [
         ({"runs": []}, "was accepted as run, and is lost"),
         ({"runs": [checks.Run("run", "w1x0", "running", "")]}, "is still running"),
-        ({"runs": [checks.Run("run", "w1x0", "succeeded", "Else")]}, "the model said"),
+        ({"runs": [checks.Run("run", "w1x0", "succeeded", "Else")]}, "is kept as 'Else'"),
         ({"told": checks.Counter()}, "has 0 finished events"),
         ({"told": checks.Counter(["run", "run"])}, "has 2 finished events"),
         ({"counted": 2}, "usage counts 2 runs, and 1 ended"),
