@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from tests.faults import script
 from tests.faults.cluster import cluster
-from tests.faults.trial import STRUCK, TARGETS, Options, Verdict, trial
+from tests.faults.trial import TARGETS, Options, Verdict, trial
 from tests.support.provider import provider
 from tests.support.receiver import receiver
 
@@ -26,7 +26,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--blows", type=int, default=_DEFAULTS.blows, help="faults in each run (%(default)s)")
     parser.add_argument("--seconds", type=float, default=_DEFAULTS.seconds, help="of load in each (%(default)s)")
     parser.add_argument("--patience", type=float, default=_DEFAULTS.patience, help="of a call, in s (%(default)s)")
-    parser.add_argument("--targets", default=",".join(STRUCK), help="what is struck (%(default)s)")
+    parser.add_argument("--targets", default=",".join(TARGETS), help="what is struck (%(default)s)")
     return parser.parse_args()
 
 

@@ -22,14 +22,12 @@ from tests.faults.ledger import Ledger
 from tests.support.receiver import Received, Receiver
 
 TARGETS = (*SERVICES, *SERVERS)
-# Runners are struck where it is asked for (`--targets`): nobody takes over a killed runner's runs as yet.
-STRUCK = tuple(name for name in TARGETS if not name.startswith("runner"))
 
 
 class Options(Struct, frozen=True):
     """`patience` is how long one call may take with all its repetitions, `settle` the whole engine afterwards."""
 
-    targets: tuple[str, ...] = STRUCK
+    targets: tuple[str, ...] = TARGETS
     operations: int = 30
     blows: int = 4
     seconds: float = 6.0
