@@ -26,6 +26,8 @@ _CURSORS_A_QUESTION = 500
 _FEED_BYTES = 8 << 20
 _PAST_EVERY_FRAME = 2**31 - 1
 _GRACE = 1.0
+# A run that no process knows of for longer went down with the one that was to accept it.
+_UNKNOWN_SECONDS = 30.0
 
 
 class Following(AsyncIterator[runs.Frame]):
@@ -112,7 +114,9 @@ class Follower:
     ) -> runs.Run:
         await asyncio.wait({started, ended}, return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
-            await asyncio.wait({started}, timeout=_GRACE if ended.result() else None)
+            await asyncio.wait({started}, timeout=_GRACE if ended.result() else _UNKNOWN_SECONDS)
+        if not started.done() and not ended.result():
+            raise Fault(Code.UNAVAILABLE, "The process that was to start the run is gone: try again.", retry_after=1)
         try:
             if started.done():
                 return started.result()

@@ -251,6 +251,18 @@ async def test_a_blocking_run_whose_reply_is_lost_is_found_by_asking(holder, fol
     assert (await finishing).output == "1.1 1.2 "
 
 
+async def test_a_blocking_run_that_went_down_before_it_was_accepted_is_not_waited_for(holder, follower, monkeypatch):
+    monkeypatch.setattr("libs.bus.follow._UNKNOWN_SECONDS", 0.1)
+    start = request()
+    holder.accept.clear()
+    finishing = asyncio.ensure_future(follower.finish(start, timeout=60))
+    await until(lambda: start.run_id in holder._runs)
+    holder.lose(start)
+    with pytest.raises(Fault) as caught:
+        await asyncio.wait_for(finishing, 20)
+    assert caught.value.code == Code.UNAVAILABLE
+
+
 async def test_a_blocking_run_that_takes_too_long_is_a_timeout(holder, follower, gateway):
     holder.accept.clear()
     with pytest.raises(Fault) as caught:
