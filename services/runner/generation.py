@@ -30,7 +30,10 @@ class Generation:
         """Whatever happens to a run is its outcome; only the end of the process itself is none."""
         status, failure = Status.SUCCEEDED, None
         try:
-            await self._generate(live)
+            if live.stopped is None:
+                await self._generate(live)
+            else:
+                status, failure = live.stopped
         except Fault as fault:
             log.info("A run failed", extra={"code": fault.code, "error": fault.message})
             status, failure = Status.FAILED, fault.failure()

@@ -73,7 +73,6 @@ class Holding:
     def hold(self, live: Live, task: "asyncio.Task[None]") -> None:
         """The run is here until it is let go; its task is owned here until it is done."""
         self._live[live.id] = live
-        live.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -34,6 +34,8 @@ class Running:
         live.ended.add_done_callback(_heard)
 
     async def _run(self, live: Live) -> None:
+        # From here on: a task that is cancelled before its first step takes none, and would end nothing.
+        live.task = asyncio.current_task()
         logs.run_id.set(str(live.id))
         logs.workspace_id.set(str(live.workspace_id))
         try:
