@@ -74,6 +74,15 @@ class GetAction(Struct, frozen=True):
     action_id: UUID
 
 
+class FindAction(Struct, frozen=True):
+    """By its name, or by its id in either spelling; without one, the workspace's first. Of two with one name, the older
+    is found.
+    """
+
+    workspace_id: UUID
+    name: str = ""
+
+
 class PageActions(Struct, frozen=True):
     workspace_id: UUID
     app_id: UUID | None = None
@@ -98,6 +107,7 @@ class UpdateAction(Struct, frozen=True):
 
 CREATE = Rpc("rpc.runner.actions.create", CreateAction, Action)
 GET = Rpc("rpc.runner.actions.get", GetAction, Action)
+FIND = Rpc("rpc.runner.actions.find", FindAction, Action)
 PAGE = Rpc("rpc.runner.actions.page", PageActions, Page[Action])
 UPDATE = Rpc("rpc.runner.actions.update", UpdateAction, Action)
 DELETE = Rpc("rpc.runner.actions.delete", GetAction, Action)

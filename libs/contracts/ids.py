@@ -34,13 +34,14 @@ def crockford(prefix: str, id: UUID) -> str:
 
 def parse(text: str) -> UUID | None:
     """The id behind either spelling, whatever its prefix; None where the text spells no id."""
-    digits = text.rpartition("_")[2].upper()
+    bare = text.rpartition("_")[2]
+    digits = bare.upper()
     if len(digits) == 26 and all(digit in _VALUES for digit in digits) and digits[0] <= "7":
         number = 0
         for digit in digits:
             number = number << 5 | _VALUES[digit]
         return UUID(int=number)
     try:
-        return UUID(text) if len(text) in (32, 36) else None
+        return UUID(bare) if len(bare) in (32, 36) else None
     except ValueError:
         return None

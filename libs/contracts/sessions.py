@@ -39,6 +39,19 @@ class GetSession(Struct, frozen=True):
     session_id: UUID
 
 
+class ContinueFrom(Struct, frozen=True):
+    """The session whose memory ends with this run's turn, for the run that is to follow it.
+
+    The first that follows the last turn of a session is the session's own next one. Whoever follows a turn that was
+    followed before gets a branch: a new session that remembers the turns up to that one. A run without a session
+    begins one.
+    """
+
+    workspace_id: UUID
+    run_id: UUID
+    id: UUID | None = None
+
+
 class PageSessions(Struct, frozen=True):
     workspace_id: UUID
     action_id: UUID | None = None
@@ -48,5 +61,6 @@ class PageSessions(Struct, frozen=True):
 
 CREATE = Rpc("rpc.runner.sessions.create", CreateSession, Session)
 GET = Rpc("rpc.runner.sessions.get", GetSession, Session)
+CONTINUE = Rpc("rpc.runner.sessions.continue", ContinueFrom, Session)
 PAGE = Rpc("rpc.runner.sessions.page", PageSessions, Page[Session])
 DELETE = Rpc("rpc.runner.sessions.delete", GetSession, Session)

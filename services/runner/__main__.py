@@ -67,6 +67,7 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(apps.DELETE, app.delete)
     service.serve(actions.CREATE, action.create)
     service.serve(actions.GET, action.get)
+    service.serve(actions.FIND, action.find)
     service.serve(actions.PAGE, action.page)
     service.serve(actions.UPDATE, action.update)
     service.serve(actions.DELETE, action.delete)
@@ -81,6 +82,7 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(models.DELETE_PROVIDER, vendors.delete)
     service.serve(sessions.CREATE, session.create)
     service.serve(sessions.GET, session.get)
+    service.serve(sessions.CONTINUE, session.go_on)
     service.serve(sessions.PAGE, session.page)
     service.serve(sessions.DELETE, session.delete)
 

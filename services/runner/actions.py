@@ -1,17 +1,19 @@
 """Actions: what `rpc.runner.actions.*` answers. Every change is a new version; what would not run is refused here."""
 
+from uuid import UUID
+
 import msgspec
 from msgspec import UNSET
 
 from libs.bus.bus import Bus
 from libs.contracts import contexts, ids
-from libs.contracts.actions import Action, CreateAction, GetAction, PageActions, UpdateAction
+from libs.contracts.actions import Action, CreateAction, FindAction, GetAction, PageActions, UpdateAction
 from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
-from libs.postgres.database import Database
+from libs.postgres.database import Connection, Database
 from services.runner import parameters
-from services.runner.catalog import ACTION, Catalog
+from services.runner.catalog import ACTION, NAMES, Catalog
 from services.runner.prompts import Prompting
 from services.runner.storable import named, storable
 from services.runner.store import actions as stored
@@ -31,7 +33,7 @@ class Actions:
         async with self._catalog.changing() as connection:
             if await stored.create(connection, id, asked):
                 await apps.adopt(connection, asked.app_id, id)
-                await changed(connection, ACTION, str(id))
+                await _changed(connection, asked.workspace_id, id)
         return await self.get(GetAction(asked.workspace_id, id))
 
     async def get(self, asked: GetAction) -> Action:
@@ -39,6 +41,9 @@ class Actions:
         if action is None:
             raise not_found("action", asked.action_id)
         return action
+
+    async def find(self, asked: FindAction) -> Action:
+        return (await self._catalog.named(asked.workspace_id, asked.name)).action
 
     async def page(self, asked: PageActions) -> Page[Action]:
         return await stored.page(self._database, asked)
@@ -53,7 +58,7 @@ class Actions:
             if action is None:
                 raise not_found("action", asked.action_id)
             await stored.renew(connection, msgspec.structs.replace(action, **changes))
-            await changed(connection, ACTION, str(action.id))
+            await _changed(connection, asked.workspace_id, action.id)
         return await self.get(_ref(asked))
 
     async def delete(self, asked: GetAction) -> Action:
@@ -62,7 +67,7 @@ class Actions:
         async with self._catalog.changing() as connection:
             await apps.disown(connection, action.app_id, action.id)
             await stored.delete(connection, action.id)
-            await changed(connection, ACTION, str(action.id))
+            await _changed(connection, asked.workspace_id, action.id)
         return action
 
     async def _check(self, action: CreateAction | Action) -> None:
@@ -76,6 +81,11 @@ class Actions:
             known = await self._bus.call(contexts.REVISIONS, asked)
             if unknown := [id for id in action.context_ids if id not in known]:
                 raise not_found("context", unknown[0])
+
+
+async def _changed(connection: Connection, workspace_id: UUID, id: UUID) -> None:
+    await changed(connection, ACTION, str(id))
+    await changed(connection, NAMES, str(workspace_id))
 
 
 def _ref(asked: UpdateAction) -> GetAction:

@@ -6,7 +6,7 @@ from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Database
-from services.runner.catalog import ACTION, Catalog
+from services.runner.catalog import ACTION, NAMES, Catalog
 from services.runner.storable import named, storable
 from services.runner.store import apps as stored
 
@@ -41,4 +41,5 @@ class Apps:
         async with self._catalog.changing() as connection:
             for action_id in await stored.delete(connection, app.workspace_id, app.id):
                 await changed(connection, ACTION, str(action_id))
+            await changed(connection, NAMES, str(app.workspace_id))
         return app

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.changes import Changes
 from libs.postgres.database import Connection, Database
@@ -14,8 +15,9 @@ from services.runner.prompts import Prompting, Scripted
 from services.runner.providers.call import Endpoint
 from services.runner.store import actions, models
 
-# Kinds of changes, which whoever writes such a row states. A workspace's default model is cached under its id.
-ACTION, MODEL, DEFAULT = "runner.action", "runner.model", "runner.default"
+# Kinds of changes, which whoever writes such a row states. A workspace's default model and the names of its actions are
+# cached under its id.
+ACTION, NAMES, MODEL, DEFAULT = "runner.action", "runner.names", "runner.model", "runner.default"
 INSTALLATION = "installation"
 
 
@@ -32,6 +34,7 @@ class Catalog:
     def __init__(self, database: Database, changes: Changes, prompting: Prompting, keys: Keys) -> None:
         self._database, self._changes, self._prompting, self._keys = database, changes, prompting, keys
         self._actions = changes.cache(ACTION, self._load_action)
+        self._names = changes.cache(NAMES, self._load_names)
         self._models = changes.cache(MODEL, self._load_model)
         self._defaults = changes.cache(DEFAULT, self._load_default)
 
@@ -47,6 +50,16 @@ class Catalog:
         if scripted is None or scripted.action.workspace_id != workspace_id:
             raise not_found("action", id)
         return scripted
+
+    async def named(self, workspace_id: UUID, name: str) -> Scripted:
+        """The action of that name or id, or the first one where none is named. Raises Fault NOT_FOUND."""
+        names = await self._names.get(str(workspace_id)) or {}
+        id = names.get(name) or ids.parse(name) if name else next(iter(names.values()), None)
+        if id is None:
+            raise (
+                not_found("action", repr(name)) if name else Fault(Code.NOT_FOUND, "There is no action yet: make one.")
+            )
+        return await self.action(workspace_id, id)
 
     async def model(self, workspace_id: UUID, id: UUID | None) -> ReadyModel:
         """The model of that id, or the one that the workspace goes by where none is named."""
@@ -66,6 +79,13 @@ class Catalog:
     async def _load_action(self, id: str) -> Scripted | None:
         action = await actions.of_any_workspace(self._database, UUID(id))
         return action and await self._prompting.script(action)
+
+    async def _load_names(self, workspace_id: str) -> dict[str, UUID]:
+        """The oldest first, which is the one that keeps a name two have."""
+        names: dict[str, UUID] = {}
+        for id, name in await actions.names(self._database, UUID(workspace_id)):
+            names.setdefault(name, id)
+        return names
 
     async def _load_model(self, id: str) -> ReadyModel | None:
         found = await models.of_any_workspace(self._database, UUID(id))

@@ -1,13 +1,20 @@
-"""Sessions: what `rpc.runner.sessions.*` answers. With a session goes its memory; its runs stay."""
+"""Sessions: what `rpc.runner.sessions.*` answers. With a session goes its memory; its runs stay.
 
-from libs.contracts import ids
-from libs.contracts.faults import not_found
+The rule of branches: what follows a turn sees the turns up to it, whatever else has followed it.
+"""
+
+from uuid import UUID
+
+from libs.contracts import ids, runs
+from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
-from libs.contracts.sessions import CreateSession, GetSession, PageSessions, Session
-from libs.postgres.database import Database
+from libs.contracts.sessions import ContinueFrom, CreateSession, GetSession, PageSessions, Session
+from libs.postgres.database import Connection, Database
 from services.runner.catalog import Catalog
 from services.runner.storable import storable
+from services.runner.store import branches
 from services.runner.store import sessions as stored
+from services.runner.store.branches import Place
 
 
 class Sessions:
@@ -28,6 +35,17 @@ class Sessions:
             raise not_found("session", asked.session_id)
         return session
 
+    async def go_on(self, asked: ContinueFrom) -> Session:
+        """Raises Fault NOT_FOUND for a run that the workspace does not have, CONFLICT for one that has not ended."""
+        place = await branches.place(self._database, asked.workspace_id, asked.run_id)
+        if place is None:
+            raise not_found("run", asked.run_id)
+        if place.status not in runs.ENDED:
+            raise Fault(Code.CONFLICT, f"The run {asked.run_id} goes on: continue from it once it has ended.")
+        async with self._database.transaction() as connection:
+            session_id = await _following(connection, place, asked.id or ids.new())
+        return await self.get(GetSession(asked.workspace_id, session_id))
+
     async def page(self, asked: PageSessions) -> Page[Session]:
         return await stored.page(self._database, asked)
 
@@ -36,3 +54,14 @@ class Sessions:
         session = await self.get(asked)
         await stored.delete(self._database, asked.workspace_id, asked.session_id)
         return session
+
+
+async def _following(connection: Connection, place: Place, new: UUID) -> UUID:
+    """The session in which what follows this place is the next turn: its own, or the new one."""
+    if place.session_id is None or place.turn is None:
+        await branches.begin(connection, new, place)
+        return new
+    if await branches.follow(connection, place.session_id, place.turn):
+        return place.session_id
+    await branches.branch(connection, new, place.session_id, place.turn)
+    return new

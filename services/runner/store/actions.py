@@ -63,6 +63,15 @@ async def of_any_workspace(database: Database, id: UUID) -> actions.Action | Non
     return perhaps(row, actions.Action)
 
 
+async def names(database: Database, workspace_id: UUID) -> list[tuple[UUID, str]]:
+    """The oldest first."""
+    rows = await database.fetch(
+        f"SELECT actions.id, name FROM {_FROM} WHERE workspace_id = $1 ORDER BY actions.created_at, actions.id",
+        workspace_id,
+    )
+    return [(row["id"], row["name"]) for row in rows]
+
+
 async def page(database: Database, asked: actions.PageActions) -> Page[actions.Action]:
     where, args = "workspace_id = $1", [asked.workspace_id]
     if asked.app_id is not None:

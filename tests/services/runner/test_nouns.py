@@ -46,6 +46,33 @@ async def test_every_change_of_an_action_is_a_version(caller):
     assert (run.action_version, run.prompt[-1].content) == (2, "Tell x")
 
 
+async def test_an_action_is_found_by_its_name_or_id_and_the_first_without(caller):
+    app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Docs"))
+
+    async def found(name: str = "") -> actions.Action:
+        return await caller.bus.call(actions.FIND, actions.FindAction(caller.workspace_id, name))
+
+    async def made(name: str) -> actions.Action:
+        return await caller.bus.call(actions.CREATE, actions.CreateAction(caller.workspace_id, app.id, name, "x"))
+
+    assert (await fault(found())).code is Code.NOT_FOUND
+    first, second, twin = await made("first"), await made("second"), await made("second")
+    assert [await found(), await found("second"), await found(str(twin.id))] == [first, second, twin]
+    assert await found(ids.crockford("act", first.id)) == first
+    renamed = actions.UpdateAction(caller.workspace_id, second.id, name="renamed")
+    assert await caller.bus.call(actions.UPDATE, renamed) == await found("renamed")
+    assert await found("second") == twin
+    await caller.bus.call(apps.DELETE, apps.GetApp(caller.workspace_id, app.id))
+    assert (await fault(found("first"))).code is Code.NOT_FOUND
+
+
+async def test_another_workspace_s_action_is_not_found(caller, other):
+    theirs = await other.action()
+    for name in (theirs.name, str(theirs.id)):
+        asked = actions.FindAction(caller.workspace_id, name)
+        assert (await fault(caller.bus.call(actions.FIND, asked))).code is Code.NOT_FOUND
+
+
 async def test_the_first_action_is_its_apps_default_and_another_follows_it(caller):
     app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Docs"))
     first, second = [
