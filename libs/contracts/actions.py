@@ -1,4 +1,4 @@
-"""Actions: a prompt template with its model, parameters and contexts.
+"""Actions: a prompt template with its model, parameters, contexts and tools.
 
 Owner: runner. Every change makes a new version; runs name the one they used.
 """
@@ -16,7 +16,11 @@ Kind = Literal["prompt", "chat"]
 
 
 class Parameters(Struct, frozen=True, omit_defaults=True):
-    """What shapes a generation; None leaves it to the provider. `timeout` is in seconds."""
+    """What shapes a generation; None leaves it to the provider. `timeout` is in seconds.
+
+    `response_format` is a provider's (`{"type": "json_schema", …}`), but kept whatever the provider: an answer that
+    does not fit it fails. `tool_rounds`: after so many rounds of tool calls the model must answer.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
@@ -29,6 +33,7 @@ class Parameters(Struct, frozen=True, omit_defaults=True):
     seed: int | None = None
     response_format: dict[str, Any] | None = None
     logit_bias: dict[str, float] | None = None
+    tool_rounds: int | None = None
 
 
 class Action(Struct, frozen=True):
@@ -49,6 +54,7 @@ class Action(Struct, frozen=True):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    tool_ids: list[UUID] = []
 
 
 class CreateAction(Struct, frozen=True):
@@ -67,6 +73,7 @@ class CreateAction(Struct, frozen=True):
     metadata: dict[str, Any] = {}
     created_by: UUID | None = None
     id: UUID | None = None
+    tool_ids: list[UUID] = []
 
 
 class GetAction(Struct, frozen=True):
@@ -103,6 +110,7 @@ class UpdateAction(Struct, frozen=True):
     parameters: Parameters | UnsetType = UNSET
     context_ids: list[UUID] | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
+    tool_ids: list[UUID] | UnsetType = UNSET
 
 
 CREATE = Rpc("rpc.runner.actions.create", CreateAction, Action)

@@ -16,6 +16,7 @@ from libs.contracts.actions import Parameters
 from libs.contracts.faults import Failure
 from libs.contracts.paging import Page, Slice
 from libs.contracts.subjects import Event, Feed, Rpc
+from libs.contracts.tools import Offered
 
 
 class Mode(StrEnum):
@@ -37,9 +38,24 @@ class Status(StrEnum):
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 
 
+class ToolCall(Struct, frozen=True, tag="tool_call"):
+    """`arguments` is the JSON text as the model wrote it. `client`: the tool is the caller's own, and the call waits
+    for its result.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    client: bool = False
+
+
 class Message(Struct, frozen=True, omit_defaults=True):
+    """A turn. An assistant's may make `calls`; a tool's answers the call `call_id`."""
+
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    calls: list[ToolCall] = []
+    call_id: str = ""
 
 
 class Usage(Struct, frozen=True):
@@ -85,12 +101,23 @@ class Token(Struct, frozen=True, tag="token"):
     node: str | None = None
 
 
-class ToolCall(Struct, frozen=True, tag="tool_call"):
-    """`arguments` is the JSON text as the model wrote it."""
+class ToolResult(Struct, frozen=True, tag="tool_result"):
+    """What the tool that the call `id` named answered, as the model is told it; where it `failed`, `output` says why.
+
+    `ms` is how long it took, in milliseconds.
+    """
 
     id: str
     name: str
-    arguments: str
+    output: str
+    failed: bool = False
+    ms: float = 0.0
+
+
+class Replaced(Struct, frozen=True, tag="replaced"):
+    """The answer so far is `text` alone: the tokens before it are void, those after it go on from there."""
+
+    text: str
 
 
 class Restarted(Struct, frozen=True, tag="restarted"):
@@ -115,7 +142,20 @@ class Unknown(Struct, frozen=True, tag="unknown"):
     """A frame of a kind that this version does not know: counted, and skipped."""
 
 
-Body = Started | Retrieved | Thinking | Token | ToolCall | Restarted | Done | Failed | Cancelled | Unknown
+Body = (
+    Started
+    | Retrieved
+    | Thinking
+    | Token
+    | ToolCall
+    | ToolResult
+    | Replaced
+    | Restarted
+    | Done
+    | Failed
+    | Cancelled
+    | Unknown
+)
 TERMINAL = (Done, Failed, Cancelled)
 
 
@@ -151,6 +191,9 @@ class StartRun(Struct, frozen=True):
     `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
     `conditions` restrict what is retrieved, in the metadata filter's spelling (libs.contracts.search).
     `durable`: its start is committed before it is accepted, and it goes on to its end without a reader.
+    `tools` are the caller's own, beside the action's: a call of one ends the run, with the finish reason `tool_calls`,
+    and what it came to is told in the `messages` of the next one. `tool_choice` is auto, none, required, or the name of
+    the tool that must be called.
     """
 
     workspace_id: UUID
@@ -169,10 +212,14 @@ class StartRun(Struct, frozen=True):
     end_user: str = ""
     metadata: dict[str, Any] = {}
     durable: bool = False
+    tools: list[Offered] = []
+    tool_choice: str | None = None
 
 
 class Run(Struct, frozen=True):
-    """`prompt` is what was sent to the model; times are in milliseconds from the run's start."""
+    """`prompt` is what was sent to the model at first, `calls` are those of the caller's own tools that wait for their
+    results; times are in milliseconds from the run's start.
+    """
 
     id: UUID
     workspace_id: UUID
@@ -203,6 +250,7 @@ class Run(Struct, frozen=True):
     latency_ms: float | None = None
     first_token_ms: float | None = None
     finished_at: datetime | None = None
+    calls: list[ToolCall] = []
 
 
 class GetRun(Struct, frozen=True):

@@ -14,6 +14,7 @@ from services.runner import memory
 from services.runner.catalog import Catalog, ReadyModel
 from services.runner.prompts import Prompt, Prompting, Scripted
 from services.runner.recall import Recall
+from services.runner.storable import storable
 
 
 class Accepted(Struct, frozen=True):
@@ -59,12 +60,17 @@ def _storable(request: runs.StartRun) -> runs.StartRun:
     return msgspec.structs.replace(
         request,
         inputs=text.clean(request.inputs),
-        messages=[Message(turn.role, text.clean(turn.content)) for turn in request.messages],
+        messages=[_storable_turn(turn) for turn in request.messages],
         voice=text.clean(request.voice),
         experiment=text.clean(request.experiment),
         end_user=text.clean(request.end_user),
         metadata=text.clean(request.metadata),
     )
+
+
+def _storable_turn(turn: Message) -> Message:
+    turn = storable(turn)
+    return msgspec.structs.replace(turn, calls=[storable(call) for call in turn.calls]) if turn.calls else turn
 
 
 def _merged(parameters: Parameters, own: Parameters | None) -> Parameters:

@@ -73,6 +73,7 @@ def run(live: Live, holder: str, outcome: Outcome | None = None, text: Recorded 
         latency_ms=at_end.latency_ms if outcome else None,
         first_token_ms=live.first_token_ms,
         finished_at=datetime.now(UTC) if outcome else None,
+        calls=live.calls,
     )
 
 
@@ -119,6 +120,7 @@ def row(live: Live, run: Run, text: Recorded | None = None) -> Row:
         created_at=run.created_at,
         finished_at=run.finished_at,
         model_id=live.accepted.model.id,
+        calls=_encoded(run.calls),
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts import runs
-from libs.contracts.runs import Body, Frame, Thinking, Token
+from libs.contracts.runs import Body, Frame, Replaced, Thinking, Token
 
 
 class Recording:
@@ -83,13 +83,20 @@ _cuts = msgspec.msgpack.Decoder(Cut)
 
 
 def recorded(frames: Iterable[Frame], *, closing: Frame | None = None) -> Recorded:
-    """The frames in the form in which they are stored. A token of a node is kept whole: it is no part of the output."""
+    """The frames in the form in which they are stored. A token of a node is kept whole, and so is one that was
+    replaced: neither is a part of the output.
+    """
+    frames = list(frames)
+    replaced = max((frame.n for frame in frames if isinstance(frame.body, Replaced)), default=0)
     output: list[str] = []
     thinking: list[str] = []
     cut = Cut([], [], [], closing)
     for frame in frames:
         match frame.body:
-            case Token(text, None):
+            case Replaced(text) if frame.n == replaced:
+                output.append(text)
+                cut.others.append(frame)
+            case Token(text, None) if frame.n > replaced:
                 output.append(text)
                 cut.lengths.append(len(text))
             case Thinking(text):
@@ -116,6 +123,8 @@ def _restored(stored: Recorded, cut: Cut, attempt: int) -> Iterator[Frame]:
     said = thought = 0
     for n in range(1, len(cut.lengths) + len(others) + 1):
         if n in others:
+            if isinstance(body := others[n].body, Replaced):
+                said = len(body.text)
             yield others[n]
         elif n in thoughts:
             start, thought = thought, thought + next(lengths)

@@ -39,6 +39,7 @@ class Live(Struct, eq=False, kw_only=True):
     followed: bool
     messages: list[runs.Message]
     sources: list[runs.Source] = []
+    calls: list[runs.ToolCall] = []
     cached_from: runs.Run | None = None
     cache_key: bytes | None = None
     finished: Finished | None = None

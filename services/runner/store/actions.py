@@ -9,7 +9,8 @@ from services.runner.store.pages import Listing, perhaps
 
 _FROM = "actions JOIN action_versions ON action_versions.id = actions.version_id"
 _ACTION = f"""SELECT actions.id, workspace_id, app_id, version_id, actions.version, name, kind, description, prompt,
-system_message, model_id, parameters, context_ids, metadata, created_by, actions.created_at, updated_at FROM {_FROM}"""
+system_message, model_id, parameters, context_ids, tool_ids, metadata, created_by, actions.created_at, updated_at
+FROM {_FROM}"""
 _LISTING = Listing(_ACTION, _FROM, "actions.created_at, actions.id")
 
 
@@ -35,8 +36,8 @@ async def _write_version(
 ) -> None:
     await connection.execute(
         """INSERT INTO action_versions (id, action_id, version, name, kind, description, prompt, system_message,
-            model_id, parameters, context_ids, metadata)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
+            model_id, parameters, context_ids, metadata, tool_ids)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
         id,
         action_id,
         version,
@@ -49,6 +50,7 @@ async def _write_version(
         action.parameters,
         action.context_ids,
         action.metadata,
+        action.tool_ids,
     )
 
 

@@ -53,9 +53,10 @@ class Row(Struct):
     created_at: datetime
     finished_at: datetime | None
     model_id: UUID
+    calls: str = "[]"
 
 
-_JSON = frozenset({"inputs", "prompt", "usage", "sources", "metadata", "failure"})
+_JSON = frozenset({"inputs", "prompt", "usage", "sources", "metadata", "failure", "calls"})
 _TYPES = {
     UUID: "uuid", UUID | None: "uuid", int: "int", int | None: "int", str: "text", str | None: "text",
     bytes | None: "bytea", float | None: "float8", datetime: "timestamptz", datetime | None: "timestamptz",
@@ -69,6 +70,7 @@ _INSERT = f"INSERT INTO runs ({_COLUMNS}) SELECT {_VALUES} FROM unnest({_ARRAYS}
 _ENDED = (
     "action_version", "question", "turn", "status", "model", "provider", "cached_from", "prompt", "output", "thinking",
     "frames", "usage", "finish_reason", "sources", "metadata", "failure", "latency_ms", "first_token_ms", "finished_at",
+    "calls",
 )  # fmt: skip
 _FINISH = f"""WITH finished AS ({_INSERT}
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _ENDED)}, request = NULL

@@ -15,6 +15,8 @@ said = st.one_of(
     st.tuples(st.just(runs.Token), st.text(max_size=5)),
     st.tuples(st.just(runs.Thinking), st.text(max_size=5)),
     st.just((None, runs.ToolCall("1", "f", "{}"))),
+    st.just((None, runs.ToolResult("1", "f", "42", ms=1.5))),
+    st.builds(lambda text: (None, runs.Replaced(text)), st.text(max_size=5)),
     st.just((None, runs.Token("of a node", "writer"))),
     st.just((None, "flush")),
 )
@@ -33,6 +35,14 @@ def test_every_frame_is_made_again_from_what_is_stored(pieces):
     recording.add(runs.Done("stop", runs.Usage(), 1.0))
     assert [frame.n for frame in recording.frames] == list(range(1, len(recording.frames) + 1))
     assert restored(recorded(recording.frames), 2) == recording.frames
+
+
+def test_the_output_is_what_a_reader_is_left_with():
+    recording = Recording()
+    for body in (runs.Token("no"), runs.Thinking("hm"), runs.Replaced("ye"), runs.Token("s"), runs.Token("x", "node")):
+        recording.add(body)
+    kept = recorded(recording.frames)
+    assert (kept.output, kept.thinking) == ("yes", "hm")
 
 
 def test_text_waits_until_it_is_flushed_and_keeps_its_place():
