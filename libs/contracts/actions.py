@@ -96,6 +96,13 @@ class PageActions(Struct, frozen=True):
     slice: Slice = Slice()
 
 
+class ActionsOf(Struct, frozen=True):
+    """Several by their ids; those that aren't there are left out."""
+
+    workspace_id: UUID
+    action_ids: list[UUID]
+
+
 class UpdateAction(Struct, frozen=True):
     """What is UNSET stays as it is."""
 
@@ -117,5 +124,6 @@ CREATE = Rpc("rpc.runner.actions.create", CreateAction, Action)
 GET = Rpc("rpc.runner.actions.get", GetAction, Action)
 FIND = Rpc("rpc.runner.actions.find", FindAction, Action)
 PAGE = Rpc("rpc.runner.actions.page", PageActions, Page[Action])
+OF = Rpc("rpc.runner.actions.of", ActionsOf, list[Action])
 UPDATE = Rpc("rpc.runner.actions.update", UpdateAction, Action)
 DELETE = Rpc("rpc.runner.actions.delete", GetAction, Action)

@@ -25,12 +25,16 @@ class App(Struct, frozen=True):
 
 
 class CreateApp(Struct, frozen=True):
+    """With a `prompt` or a model it is made with its default action, called as itself."""
+
     workspace_id: UUID
     name: str
     description: str = ""
     app_type: str = ""
     created_by: UUID | None = None
     id: UUID | None = None
+    prompt: str | None = None
+    model_id: UUID | None = None
 
 
 class GetApp(Struct, frozen=True):
@@ -44,12 +48,14 @@ class PageApps(Struct, frozen=True):
 
 
 class UpdateApp(Struct, frozen=True):
-    """What is UNSET stays as it is."""
+    """What is UNSET stays as it is. Prompt and model are those of its default action, made where it has none."""
 
     workspace_id: UUID
     app_id: UUID
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    prompt: str | UnsetType = UNSET
+    model_id: UUID | UnsetType | None = UNSET
 
 
 CREATE = Rpc("rpc.runner.apps.create", CreateApp, App)

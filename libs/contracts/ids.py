@@ -6,7 +6,7 @@ One id has two spellings: a UUID, or a prefix and 26 Crockford digits; either is
 import hashlib
 import os
 import time
-from uuid import UUID
+from uuid import UUID, uuid5
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)} | {"I": 1, "L": 1, "O": 0}
@@ -25,6 +25,11 @@ def derived(id: UUID, place: int) -> UUID:
         return id
     digest = int.from_bytes(hashlib.sha256(id.bytes + place.to_bytes(4)).digest()[:10])
     return UUID(int=id.int >> 80 << 80 | 0x7 << 76 | (digest >> 68) << 64 | 0b10 << 62 | digest & 0x3FFFFFFFFFFFFFFF)
+
+
+def named(workspace_id: UUID, name: str) -> UUID:
+    """The id of what a client calls by a name of its own: the same every time, and in no two workspaces."""
+    return uuid5(workspace_id, name)
 
 
 def crockford(prefix: str, id: UUID) -> str:

@@ -188,7 +188,9 @@ class _Frames(Feed[Frame]):
 class StartRun(Struct, frozen=True):
     """Starts the run `run_id`, minted by the caller; the same id again answers with the same run.
 
-    `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
+    `action_id`: an app's id stands for its default action.
+    `new_session`: what the session is called where there is none of its id yet, and it is made; None where it must be
+    there. `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
     `conditions` restrict what is retrieved, in the metadata filter's spelling (libs.contracts.search).
     `durable`: its start is committed before it is accepted, and it goes on to its end without a reader.
     `tools` are the caller's own, beside the action's: a call of one ends the run, with the finish reason `tool_calls`,
@@ -214,6 +216,7 @@ class StartRun(Struct, frozen=True):
     durable: bool = False
     tools: list[Offered] = []
     tool_choice: str | None = None
+    new_session: str | None = None
 
 
 class Run(Struct, frozen=True):

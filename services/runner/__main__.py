@@ -58,8 +58,9 @@ async def build(service: Service, settings: Settings) -> None:
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
     database, vendors = service.database, Vendors(service.database, catalog, service.egress, keys)
-    app, session = Apps(database, catalog), Sessions(database, catalog)
-    action, model = Actions(database, service.bus, catalog, prompting), Models(database, catalog, vendors)
+    session, model = Sessions(database, catalog), Models(database, catalog, vendors)
+    action = Actions(database, service.bus, catalog, prompting)
+    app = Apps(database, catalog, action)
     service.serve(apps.CREATE, app.create)
     service.serve(apps.GET, app.get)
     service.serve(apps.PAGE, app.page)
@@ -69,6 +70,7 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(actions.GET, action.get)
     service.serve(actions.FIND, action.find)
     service.serve(actions.PAGE, action.page)
+    service.serve(actions.OF, action.of)
     service.serve(actions.UPDATE, action.update)
     service.serve(actions.DELETE, action.delete)
     service.serve(models.CREATE, model.create)

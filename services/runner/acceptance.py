@@ -6,8 +6,9 @@ Action, version and model come from caches; a session is read anew.
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import runs, search
+from libs.contracts import ids, runs, search
 from libs.contracts.actions import Parameters
+from libs.contracts.faults import not_found
 from libs.contracts.runs import Message
 from libs.postgres import text
 from services.runner import memory
@@ -15,6 +16,7 @@ from services.runner.catalog import Catalog, ReadyModel
 from services.runner.prompts import Prompt, Prompting, Scripted
 from services.runner.recall import Recall
 from services.runner.storable import storable
+from services.runner.store.sessions import Turn
 
 
 class Accepted(Struct, frozen=True):
@@ -36,8 +38,8 @@ class Acceptance:
 
     async def accept(self, request: runs.StartRun) -> Accepted:
         """Raises Fault: NOT_FOUND for an unknown action, model or session, INVALID for what is wrong with the input."""
-        request = _storable(request)
         scripted = await self._catalog.action(request.workspace_id, request.action_id)
+        request, turns = await self._in_session(_storable(request, scripted))
         model = await self._catalog.model(request.workspace_id, scripted.action.model_id)
         conditions = search.conditions(request.conditions) if request.conditions else {}
         prompt = await self._prompting.prompt(scripted, request)
@@ -45,20 +47,34 @@ class Acceptance:
         room = memory.room(model.context_window, parameters)
         # Passages come later: where there will be some, half of the room is theirs.
         share = room // 2 if scripted.action.context_ids else room
-        messages = prompt.messages(await self._remembered(request, prompt, share))
+        texts = [prompt.system, *(turn.content for turn in prompt.turns)]
+        messages = prompt.messages(await memory.recalled(turns, texts, share))
         return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room)
 
-    async def _remembered(self, request: runs.StartRun, prompt: Prompt, room: int) -> list[Message]:
+    async def _in_session(self, request: runs.StartRun) -> tuple[runs.StartRun, list[Turn]]:
+        """The run with its session's earlier turns, newest first. An id that another workspace's session has is no
+        obstacle to a new one: that gets an id of this workspace's.
+        """
         if request.session_id is None:
-            return []
-        turns = await self._recall.turns(request.workspace_id, request.session_id)
-        return await memory.recalled(turns, [prompt.system, *(turn.content for turn in prompt.turns)], room)
+            return msgspec.structs.replace(request, new_session=None), []
+        known = await self._recall.of(request.session_id)
+        if known is not None and known.workspace_id == request.workspace_id:
+            return request, known.turns
+        if request.new_session is None:
+            raise not_found("session", request.session_id)
+        if known is None:
+            return request, []
+        own = ids.named(request.workspace_id, str(request.session_id))
+        known = await self._recall.of(own)
+        return msgspec.structs.replace(request, session_id=own), known.turns if known else []
 
 
-def _storable(request: runs.StartRun) -> runs.StartRun:
-    """Without what Postgres does not take in a text."""
+def _storable(request: runs.StartRun, scripted: Scripted) -> runs.StartRun:
+    """By its action, and without what Postgres does not take in a text."""
     return msgspec.structs.replace(
         request,
+        action_id=scripted.id,
+        new_session=text.clean(request.new_session),
         inputs=text.clean(request.inputs),
         messages=[_storable_turn(turn) for turn in request.messages],
         voice=text.clean(request.voice),

@@ -7,13 +7,13 @@ from msgspec import UNSET
 
 from libs.bus.bus import Bus
 from libs.contracts import contexts, ids
-from libs.contracts.actions import Action, CreateAction, FindAction, GetAction, PageActions, UpdateAction
+from libs.contracts.actions import Action, ActionsOf, CreateAction, FindAction, GetAction, PageActions, UpdateAction
 from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Connection, Database
 from services.runner import parameters
-from services.runner.catalog import ACTION, NAMES, Catalog
+from services.runner.catalog import ACTION, APP, NAMES, Catalog
 from services.runner.prompts import Prompting
 from services.runner.storable import named, storable
 from services.runner.store import actions as stored
@@ -29,12 +29,17 @@ class Actions:
         asked, id = storable(asked), asked.id or ids.new()
         if await apps.get(self._database, asked.workspace_id, asked.app_id) is None:
             raise not_found("app", asked.app_id)
-        await self._check(asked)
+        await self.check(asked)
         async with self._catalog.changing() as connection:
-            if await stored.create(connection, id, asked):
-                await apps.adopt(connection, asked.app_id, id)
-                await _changed(connection, asked.workspace_id, id)
+            await self.make(connection, id, asked)
         return await self.get(GetAction(asked.workspace_id, id))
+
+    async def make(self, connection: Connection, id: UUID, asked: CreateAction) -> None:
+        """Within a transaction of the catalog's, once it is checked."""
+        if await stored.create(connection, id, asked):
+            await apps.adopt(connection, asked.app_id, id)
+            await _changed(connection, asked.workspace_id, id)
+            await changed(connection, APP, str(asked.app_id))
 
     async def get(self, asked: GetAction) -> Action:
         action = await stored.get(self._database, asked.workspace_id, asked.action_id)
@@ -48,11 +53,14 @@ class Actions:
     async def page(self, asked: PageActions) -> Page[Action]:
         return await stored.page(self._database, asked)
 
+    async def of(self, asked: ActionsOf) -> list[Action]:
+        return await stored.of(self._database, asked)
+
     async def update(self, asked: UpdateAction) -> Action:
         """Raises Fault as `create` does."""
         asked = storable(asked)
         changes = _changes(asked)
-        await self._check(msgspec.structs.replace(await self.get(_ref(asked)), **changes))
+        await self.check(msgspec.structs.replace(await self.get(_ref(asked)), **changes))
         async with self._catalog.changing() as connection:
             action = await stored.lock(connection, asked.workspace_id, asked.action_id)
             if action is None:
@@ -68,9 +76,11 @@ class Actions:
             await apps.disown(connection, action.app_id, action.id)
             await stored.delete(connection, action.id)
             await _changed(connection, asked.workspace_id, action.id)
+            await changed(connection, APP, str(action.app_id))
         return action
 
-    async def _check(self, action: CreateAction | Action) -> None:
+    async def check(self, action: CreateAction | Action) -> None:
+        """Raises Fault for what would not run."""
         named(action.name)
         parameters.check(action.parameters)
         await self._prompting.check(action.prompt, action.system_message)

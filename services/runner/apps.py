@@ -1,24 +1,36 @@
 """Apps: what `rpc.runner.apps.*` answers. With an app go its actions; what they ran stays."""
 
-from libs.contracts import apps, ids
+from uuid import UUID
+
+from msgspec import UNSET
+
+from libs.contracts import actions, apps, ids
 from libs.contracts.apps import App, CreateApp, GetApp, PageApps, UpdateApp
 from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Database
-from services.runner.catalog import ACTION, NAMES, Catalog
+from services.runner.actions import Actions
+from services.runner.catalog import ACTION, APP, NAMES, Catalog
 from services.runner.storable import named, storable
 from services.runner.store import apps as stored
 
 
 class Apps:
-    def __init__(self, database: Database, catalog: Catalog) -> None:
-        self._database, self._catalog = database, catalog
+    def __init__(self, database: Database, catalog: Catalog, actions: Actions) -> None:
+        self._database, self._catalog, self._actions = database, catalog, actions
 
     async def create(self, asked: CreateApp) -> App:
+        """Raises Fault as an action's making does, where one is made with it."""
         named(asked.name)
-        id = asked.id or ids.new()
-        await stored.create(self._database, id, storable(asked))
+        asked, id = storable(asked), asked.id or ids.new()
+        if (first := _first(asked, id)) is not None:
+            await self._actions.check(first)
+        async with self._catalog.changing() as connection:
+            if await stored.create(connection, id, asked):
+                await changed(connection, APP, str(id))
+                if first is not None:
+                    await self._actions.make(connection, ids.derived(id, 1), first)
         return await self.get(GetApp(asked.workspace_id, id))
 
     async def get(self, asked: GetApp) -> App:
@@ -31,9 +43,22 @@ class Apps:
         return await stored.page(self._database, asked)
 
     async def update(self, asked: UpdateApp) -> App:
+        """Raises Fault as an action's update does, before anything is changed."""
         named(asked.name)
+        if asked.prompt is not UNSET or asked.model_id is not UNSET:
+            await self._update_default(await self.get(GetApp(asked.workspace_id, asked.app_id)), asked)
         await stored.update(self._database, storable(asked))
         return await self.get(GetApp(asked.workspace_id, asked.app_id))
+
+    async def _update_default(self, app: App, asked: UpdateApp) -> None:
+        if app.default_action_id is not None:
+            wanted = actions.UpdateAction(
+                app.workspace_id, app.default_action_id, prompt=asked.prompt, model_id=asked.model_id
+            )
+            await self._actions.update(wanted)
+            return
+        prompt, model_id = asked.prompt or "", asked.model_id or None
+        await self._actions.create(actions.CreateAction(app.workspace_id, app.id, app.name, prompt, model_id=model_id))
 
     async def delete(self, asked: apps.GetApp) -> App:
         """The app as it was."""
@@ -41,5 +66,20 @@ class Apps:
         async with self._catalog.changing() as connection:
             for action_id in await stored.delete(connection, app.workspace_id, app.id):
                 await changed(connection, ACTION, str(action_id))
+            await changed(connection, APP, str(app.id))
             await changed(connection, NAMES, str(app.workspace_id))
         return app
+
+
+def _first(asked: CreateApp, app_id: UUID) -> actions.CreateAction | None:
+    """The action that an app is made with."""
+    if asked.prompt is None and asked.model_id is None:
+        return None
+    return actions.CreateAction(
+        asked.workspace_id,
+        app_id,
+        asked.name,
+        asked.prompt or "",
+        model_id=asked.model_id,
+        created_by=asked.created_by,
+    )

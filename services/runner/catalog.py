@@ -7,17 +7,18 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.contracts import ids
+from libs.contracts.apps import App
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.changes import Changes
 from libs.postgres.database import Connection, Database
 from services.runner.keys import Keys
 from services.runner.prompts import Prompting, Scripted
 from services.runner.providers.call import Endpoint
-from services.runner.store import actions, models
+from services.runner.store import actions, apps, models
 
 # Kinds of changes, which whoever writes such a row states. A workspace's default model and the names of its actions are
 # cached under its id.
-ACTION, NAMES, MODEL, DEFAULT = "runner.action", "runner.names", "runner.model", "runner.default"
+ACTION, APP, NAMES, MODEL, DEFAULT = "runner.action", "runner.app", "runner.names", "runner.model", "runner.default"
 INSTALLATION = "installation"
 
 
@@ -35,6 +36,7 @@ class Catalog:
         self._database, self._changes, self._prompting, self._keys = database, changes, prompting, keys
         self._actions = changes.cache(ACTION, self._load_action)
         self._names = changes.cache(NAMES, self._load_names)
+        self._apps = changes.cache(APP, self._load_app)
         self._models = changes.cache(MODEL, self._load_model)
         self._defaults = changes.cache(DEFAULT, self._load_default)
 
@@ -46,7 +48,11 @@ class Catalog:
         await self._changes.read()
 
     async def action(self, workspace_id: UUID, id: UUID) -> Scripted:
-        scripted = await self._actions.get(str(id))
+        """The action of that id, or the default one of the app of that id.
+
+        Raises Fault NOT_FOUND, and CONFLICT for an app without an action.
+        """
+        scripted = await self._actions.get(str(id)) or await self._default(workspace_id, id)
         if scripted is None or scripted.action.workspace_id != workspace_id:
             raise not_found("action", id)
         return scripted
@@ -60,6 +66,14 @@ class Catalog:
                 not_found("action", repr(name)) if name else Fault(Code.NOT_FOUND, "There is no action yet: make one.")
             )
         return await self.action(workspace_id, id)
+
+    async def _default(self, workspace_id: UUID, app_id: UUID) -> Scripted | None:
+        app = await self._apps.get(str(app_id))
+        if app is None or app.workspace_id != workspace_id:
+            return None
+        if app.default_action_id is None:
+            raise Fault(Code.CONFLICT, "This app has no action to run: give it a prompt.")
+        return await self._actions.get(str(app.default_action_id))
 
     async def model(self, workspace_id: UUID, id: UUID | None) -> ReadyModel:
         """The model of that id, or the one that the workspace goes by where none is named."""
@@ -86,6 +100,9 @@ class Catalog:
         for id, name in await actions.names(self._database, UUID(workspace_id)):
             names.setdefault(name, id)
         return names
+
+    async def _load_app(self, id: str) -> App | None:
+        return await apps.of_any_workspace(self._database, UUID(id))
 
     async def _load_model(self, id: str) -> ReadyModel | None:
         found = await models.of_any_workspace(self._database, UUID(id))

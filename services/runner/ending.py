@@ -126,12 +126,24 @@ async def _take_turns(connection: Connection, closings: list[Closing]) -> None:
     counts = Counter(closing.row.session_id for closing in closings if closing.row.session_id is not None)
     if not counts:
         return
+    if opened := [
+        _opened(closing.live) for closing in closings if closing.live.accepted.request.new_session is not None
+    ]:
+        await sessions.open(connection, opened)
     given = await sessions.next_turns(connection, counts)
     for closing in reversed(closings):
         session_id = closing.row.session_id
         if session_id is not None and session_id in given:
             closing.row.turn = given[session_id]
             given[session_id] -= 1
+
+
+def _opened(live: Live) -> sessions.Opened:
+    request = live.accepted.request
+    assert request.session_id is not None
+    return sessions.Opened(
+        request.session_id, request.workspace_id, request.action_id, request.new_session or "", request.end_user
+    )
 
 
 async def _keep_answers(connection: Connection, closings: list[Closing]) -> None:

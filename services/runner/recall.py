@@ -7,10 +7,9 @@ import asyncio
 from contextvars import Context
 from uuid import UUID
 
-from libs.contracts.faults import not_found
 from libs.postgres.database import Database
 from services.runner.store import sessions
-from services.runner.store.sessions import Memory, Turn
+from services.runner.store.sessions import Memory
 
 
 class Recall:
@@ -19,12 +18,9 @@ class Recall:
         self._waiting: dict[UUID, asyncio.Future[Memory | None]] = {}
         self._reading: asyncio.Task[None] | None = None
 
-    async def turns(self, workspace_id: UUID, session_id: UUID) -> list[Turn]:
-        """Newest first. Raises Fault NOT_FOUND where the workspace has no such session."""
-        memory = await asyncio.shield(self._asked(session_id))
-        if memory is None or memory.workspace_id != workspace_id:
-            raise not_found("session", session_id)
-        return memory.turns
+    async def of(self, session_id: UUID) -> Memory | None:
+        """What the session of any workspace remembers; None where there is none of that id."""
+        return await asyncio.shield(self._asked(session_id))
 
     def _asked(self, session_id: UUID) -> "asyncio.Future[Memory | None]":
         loop = asyncio.get_running_loop()

@@ -5,6 +5,8 @@ The rule of branches: what follows a turn sees the turns up to it, whatever else
 
 from uuid import UUID
 
+from msgspec import structs
+
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
@@ -24,7 +26,8 @@ class Sessions:
     async def create(self, asked: CreateSession) -> Session:
         """Raises Fault NOT_FOUND for an action that the workspace does not have."""
         if asked.action_id is not None:
-            await self._catalog.action(asked.workspace_id, asked.action_id)
+            scripted = await self._catalog.action(asked.workspace_id, asked.action_id)
+            asked = structs.replace(asked, action_id=scripted.id)
         id = asked.id or ids.new()
         await stored.create(self._database, id, storable(asked))
         return await self.get(GetSession(asked.workspace_id, id))

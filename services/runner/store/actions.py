@@ -5,7 +5,7 @@ from uuid import UUID
 from libs.contracts import actions, ids
 from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
-from services.runner.store.pages import Listing, perhaps
+from services.runner.store.pages import Listing, one, perhaps
 
 _FROM = "actions JOIN action_versions ON action_versions.id = actions.version_id"
 _ACTION = f"""SELECT actions.id, workspace_id, app_id, version_id, actions.version, name, kind, description, prompt,
@@ -57,6 +57,13 @@ async def _write_version(
 async def get(connection: Connection | Database, workspace_id: UUID, id: UUID) -> actions.Action | None:
     row = await connection.fetchrow(f"{_ACTION} WHERE workspace_id = $1 AND actions.id = $2", workspace_id, id)
     return perhaps(row, actions.Action)
+
+
+async def of(database: Database, asked: actions.ActionsOf) -> list[actions.Action]:
+    rows = await database.fetch(
+        f"{_ACTION} WHERE workspace_id = $1 AND actions.id = ANY($2)", asked.workspace_id, asked.action_ids
+    )
+    return [one(row, actions.Action) for row in rows]
 
 
 async def of_any_workspace(database: Database, id: UUID) -> actions.Action | None:

@@ -14,10 +14,11 @@ FROM apps"""
 _LISTING = Listing(_APP, "apps", "created_at, id")
 
 
-async def create(database: Database, id: UUID, asked: apps.CreateApp) -> None:
-    await database.execute(
+async def create(connection: Connection, id: UUID, asked: apps.CreateApp) -> bool:
+    """False where there is one of that id already."""
+    new = await connection.fetchval(
         """INSERT INTO apps (id, workspace_id, name, description, app_type, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING""",
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING RETURNING true""",
         id,
         asked.workspace_id,
         asked.name,
@@ -25,10 +26,17 @@ async def create(database: Database, id: UUID, asked: apps.CreateApp) -> None:
         asked.app_type,
         asked.created_by,
     )
+    return bool(new)
 
 
 async def get(database: Database, workspace_id: UUID, id: UUID) -> apps.App | None:
     row = await database.fetchrow(f"{_APP} WHERE workspace_id = $1 AND id = $2", workspace_id, id)
+    return perhaps(row, apps.App)
+
+
+async def of_any_workspace(database: Database, id: UUID) -> apps.App | None:
+    """For the cache, which is asked by id; whoever asks it compares the workspace."""
+    row = await database.fetchrow(f"{_APP} WHERE id = $1", id)
     return perhaps(row, apps.App)
 
 

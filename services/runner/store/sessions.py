@@ -1,5 +1,6 @@
 """Sessions, as they are stored, and the turns that they remember."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -28,6 +29,16 @@ class Memory(Struct, frozen=True):
     turns: list[Turn]
 
 
+class Opened(Struct, frozen=True):
+    """A session that begins with its first run."""
+
+    id: UUID
+    workspace_id: UUID
+    action_id: UUID
+    name: str
+    end_user: str
+
+
 async def create(database: Database, id: UUID, asked: sessions.CreateSession) -> None:
     await database.execute(
         """INSERT INTO sessions (id, workspace_id, action_id, name, end_user, created_by)
@@ -38,6 +49,15 @@ async def create(database: Database, id: UUID, asked: sessions.CreateSession) ->
         asked.name,
         asked.end_user,
         asked.created_by,
+    )
+
+
+async def open(connection: Connection, opened: Sequence[Opened]) -> None:
+    """Makes those that aren't there yet."""
+    await connection.execute(
+        """INSERT INTO sessions (id, workspace_id, action_id, name, end_user)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) ON CONFLICT (id) DO NOTHING""",
+        *([getattr(session, name) for session in opened] for name in Opened.__struct_fields__),
     )
 
 

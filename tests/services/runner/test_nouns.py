@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from libs.contracts import actions, apps, ids, models, sessions
+from libs.contracts import actions, apps, ids, models, runs, sessions
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
@@ -87,6 +87,64 @@ async def test_the_first_action_is_its_apps_default_and_another_follows_it(calle
     gone = actions.GetAction(caller.workspace_id, second.id)
     assert (await fault(caller.bus.call(actions.GET, gone))).code is Code.NOT_FOUND
     assert (await fault(caller.run(second))).code is Code.NOT_FOUND
+
+
+async def test_an_app_is_made_with_its_default_action_and_run_by_its_own_id(caller):
+    app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Docs", prompt="Say {{a}}"))
+    [default] = await caller.bus.call(actions.OF, actions.ActionsOf(caller.workspace_id, [app.default_action_id]))
+    assert (default.name, default.prompt, default.app_id) == ("Docs", "Say {{a}}", app.id)
+    run = await caller.bus.call(runs.START, runs.StartRun(caller.workspace_id, ids.new(), app.id, {"a": "x"}, "klu"))
+    assert (run.action_id, run.prompt[-1].content) == (default.id, "Say x")
+    changed = apps.UpdateApp(caller.workspace_id, app.id, description="Ours", prompt="Tell {{a}}")
+    assert (await caller.bus.call(apps.UPDATE, changed)).description == "Ours"
+    run = await caller.bus.call(runs.START, runs.StartRun(caller.workspace_id, ids.new(), app.id, {"a": "x"}, "klu"))
+    assert (run.action_version, run.prompt[-1].content) == (2, "Tell x")
+    session = await caller.bus.call(sessions.CREATE, sessions.CreateSession(caller.workspace_id, app.id))
+    assert session.action_id == default.id
+
+
+async def test_an_app_whose_action_is_refused_is_not_made(caller):
+    refused = await fault(caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Docs", prompt="{{ x")))
+    assert (refused.code, refused.field) == (Code.INVALID, "prompt")
+    assert (await caller.bus.call(apps.PAGE, apps.PageApps(caller.workspace_id))).total == 0
+
+
+async def test_an_app_without_an_action_runs_once_it_is_given_a_prompt(caller, other):
+    app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Empty"))
+    start = runs.StartRun(caller.workspace_id, ids.new(), app.id, {}, "klu")
+    assert (await fault(caller.bus.call(runs.START, start))).code is Code.CONFLICT
+    foreign = runs.StartRun(other.workspace_id, ids.new(), app.id, {}, "klu")
+    assert (await fault(caller.bus.call(runs.START, foreign))).code is Code.NOT_FOUND
+    await caller.bus.call(apps.UPDATE, apps.UpdateApp(caller.workspace_id, app.id, prompt="Speak."))
+    assert (await caller.bus.call(runs.START, start)).status is runs.Status.SUCCEEDED
+    await caller.bus.call(apps.DELETE, apps.GetApp(caller.workspace_id, app.id))
+    gone = runs.StartRun(caller.workspace_id, ids.new(), app.id, {}, "klu")
+    assert (await fault(caller.bus.call(runs.START, gone))).code is Code.NOT_FOUND
+
+
+async def test_actions_are_told_by_their_ids_to_their_own_workspace(caller, other):
+    made = await caller.action("Say it")
+    wanted = [made.id, ids.new()]
+    assert await caller.bus.call(actions.OF, actions.ActionsOf(caller.workspace_id, wanted)) == [made]
+    assert await other.bus.call(actions.OF, actions.ActionsOf(other.workspace_id, wanted)) == []
+
+
+async def test_a_session_of_the_callers_own_naming_begins_with_its_first_run(caller, other, upstream):
+    action, theirs = await caller.action("{{a}}"), await other.action("{{a}}")
+    id = ids.named(caller.workspace_id, "visitor 7")
+    for said in ("I am Ada.", "Who am I?"):
+        await caller.run(action, {"a": said}, session_id=id, new_session="visitor 7")
+    messages = [message["content"] for message in upstream.asked[-1].body["messages"]]
+    assert messages[-3:] == ["I am Ada.", upstream.default.text, "Who am I?"]
+    made = await caller.bus.call(sessions.GET, sessions.GetSession(caller.workspace_id, id))
+    assert (made.name, made.action_id) == ("visitor 7", action.id)
+    # The same id in another workspace is another session.
+    for said in ("I am Bob.", "And I?"):
+        run = await other.run(theirs, {"a": said}, session_id=id, new_session="")
+    messages = [message["content"] for message in upstream.asked[-1].body["messages"]]
+    assert messages == ["I am Bob.", upstream.default.text, "And I?"]
+    assert run.session_id != id
+    assert (await fault(other.run(theirs, {"a": "x"}, session_id=id))).code is Code.NOT_FOUND
 
 
 @pytest.mark.parametrize(
