@@ -11,7 +11,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
-from libs.contracts import ids
+from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Fault, not_found
 from services.gateway.http import effect, metrics, params
 from services.gateway.http.requests import REQUEST, REQUEST_ID
@@ -29,7 +29,10 @@ _BEAT_SECONDS = 5.0
 
 
 class Event(Struct, frozen=True):
-    """`data` holds no line break; `name` is left out for the default, message."""
+    """`data` holds no line break; `name` is left out for the default, message.
+
+    The id comes last: whoever has read it has read what it stands for, wherever the connection breaks.
+    """
 
     data: bytes
     id: str = ""
@@ -38,7 +41,7 @@ class Event(Struct, frozen=True):
     def encoded(self) -> bytes:
         name = f"event: {self.name}\n".encode() if self.name else b""
         id = f"id: {self.id}\n".encode() if self.id else b""
-        return b"".join((name, id, b"data: ", self.data, b"\n\n"))
+        return b"".join((name, b"data: ", self.data, b"\n", id, b"\n"))
 
 
 class Stream:
@@ -140,30 +143,38 @@ class Place(Struct, frozen=True):
     attempt: int = 1
     n: int = 0
 
+    @classmethod
+    def of(cls, text: str) -> "Place | None":
+        """None where the text is no event's id."""
+        run, _, number = text.rpartition("-")
+        attempt, _, n = number.rpartition(".")
+        run_id, parts = ids.parse(run), (attempt or "1", n)
+        if run_id is None or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+            return None
+        return cls(run_id, int(parts[0]), int(parts[1]))
+
+    @property
+    def number(self) -> str:
+        return str(self.n) if self.attempt == 1 else f"{self.attempt}.{self.n}"
+
     def __str__(self) -> str:
-        return f"{self.run_id}-{self.n}" if self.attempt == 1 else f"{self.run_id}-{self.attempt}.{self.n}"
+        return f"{self.run_id}-{self.number}"
+
+    def cursor(self, workspace_id: UUID) -> runs.Cursor:
+        return runs.Cursor(workspace_id, self.run_id, self.attempt, self.n)
 
 
-def resumed(request: web.Request, run_id: UUID) -> Place | None:
-    """The place in this run that `Last-Event-ID` or `?after=` names, as an event's id or its bare number.
+def resumed(request: web.Request, run_id: UUID | None = None) -> Place | None:
+    """The place that `Last-Event-ID` or `?after=` names: an event's id, or its bare number where the run is known.
 
-    Raises Fault INVALID for what is no place, NOT_FOUND for a place in another run.
+    Raises Fault INVALID for what is no place, NOT_FOUND for a place in another run than `run_id`.
     """
     text = (request.headers.get("Last-Event-ID") or request.query.get("after") or "").strip()
     if not text:
         return None
-    place = _place(text if "-" in text else f"{run_id}-{text}")
+    place = Place.of(text if run_id is None or "-" in text else f"{run_id}-{text}")
     if place is None:
         raise Fault(Code.INVALID, f"{params.shown(text)!r} is no event's id.", field="Last-Event-ID")
-    if place.run_id != run_id:
+    if run_id is not None and place.run_id != run_id:
         raise not_found("run", place.run_id)
     return place
-
-
-def _place(text: str) -> Place | None:
-    run, _, number = text.rpartition("-")
-    attempt, _, n = number.rpartition(".")
-    run_id, parts = ids.parse(run), (attempt or "1", n)
-    if run_id is None or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        return None
-    return Place(run_id, int(parts[0]), int(parts[1]))

@@ -1,5 +1,6 @@
 """Running an action: blocking, async and streamed, as Klu's clients ask and parse it."""
 
+import asyncio
 import json
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from services.gateway.directory import keys
 from tests.dialects.klu import examples
 from tests.dialects.klu.examples import ACTION, RUN, started
 from tests.services.gateway.peers import Door, new_key
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -213,7 +215,7 @@ async def test_a_stream_begins_carries_every_token_and_ends(door):
         got = await lines(stream)
     assert got[0] == "data: BEGIN_STREAM"
     assert tokens(got) == "Hello " + "".join(f"{n} " for n in range(50))
-    assert got[-3:-1] == [f"id: {holder.run_id}-55", "data: END_STREAM"]
+    assert got[-3:] == ["data: END_STREAM", f"id: {holder.run_id}-55", ""]
 
 
 async def test_a_token_is_there_before_the_next_is_made(door):
@@ -225,7 +227,7 @@ async def test_a_token_is_there_before_the_next_is_made(door):
             while f'data: {{"token":"{n}"}}\n'.encode() != await stream.content.readline():
                 pass
         await holder.emit(DONE)
-        assert (await lines(stream))[-2] == "data: END_STREAM"
+        assert (await lines(stream))[-3] == "data: END_STREAM"
 
 
 @pytest.mark.parametrize("way", ["header", "query", "number"])
@@ -238,11 +240,11 @@ async def test_a_client_resumes_after_the_last_event_it_saw(door, way):
     query = {"query": f"?after={place}", "number": "?after=2", "header": ""}[way]
     async with door.session.get(url + query, headers=headers) as stream:
         assert await lines(stream) == [
-            f"id: {holder.run_id}-3",
             'data: {"token":"c"}',
+            f"id: {holder.run_id}-3",
             "",
-            f"id: {holder.run_id}-4",
             "data: END_STREAM",
+            f"id: {holder.run_id}-4",
             "",
         ]
 
@@ -271,6 +273,44 @@ async def test_a_place_that_is_not_in_this_run_is_refused(door, place, status):
     assert answer.json.keys() == {"error", "message", "detail"}
 
 
+async def test_a_post_that_names_the_last_event_it_saw_starts_nothing_and_reads_the_rest(door):
+    holder = await holding(door)
+    first = (await door.call("POST", "/v1/actions/", asked(streaming=True))).json
+    await holder.emit(runs.Token("a"), runs.Token("b"), DONE)
+    await door.peers.answer(runs.GET, lambda get: replace(examples.run, id=get.run_id, mode=runs.Mode.STREAMING))
+    door.peers.asked.clear()
+    headers = {"Last-Event-ID": f"{holder.run_id}-1"}
+    again = (await door.call("POST", "/v1/actions/", asked(streaming=True), headers=headers)).json
+    assert door.peers.asked == [runs.GetRun(door.workspace_id, holder.run_id)]
+    assert (again.keys(), again["data_guid"]) == (first.keys(), first["data_guid"])
+    async with door.session.get(again["streaming_url"]) as stream:
+        assert tokens(await lines(stream)) == "b"
+
+
+async def test_a_post_that_resumes_a_blocking_run_waits_for_its_end(door):
+    holder = await holding(door)
+    await door.call("POST", "/v1/actions/", asked(streaming=True))
+    states = [runs.Status.RUNNING, runs.Status.SUCCEEDED]
+    await door.peers.answer(runs.GET, lambda get: replace(examples.run, id=get.run_id, status=states.pop(0)))
+    again = asyncio.create_task(
+        door.call("POST", "/v1/actions/", asked(), headers={"Last-Event-ID": f"{holder.run_id}-0"})
+    )
+    await until(lambda: len(states) == 1)
+    assert not again.done()
+    await holder.emit(runs.Token("Because."), DONE)
+    assert (await again).json["msg"] == "Because."
+
+
+@pytest.mark.parametrize(("place", "status"), [("7", 422), ("nonsense-3", 422), (f"{RUN}-3", 404), (f"{RUN}-2.1", 404)])
+async def test_a_post_does_not_resume_what_its_workspace_does_not_have(door, place, status):
+    await holding(door)
+    await door.peers.answer(runs.GET, lambda get: not_found("run", get.run_id))
+    door.peers.asked.clear()
+    answer = await door.call("POST", "/v1/actions/", asked(streaming=True), headers={"Last-Event-ID": place})
+    assert answer.status == status
+    assert not [question for question in door.peers.asked if isinstance(question, runs.StartRun)]
+
+
 async def test_a_run_that_fails_on_the_way_is_an_error_event(door):
     holder = await holding(door)
     url = (await door.call("POST", "/v1/actions/", asked(streaming=True))).json["streaming_url"]
@@ -279,7 +319,7 @@ async def test_a_run_that_fails_on_the_way_is_an_error_event(door):
         got = await lines(stream)
     assert "event: error" in got
     assert json.loads(got[got.index("event: error") + 1].removeprefix("data: "))["detail"] == "The provider broke off."
-    assert got[-2] == "data: END_STREAM"
+    assert got[-3] == "data: END_STREAM"
 
 
 async def test_the_events_of_a_fast_run_are_joined_and_come_apart(door):

@@ -22,7 +22,7 @@ routes = web.RouteTableDef()
 open_routes = web.RouteTableDef()
 
 _ABOUT = b"klu stream"
-_STREAM_SECONDS = 24 * 3600
+_STREAM_SECONDS = 30 * 24 * 3600
 _WIDE_GAP = 0.025
 
 
@@ -40,14 +40,17 @@ async def prompt_action(request: web.Request) -> web.Response:
 async def _run(request: web.Request, body: wire.runs.RunAction) -> web.Response:
     streaming = translate.values.flag(body.streaming, "streaming")
     run = await running.start(request, translate.runs.start(request[CALLER], body))
-    answer = translate.runs.reply(run, _links(request, run), streaming)
+    answer = translate.runs.reply(run, _links(request, run, streaming=streaming), streaming)
     return reply.json(answer if request.path.endswith("/") else translate.runs.page_reply(answer))
 
 
-def _links(request: web.Request, run: runs.Run) -> translate.runs.Links:
+def _links(request: web.Request, run: runs.Run, *, streaming: bool) -> translate.runs.Links:
+    """Where a run is resumed, its stream's address is that of the rest."""
     start = f"{links.base(request, PREFIX)}/v1"
-    data = f"{start}/data/{run.id}"
-    stream = "" if run.mode is runs.Mode.BLOCKING else f"{start}/stream/{_token(request, run)}"
+    data, stream = f"{start}/data/{run.id}", ""
+    if streaming:
+        place = sse.resumed(request)
+        stream = f"{start}/stream/{_token(request, run)}" + (f"?after={place.number}" if place else "")
     return translate.runs.Links(feedback=data, result=f"{data}/result", stream=stream)
 
 
@@ -86,7 +89,7 @@ async def _right(request: web.Request) -> tuple[runs.Cursor | None, str]:
     if not await engine.callers.still_valid(key_hash):
         return None, ""
     place = sse.resumed(request, run_id) or sse.Place(run_id)
-    return runs.Cursor(workspace_id, run_id, place.attempt, place.n), key_hash
+    return place.cursor(workspace_id), key_hash
 
 
 async def _follow(request: web.Request, stream: sse.Stream, cursor: runs.Cursor) -> None:

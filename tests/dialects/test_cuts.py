@@ -1,0 +1,171 @@
+"""A stream that breaks after any of its bytes, in every voice: what a client has then, and what resuming gives it.
+
+A voice joins with one line in VOICES: its translator from frames to events, and how its clients read one event.
+"""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from libs.contracts import ids, runs
+from libs.contracts.faults import Code, Failure
+from services.gateway.dialects.klu.translate import events as klu
+from services.gateway.http.sse import Event, Place
+from services.runner.frames import following
+
+
+class Voice(NamedTuple):
+    """`read` makes of a client's text so far and of an event's name and data its text after that event."""
+
+    translate: Callable[[UUID, list[runs.Frame]], list[Event]]
+    read: Callable[[str, str, str], str]
+
+
+def klu_reads(text: str, name: str, data: str) -> str:
+    if data == "BEGIN_STREAM":
+        return ""
+    return text + json.loads(data)["token"] if data.startswith("{") and not name else text
+
+
+VOICES = {"klu": Voice(klu.of, klu_reads)}
+
+RUN = ids.new()
+STARTED = runs.Started(RUN, None, "model", "provider")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+SAID = st.one_of(
+    TEXTS.map(runs.Token),
+    TEXTS.map(runs.Token),
+    TEXTS.map(runs.Thinking),
+    st.just(runs.ToolCall("1", "look", "{}")),
+    st.just(runs.Unknown()),
+)
+ENDS = st.sampled_from(
+    [
+        runs.Done("stop", runs.Usage(), 1.0),
+        runs.Cancelled(runs.Usage()),
+        runs.Failed(Failure(Code.UPSTREAM, "The provider broke off.")),
+    ]
+)
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> list[runs.Frame]:
+    """The frames of a run, one attempt or two."""
+    attempts = [[STARTED, *draw(st.lists(SAID, max_size=6))]]
+    if draw(st.booleans()):
+        attempts.append([runs.Restarted(), STARTED, *draw(st.lists(SAID, max_size=6))])
+    attempts[-1].append(draw(ENDS))
+    return [runs.Frame(attempt, n, body) for attempt, said in enumerate(attempts, 1) for n, body in enumerate(said, 1)]
+
+
+def text_of(frames: list[runs.Frame]) -> str:
+    """What a reader of these frames has as the answer."""
+    text = ""
+    for frame in frames:
+        match frame.body:
+            case runs.Restarted():
+                text = ""
+            case runs.Token(said):
+                text += said
+    return text
+
+
+def until(frames: list[runs.Frame], id: str) -> list[runs.Frame]:
+    """The frames that an event's id stands for."""
+    place = Place.of(id)
+    assert place is not None
+    assert place.run_id == RUN
+    return [frame for frame in frames if (frame.attempt, frame.n) <= (place.attempt, place.n)]
+
+
+class Client:
+    """Reads bytes as they come. `text` and `id` are those of whole events; `seen` and `seen_id` are of whole lines.
+
+    What came without an id of its own is unsaid when the stream breaks: `kept` is what came up to the last id.
+    """
+
+    def __init__(self, voice: Voice, text: str = "") -> None:
+        self._voice, self._line, self._fields = voice, b"", {}
+        self.text = self.kept = self.seen = text
+        self.id = self.seen_id = ""
+
+    def take(self, byte: int) -> None:
+        if byte != ord("\n"):
+            self._line += bytes([byte])
+            return
+        line, self._line = self._line.decode(), b""
+        if line:
+            self._take_line(*line.split(": ", 1))
+        elif self._fields:
+            self._take_event()
+
+    def _take_line(self, field: str, value: str) -> None:
+        self._fields[field] = value
+        if field == "data":
+            self.seen = self._voice.read(self.seen, self._fields.get("event", ""), value)
+        elif field == "id":
+            self.seen_id = value
+
+    def _take_event(self) -> None:
+        fields, self._fields = self._fields, {}
+        self.text = self._voice.read(self.text, fields.get("event", ""), fields["data"])
+        if "id" in fields:
+            self.id, self.kept = fields["id"], self.text
+
+
+def encoded(voice: Voice, batches: list[list[runs.Frame]]) -> bytes:
+    return b"".join(event.encoded() for batch in batches for event in voice.translate(RUN, batch))
+
+
+def read(voice: Voice, stream: bytes, text: str = "") -> str:
+    client = Client(voice, text)
+    for byte in stream:
+        client.take(byte)
+    return client.text
+
+
+def resumed(voice: Voice, frames: list[runs.Frame], client: Client) -> str:
+    """The text of a client that lost its connection and goes on after the last event that came whole."""
+    place = Place.of(client.id) or Place(RUN)
+    rest = following(frames, place.cursor(ids.new()))
+    return read(voice, encoded(voice, [rest]), client.kept)
+
+
+def batched(frames: list[runs.Frame], cuts: list[int]) -> list[list[runs.Frame]]:
+    """The frames as they come due together."""
+    edges = sorted({0, len(frames), *(cut % (len(frames) + 1) for cut in cuts)})
+    return [frames[start:end] for start, end in pairwise(edges)]
+
+
+LONG = [
+    runs.Frame(1, n, body)
+    for n, body in enumerate(
+        [STARTED, runs.Token("a"), runs.Token("ü\n" * 9000), runs.Done("stop", runs.Usage(), 1)], 1
+    )
+]
+
+
+@pytest.mark.parametrize("voice", VOICES.values(), ids=VOICES)
+@given(frames=recordings(), cuts=st.lists(st.integers(0, 99), max_size=6))
+@example(frames=LONG, cuts=[2, 3])
+@settings(max_examples=40, deadline=None)
+def test_a_stream_may_break_after_any_byte_and_is_rebuilt_exactly(voice, frames, cuts):
+    client, whole = Client(voice), text_of(frames)
+    promised, held = "", None
+    for byte in encoded(voice, batched(frames, cuts)):
+        client.take(byte)
+        if client.seen_id != promised:
+            promised = client.seen_id
+            assert client.seen == text_of(until(frames, promised)), "an id promises what was sent, and no more"
+        if client.id != held:
+            # Until the next id is whole, a break leaves the client with the same.
+            held = client.id
+            assert resumed(voice, frames, client) == whole
+    assert client.text == whole
+    assert Place.of(client.id) == Place(RUN, frames[-1].attempt, frames[-1].n), "the end has an id"
