@@ -6,6 +6,8 @@ GROUPS := gateway runner retrieval feedback webhook-dispatcher local dev
 PACKAGES := libs services deploy tests bench
 # What `make up` passes on, e.g. make up ARGS="--port 4001 --data /tmp/polyvox".
 ARGS ?=
+# How many processes share the tests: they wait more than they compute. ARGS="-n 0" runs them in one.
+WORKERS ?= 3
 # What `make faults` tries: so many seeds, beginning with this one.
 RUNS ?= 10
 SEED ?= 1
@@ -20,11 +22,11 @@ up: .venv/.locked ## run the whole engine on this machine until Ctrl-C; ARGS="--
 
 .PHONY: test
 test: .venv/.locked ## the fast tests, over real servers
-	@$(BIN)/pytest -m "not slow" $(ARGS)
+	@$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-all
 test-all: .venv/.locked ## every test, the slow ones included
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: check
 check: .venv/.locked ## format, lint, the fences between packages, types, generated pages

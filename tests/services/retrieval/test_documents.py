@@ -50,6 +50,7 @@ async def test_a_text_without_a_name_is_called_by_its_first_words(library: Libra
         ("a.csv", made.CSV, "boat Olga"),
         ("a.txt", "Zürich hat einen See.".encode("latin-1"), "Zürich"),
     ],
+    ids=["pdf", "docx", "html", "markdown", "csv", "latin-1"],
 )
 async def test_an_uploaded_file_is_indexed_and_found(
     library: Library, name: str, content: bytes, question: str
@@ -70,6 +71,7 @@ async def test_an_uploaded_file_is_indexed_and_found(
         ("a.docx", made.docx_with(b"<a/>", size=300_000_000), "unpacks to far more"),
         ("a.html", b"<html>" + b"<div>" * 100_000 + b"x", "nested too deeply"),
     ],
+    ids=["encrypted", "damaged", "empty", "of another kind", "a bomb", "too deep"],
 )
 async def test_a_bad_file_fails_with_a_reason(library: Library, name: str, content: bytes, reason: str) -> None:
     document = await library.add_file(name, content)
