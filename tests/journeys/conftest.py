@@ -1,96 +1,16 @@
-"""The whole engine for a journey: five real services and servers, a foreign model, a foreign webhook receiver."""
+"""The whole engine for a journey."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncGenerator
 from typing import Any
 
-import aiohttp
 import pytest_asyncio
 
-from libs.postgres.database import Database
-from services.gateway.directory.bootstrap import Wanted, bootstrap
-from tests.support.provider import Answer, Provider, provider
-from tests.support.receiver import Receiver, receiver
-from tests.support.servers import Databases, free_port
-from tests.support.services import running
-
-SERVICES = ("retrieval", "runner", "feedback", "webhook_dispatcher", "gateway")
-
-
-@dataclass
-class Client:
-    """A workspace's API key at the gateway; every call answers its status and decoded body."""
-
-    session: aiohttp.ClientSession
-    url: str
-    key: str
-
-    async def call(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        async with self.session.request(method, self.url + path, json=body, headers=headers, **options) as answer:
-            text = await answer.text()
-            return answer.status, await answer.json() if "json" in answer.content_type else text
-
-    async def ok(self, method: str, path: str, body: Any = None) -> Any:
-        status, answer = await self.call(method, path, body)
-        assert status in (200, 201, 202, 204), (method, path, status, answer)
-        return answer
-
-    async def get(self, path: str) -> Any:
-        return await self.ok("GET", path)
-
-    async def post(self, path: str, body: Any = None) -> Any:
-        return await self.ok("POST", path, body)
-
-
-@dataclass
-class Engine:
-    url: str
-    upstream: Provider
-    receiver: Receiver
-    session: aiohttp.ClientSession
-    database: Database
-
-    async def workspace(self, name: str) -> Client:
-        """A new workspace with an owner and a key of its own."""
-        made = await bootstrap(self.database, Wanted(email=f"{name}@example.com", workspace=name, mint=True))
-        assert made.secret
-        return Client(self.session, self.url, made.secret)
-
-    def says(self, *pieces: str) -> None:
-        """What the model answers next."""
-        self.upstream.plays(Answer(pieces=pieces))
-
-    def anonymous(self) -> Client:
-        return Client(self.session, self.url, "")
+from tests.support.engine import Engine
+from tests.support.engine import engine as started
+from tests.support.servers import Databases
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def engine(nats_url: str, databases: Databases, tmp_path_factory: Any) -> AsyncGenerator[Engine]:
-    folder: Path = tmp_path_factory.mktemp("engine")
-    port = free_port()
-    async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(provider())
-        hooks = await stack.enter_async_context(receiver())
-        settings = {
-            "gateway": {"listen": f"127.0.0.1:{port}"},
-            "runner": {"default_model_url": upstream.openai_url, "default_model_name": "test-model"},
-            "retrieval": {"vectors_url": f"embedded://{folder}/vectors"},
-        }
-        for name in SERVICES:
-            await stack.enter_async_context(running(name, nats_url, databases, **settings.get(name, {})))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        database = await Database.connect(databases.dsn("gateway"), schema="gateway", pool_size=2)
-        stack.push_async_callback(database.close)
-        yield Engine(f"http://127.0.0.1:{port}", upstream, hooks, session, database)
-
-
-async def until(check: Callable[[], Awaitable[Any]], *, seconds: float = 20.0) -> Any:
-    """The first truthy answer of `check`, asked again and again; fails the test after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not (found := await check()):  # noqa: ASYNC110 — there is nothing to be told by
-            await asyncio.sleep(0.02)
-        return found
+    async with started(nats_url, databases, tmp_path_factory.mktemp("engine")) as engine:
+        yield engine

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Client, Engine, until
 from tests.journeys.test_the_main_job import action
+from tests.support.engine import Client, Engine
 from tests.support.processes import process
 from tests.support.provider import Answer
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,7 +35,7 @@ async def result(client: Client, run: dict[str, Any]) -> dict[str, Any]:
         found = await client.get(f"/v1/data/{run['data_guid']}/result")
         return found if found["status"] != "PENDING" else None
 
-    return await until(ended)
+    return await eventually(ended)
 
 
 @pytest.mark.slow
@@ -56,7 +57,7 @@ async def test_a_killed_runner_costs_no_client_its_end(engine: Engine, nats_url,
         async def all_go_on() -> bool:
             return engine.upstream.answering == 2 * _EACH
 
-        await until(all_go_on)
+        await eventually(all_go_on)
         await asyncio.sleep(2.5)  # a runner writes what was said every two seconds
         await doomed.kill()
         async with asyncio.timeout(15):
@@ -80,5 +81,5 @@ async def test_a_killed_runner_costs_no_client_its_end(engine: Engine, nats_url,
     async def all_told() -> bool:
         return sum(told().values()) >= 2 * _EACH
 
-    await until(all_told)
+    await eventually(all_told)
     assert told() == {"generation.failed": len(failed), "generation.completed": 2 * _EACH - len(failed)}

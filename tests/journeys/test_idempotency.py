@@ -11,10 +11,11 @@ import pytest
 import pytest_asyncio
 
 from libs.contracts import ids
-from tests.journeys.conftest import Client, Engine, until
+from tests.support.engine import Client, Engine
 from tests.support.provider import Answer, refusal
 from tests.support.servers import Databases, free_port
 from tests.support.services import running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -59,7 +60,7 @@ async def answered(client: Client, path: str, body: Any, key: str, **options: An
         reply = await send(client, path, body, key, **options)
         return None if reply.status == 409 else reply
 
-    return await until(ask)
+    return await eventually(ask)
 
 
 async def without_its_answer(engine: Engine, client: Client, path: str, body: Any, key: str) -> tuple[Reply, Reply]:
@@ -126,7 +127,7 @@ async def test_a_run_that_goes_on_is_409_and_its_answer_waits_for_a_client_that_
     async def begun() -> bool:
         return len(engine.upstream.asked) > asked
 
-    await until(begun)
+    await eventually(begun)
     for url in (engine.url, second):
         waiting = await send(client, "/v1/actions", body, key, url=url)
         assert (waiting.status, waiting.headers["Retry-After"]) == (409, "1")
@@ -179,7 +180,7 @@ async def test_a_gateway_killed_before_it_answered_leaves_one_run(
         result = await client.get(f"/v1/data/{first.json['data_guid']}/result")
         return result["status"] == "SUCCESS"
 
-    await until(done)
+    await eventually(done)
     assert len((await client.get(f"/v1/actions/{asked}/data"))["data"]) == 1
     assert len(engine.upstream.asked) == before + 1
 
@@ -236,7 +237,7 @@ async def test_feedback_given_twice_with_one_key_counts_once_and_is_told_once(en
         told = await client.get(f"/api/webhooks?action=deliveries&id={hook['id']}")
         return told["data"] if len(told["data"]) >= 2 else []
 
-    assert len(await until(deliveries)) == 2
+    assert len(await eventually(deliveries)) == 2
 
 
 async def test_a_test_delivery_is_sent_once(engine: Engine, key: str) -> None:
@@ -286,7 +287,7 @@ async def test_an_upload_with_a_key_is_taken_in_once(engine: Engine, key: str) -
     async def read() -> bool:
         return (await client.post(f"/v1/context/{context}/status"))["status"] == "SUCCESS"
 
-    await until(read)
+    await eventually(read)
     [document] = (await client.get(f"/v1/context/{context}/documents"))["data"]
     kept = await client.get(f"/v1/context/{context}/documents/{document['guid']}")
     assert kept["text"].strip() == "A fact."

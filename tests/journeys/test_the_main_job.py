@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from services.gateway.directory import keys
-from tests.journeys.conftest import Client, Engine, until
+from tests.support.engine import Client, Engine
 from tests.support.provider import refusal
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,7 +38,7 @@ async def context_with(client: Client, text: str, **metadata: Any) -> tuple[str,
         assert status != "FAILURE"
         return status == "SUCCESS"
 
-    await until(indexed)
+    await eventually(indexed)
     return context["guid"], document["guid"]
 
 
@@ -65,7 +66,7 @@ async def test_a_document_grounds_an_answer_that_is_kept_rated_and_announced(eng
         received = {json.loads(each.body)["event"]: each for each in engine.receiver.received}
         return received if received.keys() >= {"document.indexed", "generation.completed", "feedback.created"} else {}
 
-    for each in (await until(told)).values():
+    for each in (await eventually(told)).values():
         digest = hmac.new(hook["secret"].encode(), each.body, hashlib.sha256).hexdigest()
         assert each.headers["X-KlairoAI-Signature"] == f"sha256={digest}"
 
@@ -111,7 +112,7 @@ async def test_an_async_run_is_polled_to_its_result(engine: Engine) -> None:
         answer = await client.get(path)
         return answer if answer["status"] == "SUCCESS" else None
 
-    assert (await until(result))["msg"] == "Later."
+    assert (await eventually(result))["msg"] == "Later."
 
 
 async def test_five_megabytes_in_and_three_out_pass_through_every_mode(engine: Engine) -> None:
@@ -147,7 +148,7 @@ async def test_five_megabytes_in_and_three_out_pass_through_every_mode(engine: E
         polled = await client.get(path)
         return polled if polled["status"] == "SUCCESS" else None
 
-    assert (await until(result))["msg"] == answer
+    assert (await eventually(result))["msg"] == answer
 
 
 async def test_a_cached_answer_is_a_data_point_of_its_own(engine: Engine) -> None:

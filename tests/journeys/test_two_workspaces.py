@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from services.gateway.__main__ import VOICES
-from tests.journeys.conftest import Client, Engine
 from tests.journeys.test_the_main_job import action, context_with
+from tests.support.engine import Client, Engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -1,7 +1,8 @@
 """Waiting for what a test can only look at."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
@@ -9,3 +10,11 @@ async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 — there is nothing to be told by
             await asyncio.sleep(0.005)
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], *, seconds: float = 20.0) -> Any:
+    """The first truthy answer of `check`, asked again and again; raises TimeoutError after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not (found := await check()):  # noqa: ASYNC110 — there is nothing to be told by
+            await asyncio.sleep(0.02)
+        return found

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from libs.contracts import documents
 from libs.contracts.documents import Status
-from libs.contracts.paging import Slice
 from libs.postgres.database import Connection, Database
 from libs.postgres.text import clean
 
@@ -77,16 +76,22 @@ async def text(database: Database, id: UUID) -> str | None:
     return await database.fetchval("SELECT text FROM documents WHERE id = $1", id)
 
 
-async def page(database: Database, workspace_id: UUID, context_id: UUID, slice: Slice) -> list[documents.Document]:
+async def page(database: Database, asked: documents.PageDocuments) -> list[documents.Document]:
     rows = await database.fetch(
         f"""
-        SELECT {_COLUMNS} FROM documents WHERE workspace_id = $1 AND context_id = $2
-        ORDER BY created_at, id OFFSET $3 LIMIT $4
+        WITH page AS MATERIALIZED (
+            SELECT id FROM documents WHERE workspace_id = $1 AND context_id = $2
+            ORDER BY created_at, id OFFSET $3 LIMIT $4
+        )
+        SELECT {_COLUMNS},
+            CASE WHEN $5 > 0 AND sum(length(text)) OVER (ORDER BY created_at, id) <= $5 THEN text END AS text
+        FROM documents JOIN page USING (id) ORDER BY created_at, id
         """,
-        workspace_id,
-        context_id,
-        slice.offset,
-        slice.limit,
+        asked.workspace_id,
+        asked.context_id,
+        asked.slice.offset,
+        asked.slice.limit,
+        asked.texts,
     )
     return [_document(row) for row in rows]
 

@@ -12,6 +12,9 @@ from services.gateway.http.body import read
 
 routes = web.RouteTableDef()
 
+# Characters of a page of documents.
+_TEXTS = 4_000_000
+
 
 def _document(request: web.Request) -> documents.GetDocument:
     context = asked(request)
@@ -32,7 +35,7 @@ async def add_document(request: web.Request) -> web.Response:
 @routes.get("/v1/contexts/{guid}/documents")
 async def list_documents(request: web.Request) -> web.Response:
     context, slice = asked(request), paging.slice_of(request)
-    wanted = documents.PageDocuments(context.workspace_id, context.context_id, slice)
+    wanted = documents.PageDocuments(context.workspace_id, context.context_id, slice, texts=_TEXTS)
     page = await ask(request, documents.PAGE, wanted)
     return reply.json(translate.pages.reply(page, slice, translate.documents.reply))
 

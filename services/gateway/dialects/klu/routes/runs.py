@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import structs
 
-from libs.contracts import runs
+from libs.contracts import runs, sessions
 from libs.contracts.faults import Code, Fault
 from services.gateway import running
 from services.gateway.dialects.klu import translate, wire
@@ -37,11 +37,21 @@ async def prompt_action(request: web.Request) -> web.Response:
     return await _run(request, structs.replace(body, action=request.match_info["guid"]))
 
 
+@routes.post(r"/v1/actions//{unnamed:\$[^/]+}/prompt")
+async def prompt_of_session(request: web.Request) -> web.Response:
+    """What an SDK asks that leaves its `${action_guid}` unfilled (klu 0.1.80): the session tells the action."""
+    body = await read(request, wire.runs.RunAction)
+    if (named := translate.runs.session_of_unnamed(request[CALLER], body)) is not None:
+        session = await ask(request, sessions.GET, named)
+        body = structs.replace(body, action=translate.runs.action_of(session))
+    return await _run(request, body)
+
+
 async def _run(request: web.Request, body: wire.runs.RunAction) -> web.Response:
     streaming = translate.values.flag(body.streaming, "streaming")
     run = await running.start(request, translate.runs.start(request[CALLER], body))
     answer = translate.runs.reply(run, _links(request, run, streaming=streaming), streaming)
-    return reply.json(answer if request.path.endswith("/") else translate.runs.page_reply(answer))
+    return reply.json(translate.runs.page_reply(answer) if request.path.endswith("/actions") else answer)
 
 
 def _links(request: web.Request, run: runs.Run, *, streaming: bool) -> translate.runs.Links:

@@ -101,4 +101,16 @@ def provider(provider: models.Provider) -> wire.models.Provider:
 
 def with_models(provider_: models.Provider, known: list[models.Model]) -> wire.models.ProviderWithModels:
     its = [reply(model) for model in known if model.provider.id == provider_.id]
-    return wire.models.ProviderWithModels(provider(provider_), its)
+    shown = provider(provider_)
+    return wire.models.ProviderWithModels(
+        provider=shown,
+        models=its,
+        guid=shown.guid,
+        name=shown.name,
+        nickname=shown.nickname,
+        url=shown.url,
+        default=shown.default,
+        created_by_id=shown.created_by_id,
+        created_at=shown.created_at,
+        updated_at=shown.updated_at,
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from libs.contracts import ids, runs, search
+from libs.contracts import ids, runs, search, sessions
 from libs.contracts.faults import Code, Fault, not_found
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
@@ -22,6 +22,10 @@ _STATUS = {
 }
 # Old clients take an empty `msg` for a failure.
 _STREAMING = "Generation started: read it from the streaming URL."
+_UNNAMED = (
+    "This version of the SDK (klu 0.1.80) does not tell which action to run: give `session`, a session made for the "
+    "action (sessions.create(action)), or use klu 0.1.70."
+)
 _ACCEPTED = "Generation accepted: ask the result URL for it."
 
 
@@ -50,6 +54,22 @@ def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
         environment=body.environment or None,
         end_user="" if body.ext_user_id is None else str(body.ext_user_id),
     )
+
+
+def session_of_unnamed(caller: Caller, body: wire.runs.RunAction) -> sessions.GetSession | None:
+    """The session of a run that names no action; None where it does. Raises Fault INVALID where it names neither."""
+    if body.action or body.agent:
+        return None
+    session = values.reference(body.session, "session")
+    if session is None:
+        raise Fault(Code.INVALID, _UNNAMED, field="session")
+    return sessions.GetSession(caller.workspace_id, session)
+
+
+def action_of(session: sessions.Session) -> str:
+    if session.action_id is None:
+        raise Fault(Code.INVALID, f"The session belongs to no action. {_UNNAMED}", field="session")
+    return str(session.action_id)
 
 
 def _no_experiment(text: str) -> Fault:

@@ -69,6 +69,16 @@ class Provider(Struct, frozen=True, kw_only=True, rename=CAMEL):
     updated_at: datetime
 
 
-class ProviderWithModels(Struct, frozen=True):
+class ProviderWithModels(Struct, frozen=True, kw_only=True, rename=CAMEL):
+    """The Python SDK finds the provider in `provider`, the JavaScript one beside `models`."""
+
     provider: Provider
     models: list[Model]
+    guid: str
+    name: str
+    nickname: str
+    url: str
+    default: bool
+    created_by_id: str | None
+    created_at: datetime
+    updated_at: datetime

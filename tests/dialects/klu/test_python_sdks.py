@@ -1,0 +1,223 @@
+"""The Python SDKs, unchanged, against the whole engine: what a program written for Klu does, and what it gets."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.dialects.klu import sdk
+from tests.dialects.klu.sdk import Sdk, SdkError
+from tests.support.engine import Engine
+from tests.support.provider import Answer
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio
+
+NOBODY = "01a20000-0000-7000-8000-00000000dead"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=sdk.PYTHON)
+async def klu(request: Any, engine: Engine) -> AsyncIterator[Sdk]:
+    client = await engine.workspace(f"python-{request.param}")
+    async with sdk.python(request.param, engine.url, client.key) as klu:
+        yield klu
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def made(klu: Sdk, engine: Engine) -> SimpleNamespace:
+    """An app with an action over a model of its own."""
+    app = await klu("apps.create", "Support", "Answers")
+    model = await klu("models.create", "test-model", await provider(klu, "Own", engine.upstream.openai_url), "")
+    action = await klu(
+        "actions.create",
+        "Answer",
+        "Answer: {{question}}",
+        app_guid=app["guid"],
+        model_guid=model["guid"],
+        description="",
+    )
+    return SimpleNamespace(app=app["guid"], model=model["guid"], action=action["guid"])
+
+
+async def provider(klu: Sdk, name: str, url: str) -> str:
+    """A new provider. The SDK takes the `url` of a new model for the path to send it to, and can't read this answer."""
+    with pytest.raises(SdkError, match="ProviderWithModels"):
+        await klu("models.add_provider", name, "sk-1234567890abcdef", url=url)
+    return next(one["guid"] for one in await klu("models.get_providers") if one["name"] == name)
+
+
+async def test_apps(klu, made):
+    app = await klu("apps.create", "Shop", "Sells")
+    assert (app["name"], app["description"], app["deleted"]) == ("Shop", "Sells", False)
+    assert (await klu("apps.update", app["guid"], name="Store"))["name"] == "Store"
+    assert (await klu("apps.get", app["guid"]))["name"] == "Store"
+    assert {one["guid"] for one in await klu("apps.list")} == {app["guid"], made.app}
+    assert len(await klu("apps.fetch_single_page", 2, limit=1)) == 1
+    assert await klu("apps.fetch_single_page", 3, limit=1) == []
+    assert [one["guid"] for one in await klu("apps.get_actions", made.app)] == [made.action]
+    assert (await klu("apps.delete", app["guid"]))["deleted"] is True
+    with pytest.raises(SdkError, match="InstanceNotFoundError"):
+        await klu("apps.get", app["guid"])
+
+
+async def test_an_action_is_made_changed_and_deleted(klu, made):
+    config = {"temperature": 0.2, "max_response_length": 50, "seed": 7, "stop_sequence": ["END"]}
+    given = {"name": "Draft", "prompt": "Say {{it}}", "description": "", "app_guid": made.app, "model_guid": made.model}
+    action = await klu("actions.create", **given, **({} if "70" in klu.name else {"model_config": config}))
+    assert (action["prompt"], action["app"], action["model"]) == ("Say {{it}}", made.app, made.model)
+    if "80" in klu.name:
+        assert action["model_config"]["max_response_length"] == 50
+        assert action["model_config"]["seed"] == 7
+    changed = await klu("actions.update", action["guid"], prompt="Sing {{it}}", model_config={"topP": 0.5})
+    assert (changed["prompt"], changed["model_config"]["top_p"]) == ("Sing {{it}}", 0.5)
+    assert len(await klu("actions.list")) == 2
+    assert (await klu("actions.delete", action["guid"]))["guid"] == action["guid"]
+    with pytest.raises(SdkError, match="InstanceNotFoundError"):
+        await klu("actions.get", action["guid"])
+    with pytest.raises(SdkError, match="InstanceRelationshipNotFoundError"):
+        await klu("actions.create", **given | {"app_guid": NOBODY})
+
+
+async def session(klu: Sdk, made: SimpleNamespace) -> str:
+    """What a run of 0.1.80 finds its action by: that version sends the action's guid nowhere."""
+    return (await klu("sessions.create", made.action))["guid"]
+
+
+async def test_an_action_is_run(klu, made, engine):
+    engine.says("Because.")
+    answer = await klu("actions.prompt", made.action, {"question": "Why?"}, session=await session(klu, made))
+    assert answer["msg"] == "Because."
+    assert answer["data_guid"] in answer["feedback_url"]
+    assert engine.upstream.asked[-1].body["messages"][-1]["content"] == "Answer: Why?"
+    point = await klu("data.get", answer["data_guid"])
+    assert (point["action"], point["output"], point["model"]) == (made.action, "Because.", "test-model")
+    assert (point["num_input_tokens"], point["num_output_tokens"]) == (12, 5)
+    assert point["latency"] is not None
+
+
+async def test_an_action_is_streamed(klu, made, engine):
+    engine.upstream.plays(Answer(pieces=tuple(f"{n} " for n in range(40)), between=0.002))
+    answer = await klu("actions.stream", made.action, "Why?", session=await session(klu, made))
+    assert answer["msg"]
+    assert "".join(answer["tokens"]) == "".join(f"{n} " for n in range(40))
+
+
+async def test_an_action_is_run_asynchronously(klu, made, engine):
+    engine.says("Later.")
+    accepted = await klu("actions.async_prompt", made.action, "Why?", session=await session(klu, made))
+
+    async def result():
+        found = await klu("actions.get_async_prompt_result", accepted["result_url"])
+        return found if found["status"] != "PENDING" else None
+
+    assert await eventually(result) == {"msg": "Later.", "status": "SUCCESS"}
+
+
+async def test_an_action_that_is_none(klu):
+    if "80" in klu.name:
+        pytest.skip("this version sends the action's guid nowhere")
+    with pytest.raises(SdkError, match="ActionNotFoundError"):
+        await klu("actions.prompt", NOBODY, "Why?")
+
+
+async def test_a_session_remembers(klu, made, engine):
+    one = await session(klu, made)
+    for said, heard in (("I am Ada.", "Hello, Ada."), ("Who am I?", "Ada.")):
+        engine.says(heard)
+        assert (await klu("actions.prompt", made.action, said, session=one))["msg"] == heard
+    assert [turn["content"] for turn in engine.upstream.asked[-1].body["messages"]][:2] == [
+        "Answer: I am Ada.",
+        "Hello, Ada.",
+    ]
+    found = await klu("sessions.get", one)
+    assert (found["guid"], found["action_id"]) == (one, made.action)
+    assert one in {each["guid"] for each in await klu("sessions.list")}
+    assert (await klu("sessions.delete", one))["guid"] == one
+    with pytest.raises(SdkError, match="InstanceNotFoundError"):
+        await klu("sessions.get", one)
+
+
+async def test_the_data_points_of_an_action_and_of_its_app(klu, made):
+    of_action, of_app = await klu("actions.get_data", made.action), await klu("apps.get_data", made.app)
+    assert of_action
+    assert {point["guid"] for point in of_action} == {point["guid"] for point in of_app}
+
+
+async def test_feedback(klu, made, engine):
+    engine.says("Because.")
+    point = (await klu("actions.prompt", made.action, "Why?", session=await session(klu, made)))["data_guid"]
+    said = await klu("feedback.create", "rating", "2", point, "ada", {"where": "chat"})
+    assert (said["type"], said["value"], said["data_guid"], said["created_by_id"]) == ("rating", "2", point, "ada")
+    logged = await klu("feedback.log", point, rating="Negative", correction="Since.", issue="Dull", action="copied")
+    assert sorted(one["type"] for one in logged) == ["action", "correction", "issue", "rating"]
+    assert (await klu("feedback.update", said["guid"], value="1"))["value"] == "1"
+    assert (await klu("feedback.get", said["guid"]))["metadata"] == {"where": "chat"}
+    assert len(await klu("feedback.list")) == 5
+    assert len((await klu("data.get", point))["feedback"]) == 5
+    assert (await klu("feedback.delete", said["guid"]))["guid"] == said["guid"]
+    with pytest.raises(SdkError, match="InvalidDataSent"):
+        await klu("feedback.create", "rating", "3", point, "ada")
+
+
+async def test_a_context_is_filled_and_searched(klu, tmp_path):
+    context = await klu("context.create", "Shop", "About it", meta_data={"of": "us"})
+    guid = context["guid"]
+    assert (context["name"], context["meta_data"]) == ("Shop", {"of": "us"})
+    added = await klu("context.add_doc", guid, "The shop opens at nine.", meta_data={"lang": "en"})
+    assert added["status"] == "SUCCESS"
+    file = tmp_path / "closing.txt"
+    file.write_text("The shop closes at six.")
+    named = {"$type": "klu.context.models.FileData", "file_path": str(file), "file_name": "closing.txt"}
+    url = await klu("context.upload_file", named)
+    assert (await klu("context.add_files", guid, [url]))["guid"] == guid
+    await eventually(lambda: ready(klu, guid))
+    found = await klu("context.search", guid, "When does the shop close?", number_of_results=2)
+    assert {one["content"] for one in found} == {"The shop opens at nine.", "The shop closes at six."}
+    assert all(one["score"] is not None for one in found)
+    [english] = await klu("context.search", guid, "When?", metadata={"lang": "en"})
+    assert english["content"] == "The shop opens at nine."
+    assert {one["content"] for one in await klu("context.list_docs", guid)} >= {"The shop opens at nine."}
+    assert (await klu("context.update", guid, name="Store"))["name"] == "Store"
+    assert (await klu("context.get", guid))["name"] == "Store"
+    assert [one["guid"] for one in await klu("context.list")] == [guid]
+    assert await klu("context.delete_all_docs", guid) == {"status": "SUCCESS"}
+    assert await klu("context.list_docs", guid) == []
+    assert (await klu("context.delete", guid))["guid"] == guid
+    with pytest.raises(SdkError, match="ContextNotFoundError"):
+        await klu("context.search", guid, "When?")
+
+
+async def ready(klu: Sdk, guid: str) -> bool:
+    return await klu("context.get_status", guid) == "SUCCESS"
+
+
+async def test_an_action_answers_from_its_contexts(klu, made):
+    context = (await klu("context.create", "Shop", "About it"))["guid"]
+    assert await klu("actions.upddate_context", made.action, [context]) is True
+    assert [one["guid"] for one in await klu("actions.get_context", made.action)] == [context]
+    assert await klu("actions.upddate_context", made.action, []) is True
+    await klu("context.delete", context)
+
+
+async def test_models_and_providers(klu, made, engine):
+    assert {"test-model"} <= {one["llm"] for one in await klu("models.list")}
+    assert (await klu("models.get", made.model))["provider"] == "Own"
+    assert (await klu("models.get_default"))["guid"]
+    other = await provider(klu, "Other", engine.upstream.openai_url)
+    model = await klu("models.create", "other", other, "", "Mine")
+    assert (await klu("models.update", model["guid"], llm="another"))["llm"] == "another"
+    assert (await klu("models.delete", model["guid"]))["guid"] == model["guid"]
+    assert await klu("models.delete_provider", other) is True
+
+
+async def test_workspaces(klu, made):
+    [own] = await klu("workspace.list")
+    assert (await klu("workspace.get", own["project_guid"]))["slug"] == own["slug"]
+
+
+async def test_a_key_that_is_none(engine):
+    async with sdk.python(sdk.PYTHON[0], engine.url, "pv_nobodys/key+with=signs") as klu:
+        with pytest.raises(SdkError, match="UnauthorizedError"):
+            await klu("apps.list")
