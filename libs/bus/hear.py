@@ -1,6 +1,7 @@
 """Hearing: a service's ear on the stream of events. What it does with them is in `react.py`.
 
-A message is acknowledged once what it holds is committed, be it as a reaction or as a row to try again.
+A message is acknowledged once what it holds is committed, be it as a reaction or as a row to try again; until then it
+is kept from other processes, but for no longer than this one lives.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from nats.aio.msg import Msg
 
 from libs.bus.bus import Bus
 from libs.bus.connection import Lost
-from libs.bus.pull import Pull, ensure_consumer
+from libs.bus.pull import KEEP_SECONDS, Pull, ensure_consumer
 from libs.bus.react import BACKOFF, Heard, Reaction, Reactions
 from libs.bus.store import Letter
 from libs.contracts import ids
@@ -47,6 +48,7 @@ class Hearing:
         self._connection, self._service = bus.connection, service
         self._reactions = Reactions(database, reactions, service=service, backoff=backoff)
         self._pull = Pull(bus.connection, service)
+        self._in_hand: list[Msg] = []
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -57,9 +59,13 @@ class Hearing:
         await self._pull.begin()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen())
-                tasks.create_task(self._try_again())
+                keeping = tasks.create_task(self._keep())
+                trying = tasks.create_task(self._try_again())
+                await self._listen()
+                await trying
+                keeping.cancel()
         finally:
+            await self._answer(self._kept, b"-NAK")
             await self._pull.end()
             self._ended.set()
 
@@ -86,17 +92,17 @@ class Hearing:
 
     async def _see_through(self, messages: list[Msg]) -> None:
         """Until all is committed; or we stop, and it is delivered again."""
-        while messages:
+        self._in_hand = messages
+        while self._in_hand:
             try:
                 await self._settle(messages)
-                break
+                self._in_hand = []
             except _DATABASE_FAILS as error:
                 log.warning("Events wait for the database", extra={"error": str(error)})
                 await self._pause()
                 if self._stopping.is_set():
                     return
-        for message in messages:
-            await self._acknowledge(message)
+        await self._answer(messages, b"+ACK")
 
     async def _settle(self, messages: list[Msg]) -> None:
         letters: list[Letter] = []
@@ -110,11 +116,22 @@ class Hearing:
                 letters += [Letter(fact.id, message.subject, fact.at, bytes(fact.body)) for fact in batch]
         await self._reactions.settle(letters)
 
-    async def _acknowledge(self, message: Msg) -> None:
+    async def _keep(self) -> None:
+        """Says of what is here and not yet committed that it is worked on. For ever."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            await self._answer(self._kept, b"+WPI")
+
+    @property
+    def _kept(self) -> list[Msg]:
+        return [*self._in_hand, *self._pull.arrived]
+
+    async def _answer(self, messages: list[Msg], word: bytes) -> None:
         try:
-            await self._connection.publish(message.reply, b"+ACK")
+            for message in messages:
+                await self._connection.publish(message.reply, word)
         except Lost:
-            log.info("An event will come again: NATS went before it was acknowledged")
+            log.info("Events will come again: NATS went before they were acknowledged")
 
     async def _try_again(self) -> None:
         """Events that failed, when they are due."""

@@ -21,7 +21,9 @@ BATCH = 100
 
 _EXPIRES = 4.0
 _LATE = 1.0
-_ACK_SECONDS = 60.0
+# So soon another process gets what a killed one had; who is longer at it says so in time, three times over.
+_ACK_SECONDS = 5.0
+KEEP_SECONDS = _ACK_SECONDS / 3
 _NOTHING_NOW = ("404", "408")
 _HEARTBEAT = "100"
 
@@ -32,9 +34,10 @@ async def ensure_consumer(connection: Connection, service: str, subjects: Iterab
     It is never narrowed: a process of the version before, started again meanwhile, would lose the new one's events.
     """
     await ensure(connection)
-    heard = await _subjects(connection, service)
+    made = await _made(connection, service)
+    heard = _subjects(made)
     wanted = sorted({*heard, *subjects})
-    if wanted == sorted(heard):
+    if made is not None and wanted == sorted(heard) and made.ack_wait == _ACK_SECONDS:
         return
     config = ConsumerConfig(
         name=service,
@@ -48,13 +51,16 @@ async def ensure_consumer(connection: Connection, service: str, subjects: Iterab
         await connection.jetstream().add_consumer(EVENTS, config)  # pyright: ignore[reportUnknownMemberType]
 
 
-async def _subjects(connection: Connection, service: str) -> list[str]:
+async def _made(connection: Connection, service: str) -> ConsumerConfig | None:
     with faults(connection):
         try:
-            config = (await connection.jetstream().consumer_info(EVENTS, service)).config
+            return (await connection.jetstream().consumer_info(EVENTS, service)).config
         except nats.js.errors.NotFoundError:
-            return []
-        return config.filter_subjects or [config.filter_subject or ""]
+            return None
+
+
+def _subjects(made: ConsumerConfig | None) -> list[str]:
+    return [] if made is None else made.filter_subjects or [made.filter_subject or ""]
 
 
 class Pull:
@@ -81,7 +87,7 @@ class Pull:
         self._connection.on_reconnect(self._forgotten)
 
     async def end(self) -> None:
-        """What arrived and was not taken is delivered again, here or elsewhere."""
+        """What arrived and was not taken is delivered again."""
         self._connection.off_reconnect(self._forgotten)
         if self._subscription is not None:
             await self._subscription.drop()
@@ -99,6 +105,11 @@ class Pull:
             trouble, self._trouble = self._trouble, ""
             raise Fault(Code.UNAVAILABLE, f"The stream of events does not deliver: {trouble}")
         return [self._arrived.popleft() for _ in range(min(BATCH, len(self._arrived)))]
+
+    @property
+    def arrived(self) -> list[Msg]:
+        """Those that nobody has taken yet."""
+        return list(self._arrived)
 
     def wake(self) -> None:
         self._news.set()

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from libs.bus import hear, pull
 from libs.bus.bus import Bus
-from libs.bus.hear import Heard, Reaction
+from libs.bus.hear import Heard, Hearing, Reaction
 from libs.bus.stream import EVENTS
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Connection
@@ -45,6 +46,40 @@ async def test_two_processes_share_the_events(nats_url, runner, feedback, databa
         await total_becomes(database, 1200)
     assert await pending(feedback) == 0
     await other.close()
+
+
+async def test_what_takes_long_is_kept_from_others_and_what_its_process_leaves_comes_soon(
+    nats_url, runner, feedback, database, blobs, monkeypatch
+):
+    monkeypatch.setattr(pull, "_ACK_SECONDS", 1.0)
+    monkeypatch.setattr(hear, "KEEP_SECONDS", 0.3)
+    quick, begun = added(), asyncio.Event()
+
+    async def slowly(connection: Connection, heard: list[Heard[Counted]]) -> None:
+        begun.set()
+        await asyncio.sleep(2)
+        await quick.apply(connection, heard)
+
+    doomed = await Bus.connect(nats_url, owner="feedback", instance="feedback-2", blobs=blobs)
+    slow = Reaction(COUNTED, slowly)
+    async with hearing(feedback, database, slow), hearing(doomed, database, slow):
+        await runner.state(COUNTED.name, stated(*range(10)), "slow")
+        await total_becomes(database, 45)
+        await becomes(lambda: pending(feedback), 0)
+        assert await redelivered(feedback) == 0
+    begun.clear()
+    dying = asyncio.ensure_future(Hearing(doomed, database, service="feedback", reactions=[slow]).run())
+    await runner.state(COUNTED.name, stated(5), "left behind")
+    await begun.wait()
+    await doomed.close()
+    async with hearing(feedback, database, quick), asyncio.timeout(3):
+        await total_becomes(database, 50)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+
+
+async def redelivered(bus: Bus) -> int:
+    return (await bus.connection.jetstream().consumer_info(EVENTS, "feedback")).num_redelivered or 0
 
 
 async def test_one_bad_event_costs_the_others_nothing_and_is_tried_five_times(runner, feedback, database):
