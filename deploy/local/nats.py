@@ -15,6 +15,8 @@ _CONFIGURATION = """\
 listen: "127.0.0.1:{port}"
 server_name: "{name}"
 max_payload: 8388608
+ping_interval: "2s"
+ping_max: 2
 ports_file_dir: "{folder}"
 jetstream {{ store_dir: "{folder}/streams" }}
 {more}

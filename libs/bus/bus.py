@@ -61,7 +61,8 @@ class Bus:
     ) -> Reply:
         """The owner's answer within `timeout` seconds, or less where this call's own caller waits less.
 
-        `to` asks one instance. Raises the Fault that the owner raised, UNAVAILABLE where nobody answers or NATS is
+        `to` asks one instance. Where nothing comes for a second the question is put to the owner's processes again, if
+        that does no more than asking once: the one that has it may hang. Raises the Fault that the owner raised, UNAVAILABLE where nobody answers or NATS is
         away, TIMEOUT.
         """
         if rpc.owner not in MAY_CALL[self.owner]:
@@ -69,14 +70,19 @@ class Bus:
         subject = rpc.name if to is None else f"{rpc.name}.{to}"
         request_id = logs.request_id.get()
         body, headers = await self.bodies.fitted(rpc.pack(request), {REQUEST: request_id} if request_id else None)
-        answer = await self._ask(subject, body, headers or {}, deadline.remaining(timeout))
+        again = to is None and rpc.may_repeat(request)
+        answer = await self._ask(subject, body, headers or {}, deadline.remaining(timeout), again=again)
         packed = answer.data if answer.headers is None else await self._read(answer)
         return rpc.unpack_reply(packed)
 
-    async def _ask(self, subject: str, body: bytes, headers: dict[str, str], seconds: float) -> Msg:
-        headers[TIMEOUT] = str(int(seconds * 1000))
+    async def _ask(self, subject: str, body: bytes, headers: dict[str, str], seconds: float, *, again: bool) -> Msg:
+        def heading(left: float) -> dict[str, str]:
+            return headers | {TIMEOUT: str(int(left * 1000))}
+
+        # A blob is gone once it has been read.
+        again = again and BLOB not in headers
         try:
-            return await self.connection.request(subject, body, headers=headers, timeout=seconds)
+            return await self.connection.request(subject, body, heading=heading, timeout=seconds, again=again)
         except (Unserved, Lost):
             if BLOB in headers:
                 self.bodies.discard(headers[BLOB])

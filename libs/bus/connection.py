@@ -6,7 +6,7 @@ is away or goes: an answer that could still come is worth less than a caller who
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
@@ -18,6 +18,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.js import JetStreamContext
 
 from libs.bus import metrics
+from libs.bus.question import PAUSES, Ask, Question, unserved
 from libs.bus.tasks import Tasks
 from libs.contracts.faults import Code, Fault
 
@@ -25,11 +26,14 @@ log = logging.getLogger(__name__)
 
 Hearer = Callable[[Msg], Awaitable[None]]
 Headers = dict[str, str] | None
+Heading = Callable[[float], Headers]
 
 _CONNECT_SECONDS = 3
 _RECONNECT_SECONDS = 0.25
-_PING_SECONDS = 10
+# A connection that nothing comes through is given up after two or three of them.
+_PING_SECONDS = 3
 _FLUSH_SECONDS = 10.0
+_MOST_AGAIN = 64
 _PENDING_MESSAGES = 512 * 1024
 _PENDING_BYTES = 128 << 20
 
@@ -52,7 +56,8 @@ class Connection:
         self._client = Client()
         self._replies = ""
         self._tokens = count(1)
-        self._awaited: dict[str, asyncio.Future[Msg]] = {}
+        self._awaited: dict[str, Question] = {}
+        self._repeats = 0
         self._subscriptions: set[Subscription] = set()
         self._reconnected: set[Callable[[], object]] = set()
         self._tasks = Tasks()
@@ -84,12 +89,21 @@ class Connection:
         except (nats.errors.OutboundBufferLimitError, nats.errors.ConnectionClosedError):
             raise Lost(heard=False) from None
 
-    async def request(self, subject: str, body: bytes, *, headers: Headers = None, timeout: float) -> Msg:
-        """Raises Lost, Unserved where nobody listens, or Fault TIMEOUT after `timeout` seconds."""
-        token = str(next(self._tokens))
-        sending = self.publish(subject, body, reply=self._replies + token, headers=headers)
-        message = await self._answer(token, sending, timeout)
-        if message.headers is not None and message.headers.get("Status") == "503":
+    async def request(
+        self, subject: str, body: bytes, *, heading: Heading, timeout: float, again: bool = False
+    ) -> Msg:
+        """Raises Lost, Unserved where nobody listens, or Fault TIMEOUT after `timeout` seconds.
+
+        `heading`: the headers, given the seconds left. `again`: what is not answered soon is asked again.
+        """
+        token, until = str(next(self._tokens)), asyncio.get_running_loop().time() + timeout
+
+        def ask() -> Coroutine[Any, Any, None]:
+            left = until - asyncio.get_running_loop().time()
+            return self.publish(subject, body, reply=self._replies + token, headers=heading(left))
+
+        message = await self._answer(token, ask, timeout, pauses=PAUSES if again else ())
+        if unserved(message):
             raise Unserved(subject)
         return message
 
@@ -99,7 +113,7 @@ class Connection:
         nats-py's own flush() is not used: when it is cancelled or late, the PONG that comes after ends its read loop.
         """
         token = str(next(self._tokens))
-        await self._answer(token, self.publish(self._replies + token, b""), _FLUSH_SECONDS)
+        await self._answer(token, lambda: self.publish(self._replies + token, b""), _FLUSH_SECONDS)
 
     async def settled(self) -> None:
         """Flush, through as many outages as it takes."""
@@ -111,25 +125,38 @@ class Connection:
             except Fault:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
-    async def _answer(self, token: str, sending: Coroutine[Any, Any, None], timeout: float) -> Msg:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Msg] = loop.create_future()
-        self._awaited[token] = future
-        timer = loop.call_later(timeout, _expire, future)
+    async def _answer(self, token: str, ask: Ask, timeout: float, *, pauses: Sequence[float] = ()) -> Msg:
+        if not self.connected:
+            raise Lost(heard=False)
+        question = self._awaited[token] = Question(timeout)
         try:
-            if not self.connected:
-                sending.close()
-                raise Lost(heard=False)
-            await sending
-            return await future
+            await ask()
+            question.repeat(partial(self._ask_again, ask), pauses)
+            return await question.answer
         finally:
-            timer.cancel()
+            question.close()
+            self._repeats -= question.repeats
             del self._awaited[token]
 
+    def _ask_again(self, ask: Ask) -> bool:
+        """False where that is too much: what is slow for so many is not slow for one process that hangs."""
+        if not self.connected or self._repeats >= _MOST_AGAIN:
+            return False
+        self._repeats += 1
+        self._tasks.start(self._sent_again(ask()))
+        return True
+
+    async def _sent_again(self, sending: Coroutine[Any, Any, None]) -> None:
+        metrics.ASKED_TWICE.inc()
+        try:
+            await sending
+        except Lost:
+            return
+
     async def _answered(self, message: Msg) -> None:
-        future = self._awaited.get(message.subject[len(self._replies) :])
-        if future is not None and not future.done():
-            future.set_result(message)
+        question = self._awaited.get(message.subject[len(self._replies) :])
+        if question is not None:
+            question.hear(message)
 
     async def subscribe(
         self, subject: str, heard: Hearer, *, queue: str = "", max_bytes: int = _PENDING_BYTES
@@ -234,9 +261,8 @@ class Connection:
             log.error("A subscription did not keep up and lost messages", extra={"subject": subject})
 
     def _fail_awaited(self) -> None:
-        for future in self._awaited.values():
-            if not future.done():
-                future.set_exception(Lost(heard=True))
+        for question in self._awaited.values():
+            question.fail(Lost(heard=True))
 
 
 class Unserved(Fault):
@@ -295,8 +321,3 @@ class Subscription:
     async def _withdraw(self, inner: NatsSubscription) -> None:
         """What nats-py's drain() begins with; the rest of it waits in its own flush(), see Connection.flush."""
         await self._client._send_unsubscribe(inner._id)  # pyright: ignore[reportPrivateUsage]
-
-
-def _expire(future: asyncio.Future[Msg]) -> None:
-    if not future.done():
-        future.set_exception(Fault(Code.TIMEOUT, "The service did not answer in time."))

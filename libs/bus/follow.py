@@ -26,7 +26,8 @@ _CURSORS_A_QUESTION = 500
 _FEED_BYTES = 8 << 20
 _PAST_EVERY_FRAME = 2**31 - 1
 _GRACE = 1.0
-# A run that no process knows of for longer went down with the one that was to accept it.
+# A run that no process knows of for longer went down with the one that was to accept it; a durable one may be asked for
+# again at once, since its id stands for one run whoever has it.
 _UNKNOWN_SECONDS = 30.0
 
 
@@ -114,7 +115,7 @@ class Follower:
     ) -> runs.Run:
         await asyncio.wait({started, ended}, return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
-            await asyncio.wait({started}, timeout=_GRACE if ended.result() else _UNKNOWN_SECONDS)
+            await asyncio.wait({started}, timeout=_GRACE if ended.result() or request.durable else _UNKNOWN_SECONDS)
         if not started.done() and not ended.result():
             raise Fault(Code.UNAVAILABLE, "The process that was to start the run is gone: try again.", retry_after=1)
         try:

@@ -318,6 +318,12 @@ class _AskedFrames(Rpc[AskFrames, list[Frames]]):
         return Frames(answer.run_id, answer.found, answer.status, [FEED.unpack(bytes(raw)) for raw in answer.frames])
 
 
+class _Started(Rpc[StartRun, Run]):
+    def may_repeat(self, request: StartRun) -> bool:
+        """What is committed before it is accepted is one run. A blocking one's answer is not late: the run goes on."""
+        return request.mode is Mode.ASYNC or (request.durable and request.mode is Mode.STREAMING)
+
+
 class RunFinished(Struct, frozen=True):
     """A run reached its one recorded outcome. Ids and counters only: the answer is asked for where it is needed."""
 
@@ -340,7 +346,7 @@ class RunFinished(Struct, frozen=True):
     failure: Failure | None = None
 
 
-START = Rpc("rpc.runner.runs.start", StartRun, Run)
+START = _Started("rpc.runner.runs.start", StartRun, Run)
 GET = Rpc("rpc.runner.runs.get", GetRun, Run)
 PAGE = Rpc("rpc.runner.runs.page", PageRuns, Page[Run])
 FRAMES = _AskedFrames("rpc.runner.runs.frames", AskFrames, list[Frames])

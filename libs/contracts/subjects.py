@@ -31,6 +31,8 @@ MAY_CALL = {
     "webhook_dispatcher": frozenset({"webhook_dispatcher", "runner"}),
 }
 
+_READING = frozenset({"get", "page", "of", "latest", "frames", "revisions", "query"})
+_MAKING = frozenset({"create", "create_provider", "add_text", "add_files", "test"})
 _GRAMMAR = re.compile(r"(rpc|event|feed)\.([a-z_]+)\.([a-z_]+)(\.[a-z_]+)?")
 _encoder = msgspec.msgpack.Encoder()
 
@@ -66,6 +68,11 @@ class Rpc(Subject, Generic[Request, Reply]):
         self.request, self.reply = request, reply
         self._requests = msgspec.msgpack.Decoder(request)
         self._replies = msgspec.msgpack.Decoder(reply)
+
+    def may_repeat(self, request: Request) -> bool:
+        """Whether asking twice does no more than asking once: it only reads, or names what it makes."""
+        verb = self.name.rpartition(".")[2]
+        return verb in _READING or (verb in _MAKING and getattr(request, "id", None) is not None)
 
     def pack(self, request: Request) -> bytes:
         return _encoder.encode(request)

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from libs.bus import deadline
+from libs.bus.bus import Bus
 from libs.contracts.faults import Code, Fault
 from libs.contracts.subjects import Rpc
 from libs.runtime import logs
-from tests.libs.bus.wire import ECHO, RELAYED, Echo, echo
+from tests.libs.bus.wire import ECHO, READ, RELAYED, Echo, echo
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
@@ -93,6 +94,41 @@ async def test_no_answer_in_time_is_a_timeout(runner, gateway):
     with pytest.raises(Fault) as caught:
         await gateway.call(ECHO, echo(), timeout=0.05)
     assert caught.value.code == Code.TIMEOUT
+
+
+async def test_a_reading_question_that_one_process_swallows_is_put_to_another(nats_url, blobs, runner, gateway):
+    other = await Bus.connect(nats_url, owner="runner", instance="runner-2", blobs=blobs)
+    swallowed: list[str] = []
+
+    async def swallow(request: Echo) -> Echo:
+        swallowed.append(request.text)
+        await asyncio.sleep(60)
+        return request
+
+    hanging = [await runner.serve(rpc, swallow) for rpc in (READ, ECHO)]
+    reading = asyncio.create_task(gateway.call(READ, echo("reading")))
+    changing = asyncio.create_task(gateway.call(ECHO, echo("changing"), timeout=2.0))
+    await until(lambda: len(swallowed) == 2)
+    await asyncio.gather(*(served.pause() for served in hanging))
+    heard_elsewhere = await other.serve(ECHO, same)
+    await other.serve(READ, same)
+    assert (await reading).text == "reading"
+    with pytest.raises(Fault) as caught:
+        await changing
+    assert (caught.value.code, heard_elsewhere.busy, sorted(swallowed)) == (Code.TIMEOUT, 0, ["changing", "reading"])
+    await other.close()
+
+
+async def test_who_is_asked_again_when_nobody_listens_any_more_is_still_waited_for(runner, gateway):
+    async def slow(request: Echo) -> Echo:
+        await asyncio.sleep(1.5)
+        return request
+
+    served = await runner.serve(READ, slow)
+    asked = asyncio.create_task(gateway.call(READ, request := echo("slow")))
+    await until(lambda: served.busy == 1)
+    await served.pause()
+    assert await asked == request
 
 
 async def test_one_instance_can_be_asked(runner, gateway):

@@ -23,11 +23,12 @@ class Counted(Struct, frozen=True):
 
 ECHO = Rpc("rpc.runner.tests.echo", Echo, Echo)
 RELAYED = Rpc("rpc.runner.tests.relayed", Echo, Echo)
+READ = Rpc("rpc.runner.tests.get", Echo, Echo)
 COUNTED = Event("event.runner.tests.counted", Counted)
 DOUBLED = Event("event.runner.tests.doubled", Counted)
 
 # They are no contracts, and the registry is checked to hold nothing else.
-for _subject in (ECHO, RELAYED, COUNTED, DOUBLED):
+for _subject in (ECHO, RELAYED, READ, COUNTED, DOUBLED):
     del DECLARED[_subject.name]
 
 
