@@ -62,8 +62,8 @@ class Bus:
         """The owner's answer within `timeout` seconds, or less where this call's own caller waits less.
 
         `to` asks one instance. Where nothing comes for a second the question is put to the owner's processes again, if
-        that does no more than asking once: the one that has it may hang. Raises the Fault that the owner raised, UNAVAILABLE where nobody answers or NATS is
-        away, TIMEOUT.
+        that does no more than asking once: the one that has it may hang. Raises the Fault that the owner raised,
+        UNAVAILABLE where nobody answers or NATS is away, TIMEOUT.
         """
         if rpc.owner not in MAY_CALL[self.owner]:
             raise ValueError(f"{self.owner} may not call {rpc.name}: only {sorted(MAY_CALL[self.owner])}")

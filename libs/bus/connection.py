@@ -89,9 +89,7 @@ class Connection:
         except (nats.errors.OutboundBufferLimitError, nats.errors.ConnectionClosedError):
             raise Lost(heard=False) from None
 
-    async def request(
-        self, subject: str, body: bytes, *, heading: Heading, timeout: float, again: bool = False
-    ) -> Msg:
+    async def request(self, subject: str, body: bytes, *, heading: Heading, timeout: float, again: bool = False) -> Msg:
         """Raises Lost, Unserved where nobody listens, or Fault TIMEOUT after `timeout` seconds.
 
         `heading`: the headers, given the seconds left. `again`: what is not answered soon is asked again.

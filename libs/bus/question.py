@@ -1,6 +1,6 @@
 """A question on its way: asked once, or again under the same token after each silence; the first answer counts.
 
-Owner: the connection that asks. The rule: that nobody listens any more is no answer while an earlier asking may get one.
+Owner: the connection that asks. The rule: that nobody listens now is no answer while an earlier asking may get one.
 """
 
 import asyncio

@@ -23,6 +23,7 @@ from libs.postgres.database import Connection, Database
 from libs.runtime.health import Health
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import Common
+from libs.runtime.stop import for_work
 from libs.runtime.work import Work
 
 Req = TypeVar("Req")
@@ -32,10 +33,10 @@ S = TypeVar("S", bound=Common)
 
 
 class Serving:
-    """One subject that this instance answers; `pause` leaves it to the others for a while."""
+    """One subject that this instance answers, alone or as one of several; `pause` leaves it to those for a while."""
 
-    def __init__(self, begin: Callable[[], Awaitable[Served[Any, Any]]]) -> None:
-        self._begin = begin
+    def __init__(self, begin: Callable[[], Awaitable[Served[Any, Any]]], *, instance: bool = False) -> None:
+        self._begin, self.instance = begin, instance
         self._served: Served[Any, Any] | None = None
 
     async def begin(self) -> None:
@@ -84,6 +85,11 @@ class Service:
     private_port: int
     asked: Asked = field(default_factory=Asked)
 
+    @property
+    def work_seconds(self) -> float:
+        """From the beginning of a stop on, how long what was accepted may take."""
+        return for_work(self.settings.stop_seconds)
+
     @cached_property
     def sealer(self) -> Sealer:
         """Raises ValueError where MASTER_KEYS is not set."""
@@ -93,7 +99,7 @@ class Service:
         self, rpc: Rpc[Req, Rep], handler: Callable[[Req], Awaitable[Rep]], *, slots: int = 64, instance: bool = False
     ) -> Serving:
         """Answer `rpc`, up to `slots` requests at a time; with `instance`, under this instance's own name."""
-        serving = Serving(lambda: self.bus.serve(rpc, handler, slots=slots, instance=instance))
+        serving = Serving(lambda: self.bus.serve(rpc, handler, slots=slots, instance=instance), instance=instance)
         self.asked.serving.append(serving)
         return serving
 

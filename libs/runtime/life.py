@@ -2,11 +2,11 @@
 
 Start: private port, Postgres and NATS, migrations, outbox and changes, `build`, background, hearing, serving, the door.
 So at the stop the door closes first, accepted work is finished next, what it stated is published, and the servers are
-left last.
+left last. What is asked of this instance alone is answered until its own work is finished.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from typing import Any, Generic, NamedTuple
 
@@ -26,8 +26,8 @@ from libs.runtime.stop import Budget
 from libs.runtime.waiting import until
 from libs.runtime.work import Inside, Kept, Work
 
-# Of a step's time, what is for finishing requests rather than for cutting them off.
-_FINISHING = 0.8
+# Of a step's seconds, those for cutting requests off that are not finished by then; a fifth of it at most.
+_CUTTING_OFF = 0.8
 
 
 class Found(NamedTuple):
@@ -46,7 +46,7 @@ class Life(Generic[S]):
         self._stopping = stopping
         self._health = Health()
         self._stack = AsyncExitStack()
-        self._budget = Budget()
+        self._budget = Budget(settings.stop_seconds)
         self._database: Database | None = None
 
     async def start(self) -> Service | None:
@@ -124,9 +124,10 @@ class Life(Generic[S]):
         for name, work in asked.background:
             self._run(name, work)
         self._hear(service)
+        self._at_stop("serving", lambda: self._stop_serving(each for each in asked.serving if each.instance))
         for work in asked.on_stop:
             self._at_stop("own work", work)
-        self._at_stop("serving", lambda: self._stop_serving(asked.serving))
+        self._at_stop("serving", lambda: self._stop_serving(each for each in asked.serving if not each.instance))
         for serving in asked.serving:
             await until(self._health, "serving", serving.begin)
         for context in asked.around:
@@ -141,8 +142,10 @@ class Life(Generic[S]):
         self._run("hearing", hearing.run)
         self._at_stop("hearing", hearing.stop)
 
-    async def _stop_serving(self, serving: Sequence[Serving]) -> None:
-        await asyncio.gather(*(each.stop(self._budget.share * _FINISHING) for each in serving))
+    async def _stop_serving(self, serving: Iterable[Serving]) -> None:
+        share = self._budget.share
+        seconds = share - min(_CUTTING_OFF, share / 5)
+        await asyncio.gather(*(each.stop(seconds) for each in serving))
 
     def _run(self, name: str, work: Work) -> None:
         kept = Kept()

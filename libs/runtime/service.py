@@ -61,7 +61,7 @@ def new_instance(name: str) -> str:
 
 
 async def _main(name: str, instance: str, settings: S, build: Build[S]) -> int:
-    signals = Signals()
+    signals = Signals(settings.stop_seconds)
     try:
         async with started(name, settings, build, stopping=signals.stopping, instance=instance) as service:
             if service is not None:

@@ -41,6 +41,8 @@ class Common(Struct, kw_only=True, frozen=True):
     blobs_url: Annotated[str, Meta(description="file:///folder or s3://bucket/prefix")]
     private_host: str = "127.0.0.1"
     private_port: Port = 0
+    # From SIGTERM to the end: all but the last five are for finishing what was accepted.
+    stop_seconds: Annotated[float, Meta(ge=1, description="a number of seconds from 1")] = 27.5
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     # "kid:base64,kid2:base64" of 32 bytes each; the first seals, the others still open.
     master_keys: str = ""

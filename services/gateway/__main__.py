@@ -22,6 +22,9 @@ from services.gateway.http.sse import Streams
 
 VOICES = (klu.VOICE, klairo.VOICE)
 
+# Seconds in which the door shuts on those who are still being answered.
+_DOOR_SHUTS = 0.4
+
 
 class Settings(Common, kw_only=True, frozen=True):
     listen: str = "127.0.0.1:4000,[::1]:4000"
@@ -80,7 +83,8 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
     service.background("effects", engine.effects.renew)
     service.background("upkeep", engine.effects.upkeep)
-    service.around(server.listening(app, server.addresses(settings.listen)))
+    addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
+    service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
     service.on_stop(lambda: _leave(engine, feeds))
     service.on_stop(engine.effects.finish)  # first, while there is still who answers
 

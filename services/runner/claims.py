@@ -8,11 +8,11 @@ import logging
 
 import msgspec
 
-from libs.bus.bus import Bus
 from libs.bus.tasks import Tasks
 from libs.contracts import runs
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
+from libs.runtime.foundation import Service
 from services.runner.acceptance import Acceptance
 from services.runner.fence import Fence
 from services.runner.holding import Holding
@@ -90,11 +90,14 @@ class Beginning:
 
 
 class Claims:
-    def __init__(self, bus: Bus, holding: Holding, fence: Fence, beginning: Beginning, *, queue: Queue) -> None:
-        self._bus, self._holding, self._fence, self._beginning, self._queue = bus, holding, fence, beginning, queue
+    """Once the process is to stop, nothing more is claimed."""
+
+    def __init__(self, service: Service, holding: Holding, fence: Fence, beginning: Beginning, *, queue: Queue) -> None:
+        self._bus, self._stopping = service.bus, service.stopping
+        self._holding, self._fence, self._beginning, self._queue = holding, fence, beginning, queue
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._waiting = self._new = self._listening = self._stopped = False
+        self._waiting = self._new = self._listening = False
         holding.on_room = self._has_room
 
     def wake(self) -> None:
@@ -110,8 +113,7 @@ class Claims:
         await self._bus.nudge(TOPIC)
 
     async def stop(self) -> None:
-        """Claims nothing more."""
-        self._stopped = True
+        """Returns once what was claimed has begun, or is given up."""
         async with self._turn:
             await self._beginning.stop()
 
@@ -143,7 +145,7 @@ class Claims:
 
     async def _claim(self) -> None:
         room = self._holding.room
-        if self._stopped or not self._fence.open:
+        if self._stopping.is_set() or not self._fence.open:
             return
         if not room:
             self._waiting = True

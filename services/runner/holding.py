@@ -98,8 +98,8 @@ class Holding:
             self._moved.clear()
             await (starts.resume() if self._taken < self._slots else starts.pause())
 
-    async def finish(self, seconds: float) -> bool:
-        """Wait so long for the runs that go on; whether all have ended."""
+    async def finish(self, seconds: float | None = None) -> bool:
+        """Wait so long, or as long as it takes, for the runs that go on; whether all have ended."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         return not self._tasks

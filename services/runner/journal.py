@@ -1,4 +1,4 @@
-"""What is written of runs while they go on: their start beside the model call, their frames every two seconds.
+"""What is written of runs while they go on: their start beside the model call, their frames twice a second.
 
 Nobody waits for either, so that the first token waits for no commit; a run that ends first is never written twice. All
 that is due goes in one statement for the whole process, and may be lost with Postgres's last half second.
@@ -18,7 +18,7 @@ from services.runner.store.parts import Part
 
 # Runs that are shorter are written once, at their end.
 START_SECONDS = 0.05
-FRAMES_SECONDS = 2.0
+FRAMES_SECONDS = 0.5
 
 
 class Journal:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from contextvars import Context
 
 from libs.contracts.faults import Code, Failure, Fault
@@ -15,16 +14,14 @@ from services.runner.live import Live
 
 log = logging.getLogger(__name__)
 
-# What runs may still take from the beginning of a stop on, and then what their ends may.
-_GRACE = 9.5
-_LAST = 3.0
+# Of the seconds for accepted work, those in which runs that are stopped are recorded and those who wait are told.
+_ENDING_SECONDS = 1.8
 _RESTARTED = Failure(Code.UNAVAILABLE, "The engine was restarted before the run had ended: start it again.", None, 1.0)
 
 
 class Running:
     def __init__(self, holding: Holding, generation: Generation, ending: Ending) -> None:
         self._holding, self._generation, self._ending = holding, generation, ending
-        self._stopping_since: float | None = None
 
     def begin(self, live: Live) -> None:
         """Takes over the slot that was taken for it."""
@@ -47,20 +44,18 @@ class Running:
                 live.ended.set_exception(Fault.of(_RESTARTED))
             self._holding.let_go(live)
 
-    async def watch(self, stopping: asyncio.Event) -> None:
-        """Runs may already be ending while accepted requests are finished: that counts."""
-        await stopping.wait()
-        self._stopping_since = time.monotonic()
-
-    async def stop(self) -> None:
-        """Lets runs end for some seconds; those that don't end as failed, with what they have said. Whom nobody waits
-        for waits for another process.
+    async def end_in_time(self, stopping: asyncio.Event, seconds: float) -> None:
+        """Once the process is `stopping`, lets runs end for most of `seconds`; those that don't end as failed, with
+        what they have said. Whom nobody waits for waits for another process.
         """
-        gone = time.monotonic() - self._stopping_since if self._stopping_since else 0.0
-        if not await self._holding.finish(max(0.0, _GRACE - gone)):
+        await stopping.wait()
+        if not await self._holding.finish(max(0.0, seconds - _ENDING_SECONDS)):
             for live in self._holding:
                 live.stop(_left(live), _RESTARTED)
-            await self._holding.finish(_LAST)
+
+    async def stop(self) -> None:
+        """Returns once every run has ended, be it in its own time."""
+        await self._holding.finish()
         await self._ending.drain()
 
 

@@ -152,7 +152,7 @@ def _texts(truth: Truth, ledger: Ledger) -> Iterator[str]:
 def _text(entry: Entry, run: Run) -> Iterator[str]:
     """What was read is what is kept, and that is what the model said.
 
-    Of a run that failed its beginning is kept: a killed runner's last two seconds may have been read, and not written.
+    Of a run that failed its beginning is kept: a killed runner's last half second may have been read, and not written.
     """
     said = script.of(entry.word).text
     if entry.failed is not (run.status != "succeeded"):

@@ -33,6 +33,7 @@ async def running(
         "blobs_url": f"file://{blobs_folder(databases.url)}",
         "master_keys": MASTER_KEYS,
         "egress_allow_cidrs": "127.0.0.0/8,::1/128",
+        "stop_seconds": 10.0,
         **settings,
     }
     chosen = msgspec.convert(given, module.Settings)

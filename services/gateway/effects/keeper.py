@@ -28,7 +28,7 @@ _LEASE_SECONDS = 10.0
 _RENEW_SECONDS = 3.0
 _UPKEEP_SECONDS = 600.0
 _BATCH = 1000
-_FINISH_SECONDS = 5.0
+_FINISH_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.Encoder().encode

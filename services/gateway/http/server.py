@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
 
-_FINISH_SECONDS = 12.0
 _KEEPALIVE_SECONDS = 75.0
 
 
@@ -54,15 +53,20 @@ async def _health(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, addresses: Sequence[Address]) -> AsyncIterator[None]:
-    """Raises OSError where none of the addresses can be listened on, or one is taken."""
+async def listening(
+    app: web.Application, addresses: Sequence[Address], *, finish_seconds: float
+) -> AsyncIterator[None]:
+    """At its end what is being answered has `finish_seconds`.
+
+    Raises OSError where none of the addresses can be listened on, or one is taken.
+    """
     runner = web.AppRunner(
         app,
         access_log=None,
         logger=_http_log(),
         handle_signals=False,
         handler_cancellation=True,
-        shutdown_timeout=_FINISH_SECONDS,
+        shutdown_timeout=finish_seconds,
         keepalive_timeout=_KEEPALIVE_SECONDS,
     )
     await runner.setup()

@@ -39,7 +39,11 @@ async def test_a_step_that_hangs_or_fails_is_left_behind(caplog: pytest.LogCaptu
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING"]
 
 
-async def test_each_step_leaves_half_of_the_time_to_those_after_it() -> None:
+async def test_accepted_work_has_all_but_the_last_seconds_and_each_step_half_of_those() -> None:
     budget = Budget(100)
     budget.begin()
-    assert 49 < budget.share <= 50
+    assert 94.9 < budget.share <= 95
+    last = Budget(0.2)
+    last.begin()
+    await asyncio.sleep(0.12)
+    assert 0.0 < last.share <= 0.04

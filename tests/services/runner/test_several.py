@@ -1,6 +1,7 @@
 """Several runners, a full one, one that stops, and one whose servers go away."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -130,11 +131,29 @@ async def test_a_stream_goes_on_while_its_runner_stops(nats_url, databases, upst
     assert isinstance(heard[-1], runs.Done)
 
 
-async def test_a_run_that_outlasts_its_runner_ends_with_what_it_had_said(
-    nats_url, databases, upstream, bus, follower, monkeypatch
-):
-    monkeypatch.setattr("services.runner.running._GRACE", 0.2)
-    async with running("runner", nats_url, databases, **settings(upstream)):
+async def test_a_run_is_read_and_cancelled_while_its_runner_stops(nats_url, databases, upstream, bus, follower):
+    async with AsyncExitStack() as leaving:
+        await leaving.enter_async_context(running("runner", nats_url, databases, **settings(upstream)))
+        caller = Caller(bus)
+        upstream.plays(*(Answer(gate=asyncio.Event()) for _ in range(2)))
+        started = [caller.start(await caller.action(), mode=Mode.STREAMING) for _ in range(2)]
+        held = [await bus.call(runs.START, start) for start in started]
+        await until(lambda: upstream.answering == 2)
+        async with running("runner", nats_url, databases, **settings(upstream)):
+            stopped = asyncio.create_task(leaving.aclose())
+            await asyncio.sleep(0.3)
+            frames = follower.follow(runs.Cursor(caller.workspace_id, held[0].id))
+            assert [(await anext(frames)).body for _ in range(2)][-1] == runs.Token("Hello")
+            cancelled = await bus.call(runs.CANCEL, runs.GetRun(caller.workspace_id, held[0].id), timeout=1)
+            assert cancelled.status is Status.CANCELLED
+            assert isinstance((await anext(frames)).body, runs.Cancelled)
+            assert not stopped.done()
+            await stopped
+            assert (await caller.get(held[1].id)).status is Status.FAILED
+
+
+async def test_a_run_that_outlasts_its_runner_ends_with_what_it_had_said(nats_url, databases, upstream, bus, follower):
+    async with running("runner", nats_url, databases, **settings(upstream, stop_seconds=4.0)):
         caller = Caller(bus)
         upstream.plays(Answer(gate=asyncio.Event()))
         run, frames = await follower.start(caller.start(await caller.action(), mode=Mode.STREAMING))
