@@ -52,7 +52,8 @@ class AddText(Struct, frozen=True):
 class AddFiles(Struct, frozen=True):
     """Each URL becomes a document: an address to fetch through the egress guard, or the `blob:` URL of an upload.
 
-    The documents' ids are derived from `id`.
+    A sitemap (`….xml`) becomes one document for each page that it names, beside its own, which holds their addresses.
+    `name` is that of one file alone; the documents' ids are derived from `id`.
     """
 
     workspace_id: UUID
@@ -60,11 +61,19 @@ class AddFiles(Struct, frozen=True):
     urls: list[str]
     metadata: dict[str, Any] = {}
     id: UUID | None = None
+    name: str = ""
 
 
 class GetDocument(Struct, frozen=True):
     workspace_id: UUID
     context_id: UUID
+    document_id: UUID
+
+
+class FindDocument(Struct, frozen=True):
+    """A document of whichever context."""
+
+    workspace_id: UUID
     document_id: UUID
 
 
@@ -103,6 +112,7 @@ class DocumentFailed(Struct, frozen=True):
 ADD_TEXT = Rpc("rpc.retrieval.documents.add_text", AddText, Document)
 ADD_FILES = Rpc("rpc.retrieval.documents.add_files", AddFiles, list[Document])
 GET = Rpc("rpc.retrieval.documents.get", GetDocument, Document)
+FIND = Rpc("rpc.retrieval.documents.find", FindDocument, Document)
 PAGE = Rpc("rpc.retrieval.documents.page", PageDocuments, Page[Document])
 DELETE = Rpc("rpc.retrieval.documents.delete", GetDocument, Document)
 DELETE_ALL = Rpc("rpc.retrieval.documents.delete_all", DeleteDocuments, int)

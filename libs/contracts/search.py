@@ -1,7 +1,8 @@
 """Search: the passages of some contexts that answer a question best.
 
 Owner: retrieval. A metadata filter maps a key of a document's metadata to what it must be: a value, a list of which
-one must match, or a range (`{"gte": 2020, "lt": 2024}`); all keys must match.
+one must match, or a range (`{"gte": 2020, "lt": 2024}`); all keys must match. A key may be written with `md_` before
+it. Every document has the key `source`: its address or else its name, where its metadata do not say otherwise.
 """
 
 from typing import Any

@@ -33,7 +33,7 @@ async def build(service: Service, settings: Settings) -> None:
     ingest = Ingest(database, lease, steps, service.state, slots=settings.ingest_slots)
     removing = Removing(database, vectors, service.blobs)
 
-    _serve_nouns(service, settings, uploads)
+    _serve_nouns(service, settings, uploads, sources)
     service.serve(search.QUERY, Search(database, embedder, vectors).query)
 
     database.on_commit(jobs.TOPIC, ingest.wake)
@@ -48,9 +48,9 @@ async def build(service: Service, settings: Settings) -> None:
         service.on_stop(end)
 
 
-def _serve_nouns(service: Service, settings: Settings, uploads: Files) -> None:
+def _serve_nouns(service: Service, settings: Settings, uploads: Files, sources: Sources) -> None:
     context = Contexts(service.database)
-    document = Documents(service.database, service.egress, characters=settings.max_text_characters)
+    document = Documents(service.database, sources, characters=settings.max_text_characters)
     service.serve(contexts.CREATE, context.create)
     service.serve(contexts.GET, context.get)
     service.serve(contexts.PAGE, context.page)
@@ -61,6 +61,7 @@ def _serve_nouns(service: Service, settings: Settings, uploads: Files) -> None:
     service.serve(documents.ADD_TEXT, document.add_text)
     service.serve(documents.ADD_FILES, document.add_files)
     service.serve(documents.GET, document.get)
+    service.serve(documents.FIND, document.find)
     service.serve(documents.PAGE, document.page)
     service.serve(documents.DELETE, document.delete)
     service.serve(documents.DELETE_ALL, document.delete_all)

@@ -1,7 +1,7 @@
 """Documents: added to a context as text or files, read and indexed by a job afterwards."""
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -9,9 +9,9 @@ import msgspec
 from libs.contracts import documents, ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
-from libs.egress import Egress, EgressRefused
+from libs.egress import EgressRefused
 from libs.postgres.database import Connection, Database
-from services.retrieval.sources import SCHEMES
+from services.retrieval.sources import LONGEST_NAME, Sources, name_of
 from services.retrieval.store import contexts, jobs, removals, uploads
 from services.retrieval.store import documents as store
 from services.retrieval.store.documents import Gone, New
@@ -19,7 +19,6 @@ from services.retrieval.store.uploads import Finished
 
 _BLOB = "blob:"
 _LONGEST_TITLE = 80
-_LONGEST_NAME = 500
 _MOST_METADATA = 64 * 1024
 _MOST_FILES = 100
 
@@ -27,8 +26,8 @@ _MOST_FILES = 100
 class Documents:
     """`characters` is the longest text of one document."""
 
-    def __init__(self, database: Database, egress: Egress, *, characters: int) -> None:
-        self._database, self._egress, self._characters = database, egress, characters
+    def __init__(self, database: Database, sources: Sources, *, characters: int) -> None:
+        self._database, self._sources, self._characters = database, sources, characters
 
     async def add_text(self, request: documents.AddText) -> documents.Document:
         if not request.text.strip():
@@ -37,7 +36,7 @@ class Documents:
             raise Fault(Code.TOO_LARGE, f"A text may hold {self._characters:,} characters at most.", field="text")
         new = New(
             *(request.id or ids.new(), request.workspace_id, request.context_id),
-            name=(request.name.strip() or _title(request.text))[:_LONGEST_NAME],
+            name=(request.name.strip() or _title(request.text))[:LONGEST_NAME],
             metadata=_checked(request.metadata),
             text=request.text,
             size=len(request.text.encode(errors="replace")),
@@ -61,6 +60,12 @@ class Documents:
 
     async def get(self, request: documents.GetDocument) -> documents.Document:
         document = await store.get(self._database, request)
+        if document is None:
+            raise not_found("document", request.document_id)
+        return document
+
+    async def find(self, request: documents.FindDocument) -> documents.Document:
+        document = await store.find(self._database, request)
         if document is None:
             raise not_found("document", request.document_id)
         return document
@@ -94,7 +99,8 @@ class Documents:
         common = (id, request.workspace_id, request.context_id)
         if not url.startswith(_BLOB):
             self._check(url, field)
-            return New(*common, name=_name(url), metadata=request.metadata, url=url)
+            name = request.name.strip()[:LONGEST_NAME] if len(request.urls) == 1 else ""
+            return New(*common, name=name or name_of(url), metadata=request.metadata, url=url)
         upload = known.get(UUID(url.removeprefix(_BLOB)))
         if upload is None:
             raise Fault(Code.INVALID, "There is no finished upload of this name: send the file first.", field=field)
@@ -102,7 +108,7 @@ class Documents:
 
     def _check(self, url: str, field: str) -> None:
         try:
-            self._egress.check(url, schemes=SCHEMES)
+            self._sources.check(url)
         except EgressRefused as refused:
             raise Fault(refused.code, refused.message, field=field) from None
 
@@ -117,10 +123,16 @@ async def _hold(
 async def _insert(connection: Connection, news: list[New]) -> list[documents.Document]:
     """Those whose ids are known already are given back as they are."""
     made = [await store.insert(connection, new) for new in news]
-    if added := [document.id for document in made if document is not None]:
-        await jobs.enqueue(connection, added, "read")
+    if added := [document for document in made if document is not None]:
+        maps = [document.id for document in added if _may_be_sitemap(document)]
+        await jobs.enqueue(connection, maps, "list")
+        await jobs.enqueue(connection, [document.id for document in added if document.id not in maps], "read")
         await contexts.count(connection, news[0].context_id, documents=len(added))
     return [document or await _known(connection, new) for document, new in zip(made, news, strict=True)]
+
+
+def _may_be_sitemap(document: documents.Document) -> bool:
+    return document.url is not None and urlsplit(document.url).path.lower().endswith(".xml")
 
 
 async def _known(connection: Connection, new: New) -> documents.Document:
@@ -161,8 +173,3 @@ def _title(text: str) -> str:
     return (
         words if len(words) <= _LONGEST_TITLE else words[:_LONGEST_TITLE].rpartition(" ")[0] or words[:_LONGEST_TITLE]
     )
-
-
-def _name(url: str) -> str:
-    parts = urlsplit(url)
-    return (unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or url)[:_LONGEST_NAME]

@@ -13,8 +13,9 @@ from libs.postgres.database import Database
 from services.retrieval import chunking
 from services.retrieval.chunking import Bounds
 from services.retrieval.readers import Unreadable
-from services.retrieval.readers.calls import Text
+from services.retrieval.readers.calls import Listed, Text
 from services.retrieval.readers.reading import Reader
+from services.retrieval.sitemaps import Sitemaps
 from services.retrieval.sources import Source, Sources
 from services.retrieval.store import chunks, contexts, documents, jobs
 from services.retrieval.store.chunks import Chunk
@@ -35,10 +36,24 @@ class Extracted(Struct, frozen=True):
 class Extraction:
     def __init__(self, database: Database, sources: Sources, reader: Reader, bounds: Bounds) -> None:
         self._database, self._sources, self._reader, self._bounds = database, sources, reader, bounds
+        self._sitemaps = Sitemaps(database, sources, reader)
 
     async def run(self, job: Job, holder: str) -> Job:
         """The job of the next step. Raises Unreadable, Lost, and Fault for what may go better later."""
-        found = await (self._file(job) if job.url or job.blob else self._text(job))
+        if not job.url and not job.blob:
+            return await self._keep(job, holder, await self._text(job))
+        async with _folder() as folder:
+            path = folder / "file"
+            source = await self._fetch(job, path)
+            if job.step == "read":
+                read = await self._reader.read(path, name=job.name, media_type=source.media_type)
+            else:
+                read = await self._reader.read_or_list(path, name=job.name, media_type=source.media_type)
+            if isinstance(read, Listed):
+                return await self._sitemaps.add(job, holder, read, folder)
+        return await self._keep(job, holder, Extracted(list(_rows(job, read)), source.size, read.text))
+
+    async def _keep(self, job: Job, holder: str, found: Extracted) -> Job:
         total = len(found.chunks)
         async with self._database.transaction() as connection:
             await documents.has_text(connection, job.document_id, text=found.text, size=found.size, chunks=total)
@@ -62,13 +77,6 @@ class Extraction:
             path = folder / "text"
             await asyncio.to_thread(path.write_text, text, "utf-8", newline="")
             return await self._reader.read(path, name=job.name, plain=True)
-
-    async def _file(self, job: Job) -> Extracted:
-        async with _folder() as folder:
-            path = folder / "file"
-            source = await self._fetch(job, path)
-            read = await self._reader.read(path, name=job.name, media_type=source.media_type)
-        return Extracted(list(_rows(job, read)), source.size, read.text)
 
     async def _fetch(self, job: Job, path: Path) -> Source:
         if job.blob is not None:

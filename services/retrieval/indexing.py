@@ -67,5 +67,5 @@ def _point(job: Job, chunk: Chunk, vector: bytes) -> Point:
         *(chunk.id, job.workspace_id, job.context_id, job.document_id),
         text=chunk.text,
         vector=vector,
-        metadata=job.metadata,
+        metadata={"source": job.url or job.name} | job.metadata,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
@@ -11,6 +12,7 @@ from libs.egress import Download, Egress, EgressRefused
 from services.retrieval.readers import Unreadable
 
 SCHEMES = ("https", "http")
+LONGEST_NAME = 500
 _REDIRECTS = 5
 _SECONDS = 120.0
 _AGAIN = {408, 425, 429}
@@ -23,9 +25,19 @@ class Source(Struct, frozen=True):
     media_type: str = ""
 
 
+def name_of(url: str) -> str:
+    """What a document fetched from there is called: the last part of the path, or the host."""
+    parts = urlsplit(url)
+    return (unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or url)[:LONGEST_NAME]
+
+
 class Sources:
     def __init__(self, blobs: Blobs, egress: Egress, *, max_bytes: int) -> None:
         self._blobs, self._egress, self._max = blobs, egress, max_bytes
+
+    def check(self, url: str) -> None:
+        """Raises EgressRefused for an address that can never be fetched."""
+        self._egress.check(url, schemes=SCHEMES)
 
     async def fetch_blob(self, key: str, path: Path) -> Source:
         """Raises Unreadable where the blob is gone, Fault UNAVAILABLE while it can't be reached."""

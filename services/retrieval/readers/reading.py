@@ -12,7 +12,7 @@ from libs.contracts.faults import Code, Fault
 from services.retrieval.children.child import Child, Died
 from services.retrieval.chunking import Bounds
 from services.retrieval.readers import Unreadable
-from services.retrieval.readers.calls import TOO_MUCH_MEMORY, Read, Refused, Result, Text
+from services.retrieval.readers.calls import TOO_MUCH_MEMORY, Listed, Read, Refused, Result, Text
 
 log = logging.getLogger(__name__)
 
@@ -40,25 +40,35 @@ class Reader:
 
     async def read(self, path: Path, *, name: str, media_type: str = "", plain: bool = False) -> Text:
         """Raises Unreadable; Fault UNAVAILABLE when the reading process itself doesn't live."""
-        result = path.with_name(path.name + ".result")
-        code = await self._code(self._question(path, result, name, media_type, plain))
+        match await self._result(self._question(path, name, media_type, plain)):
+            case Text() as text:
+                return text
+            case _:
+                raise Unreadable("The file holds no text.")
+
+    async def read_or_list(self, path: Path, *, name: str, media_type: str = "") -> Text | Listed:
+        """A sitemap's addresses where it is one, else as `read`."""
+        return await self._result(msgspec.structs.replace(self._question(path, name, media_type, False), sitemap=True))
+
+    async def _result(self, question: Read) -> Text | Listed:
+        code = await self._code(question)
         if code in _TOO_LONG:
             raise Unreadable("Reading the file took too long: it is too complex. Split it or simplify it.")
         if code in _TOO_MUCH:
             raise Unreadable("Reading the file needs too much memory: it is too complex. Split it or simplify it.")
         if code != 0:
             raise Unreadable("The file is damaged and can't be read.")
-        match await asyncio.to_thread(_load, result):
+        match await asyncio.to_thread(_load, Path(question.result)):
             case Refused(reason):
                 raise Unreadable(reason)
-            case text:
-                return text
+            case found:
+                return found
 
     async def close(self) -> None:
         await self._child.close()
 
-    def _question(self, path: Path, result: Path, name: str, media_type: str, plain: bool) -> Read:
-        limits = self._limits
+    def _question(self, path: Path, name: str, media_type: str, plain: bool) -> Read:
+        limits, result = self._limits, path.with_name(path.name + ".result")
         return Read(
             *(str(path), str(result), name, media_type, plain, self._bounds),
             characters=limits.characters,

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from services.retrieval import chunking
-from services.retrieval.readers import Unreadable, docx, html, kinds, pdf, plain, table
+from services.retrieval.readers import Unreadable, docx, html, kinds, pdf, plain, sitemap, table
 from services.retrieval.readers.calls import BROKEN, TOO_MUCH_MEMORY, Read, Refused, Result, Text
 from services.retrieval.readers.kinds import Kind
 
@@ -40,6 +40,8 @@ def run(question: Read) -> int:
 def _result(question: Read) -> Result:
     try:
         path = Path(question.path)
+        if question.sitemap and (listed := sitemap.read(path)) is not None:
+            return listed
         kind = Kind.TEXT if question.plain else kinds.of(path, question.name, question.media_type)
         text = chunking.tidy(_joined(_parts(kind, path, question.media_type), question.characters))
         # What UTF-8 and Postgres don't take, as everywhere: U+FFFD.

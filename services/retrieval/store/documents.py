@@ -61,12 +61,40 @@ async def insert(connection: Connection, new: New) -> documents.Document | None:
     return _document(row) if row else None
 
 
+async def insert_all(connection: Connection, news: list[New]) -> list[UUID]:
+    """Those of one context that are to be fetched. The ids of those that weren't there."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO documents (id, workspace_id, context_id, name, metadata, url)
+        SELECT id, $1, $2, name, $3, url FROM unnest($4::uuid[], $5::text[], $6::text[]) AS given(id, name, url)
+        ON CONFLICT (id) DO NOTHING RETURNING id
+        """,
+        news[0].workspace_id,
+        news[0].context_id,
+        clean(news[0].metadata),
+        [new.id for new in news],
+        [clean(new.name) for new in news],
+        [clean(new.url) for new in news],
+    )
+    return [row["id"] for row in rows]
+
+
 async def get(database: Connection | Database, wanted: documents.GetDocument) -> documents.Document | None:
     """With its text."""
     row = await database.fetchrow(
         f"SELECT {_COLUMNS}, text FROM documents WHERE workspace_id = $1 AND context_id = $2 AND id = $3",
         wanted.workspace_id,
         wanted.context_id,
+        wanted.document_id,
+    )
+    return _document(row) if row else None
+
+
+async def find(database: Database, wanted: documents.FindDocument) -> documents.Document | None:
+    """With its text."""
+    row = await database.fetchrow(
+        f"SELECT {_COLUMNS}, text FROM documents WHERE workspace_id = $1 AND id = $2",
+        wanted.workspace_id,
         wanted.document_id,
     )
     return _document(row) if row else None

@@ -13,7 +13,7 @@ from msgspec import Struct
 from libs.postgres.database import Connection, Database
 
 TOPIC = "jobs"
-Step = Literal["read", "index"]
+Step = Literal["list", "read", "index"]
 
 
 _FREE = """

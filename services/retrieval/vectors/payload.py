@@ -68,7 +68,8 @@ def number_fields(stored: dict[str, Any]) -> set[str]:
 def terms(where: Where) -> list[Term]:
     """All must hold."""
     found: list[Term] = [OneOf(SCOPE, [scope(where.workspace_id, context_id) for context_id in where.context_ids])]
-    for key, condition in where.conditions.items():
+    for spelled, condition in where.conditions.items():
+        key = _plain(spelled)
         match condition:
             case Equals(value):
                 found.append(OneOf(TAGS, [_tag(key, value)]))
@@ -90,11 +91,16 @@ def floats(vector: bytes) -> list[float]:
     return array("f", vector).tolist()
 
 
+def _plain(key: str) -> str:
+    """LLMStack's clients filter by `md_key` what they store under `key`."""
+    return key.removeprefix("md_")
+
+
 def _scalars(metadata: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in metadata.items():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, str | int | float):
-                yield key, item
+                yield _plain(key), item
 
 
 def _numbers(metadata: dict[str, Any]) -> dict[str, float | list[float]]:

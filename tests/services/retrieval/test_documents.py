@@ -215,6 +215,24 @@ async def test_progress_is_seen_while_a_document_is_indexed(library: Library) ->
     await library.indexed(document)
 
 
+async def test_a_document_is_found_without_its_context_by_its_own_workspace(bus, library: Library) -> None:
+    document = await library.indexed(await library.add("Boats leave at six."))
+    asked = documents.FindDocument(library.context.workspace_id, document.id)
+    assert await bus.call(documents.FIND, asked) == document
+    for foreign in (
+        documents.FindDocument(ids.new(), document.id),
+        documents.FindDocument(asked.workspace_id, ids.new()),
+    ):
+        with pytest.raises(Fault) as raised:
+            await bus.call(documents.FIND, foreign)
+        assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_one_file_may_be_given_a_name(bus, library: Library) -> None:
+    wanted = documents.AddFiles(*library.place, ["https://a.example/x.txt"], name="Timetable")
+    assert [document.name for document in await bus.call(documents.ADD_FILES, wanted)] == ["Timetable"]
+
+
 async def test_documents_come_in_pages_without_their_text(bus, library: Library) -> None:
     added = [(await library.add(f"Text number {n}.")).id for n in range(5)]
     page = await bus.call(documents.PAGE, documents.PageDocuments(*library.place, Slice(1, 2)))

@@ -1,5 +1,7 @@
 """Search: the best passages of the asked contexts, filtered by their documents' metadata."""
 
+from typing import Any
+
 import pytest
 
 from libs.contracts import contexts, ids, search
@@ -126,3 +128,27 @@ async def test_a_long_document_is_found_where_it_speaks_of_the_matter(library: L
 async def test_revisions_of_unknown_contexts_are_left_out(bus, library: Library) -> None:
     found = await bus.call(contexts.REVISIONS, contexts.GetRevisions(library.place[0], [library.context.id, ids.new()]))
     assert list(found) == [library.context.id]
+
+
+async def test_a_filter_takes_a_key_with_and_without_md_before_it(library: Library) -> None:
+    plain = await library.indexed(await library.add("Boats leave at six.", lang="en", year=1874))
+    marked = await library.indexed(await library.add("Boats leave at seven.", md_lang="en", md_year=1900))
+    filters: list[dict[str, Any]] = [
+        {"lang": "en"},
+        {"md_lang": "en"},
+        {"md_year": {"gte": 1800}},
+        {"year": [1874, 1900]},
+    ]
+    for filter in filters:
+        found = await library.search("boats", **filter)
+        assert {passage.document_id for passage in found} == {plain.id, marked.id}, filter
+    assert [passage.document_id for passage in await library.search("boats", md_year={"lt": 1900})] == [plain.id]
+
+
+async def test_every_document_is_found_by_its_source(library: Library) -> None:
+    named = await library.indexed(await library.add("Boats leave at six.", "timetable"))
+    own = await library.indexed(await library.add("Boats leave at seven.", "timetable", source="the harbour"))
+    for source, document in (("timetable", named), ("the harbour", own)):
+        found = await library.search("boats", md_source=source)
+        assert [passage.document_id for passage in found] == [document.id]
+    assert named.metadata == {}
