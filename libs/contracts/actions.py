@@ -1,6 +1,7 @@
 """Actions: a prompt template with its model, parameters, contexts and tools.
 
-Owner: runner. Every change makes a new version; runs name the one they used.
+Owner: runner. Every change makes a new version, which is kept; runs name the one they used. In an environment the
+version runs that is deployed there.
 """
 
 from datetime import datetime
@@ -13,6 +14,8 @@ from libs.contracts.paging import Page, Slice
 from libs.contracts.subjects import Rpc
 
 Kind = Literal["prompt", "chat"]
+# The environment of a run that names none. Until something is deployed to it, the newest version runs there.
+PRODUCTION = "production"
 
 
 class Parameters(Struct, frozen=True, omit_defaults=True):
@@ -118,6 +121,44 @@ class UpdateAction(Struct, frozen=True):
     context_ids: list[UUID] | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
     tool_ids: list[UUID] | UnsetType = UNSET
+    updated_by: UUID | None = None
+
+
+class Version(Struct, frozen=True):
+    """`environments` are those it is deployed to, the last time at `deployed_at`."""
+
+    id: UUID
+    action_id: UUID
+    version: int
+    environments: list[str]
+    made_by: UUID | None
+    created_at: datetime
+    deployed_at: datetime | None = None
+
+
+class PageVersions(Struct, frozen=True):
+    workspace_id: UUID
+    action_id: UUID
+    slice: Slice = Slice()
+
+
+class DeployVersion(Struct, frozen=True):
+    """Names the version by its id or by its `number`."""
+
+    workspace_id: UUID
+    action_id: UUID
+    environment: str
+    version_id: UUID | None = None
+    number: int | None = None
+    deployed_by: UUID | None = None
+
+
+class DisableAction(Struct, frozen=True):
+    """Nothing of the action runs in the environment until a version is deployed there. Without one: anywhere."""
+
+    workspace_id: UUID
+    action_id: UUID
+    environment: str | None = None
 
 
 CREATE = Rpc("rpc.runner.actions.create", CreateAction, Action)
@@ -127,3 +168,6 @@ PAGE = Rpc("rpc.runner.actions.page", PageActions, Page[Action])
 OF = Rpc("rpc.runner.actions.of", ActionsOf, list[Action])
 UPDATE = Rpc("rpc.runner.actions.update", UpdateAction, Action)
 DELETE = Rpc("rpc.runner.actions.delete", GetAction, Action)
+VERSIONS = Rpc("rpc.runner.actions.versions", PageVersions, Page[Version])
+DEPLOY = Rpc("rpc.runner.actions.deploy", DeployVersion, Version)
+DISABLE = Rpc("rpc.runner.actions.disable", DisableAction, Action)

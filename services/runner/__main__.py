@@ -32,6 +32,7 @@ from services.runner.settling import Settling
 from services.runner.store.queue import Queue
 from services.runner.upkeep import Upkeep
 from services.runner.vendors import Vendors
+from services.runner.versions import Deploying, Versions
 
 # Starts that can wait for a refusal while all slots are taken.
 _SPARE_SLOTS = 64
@@ -42,6 +43,7 @@ async def build(service: Service, settings: Settings) -> None:
     keys, renderer, upkeep = Keys(lambda: service.sealer), Renderer(), Upkeep(database)
     prompting = Prompting(renderer)
     catalog = Catalog(database, service.changes, prompting, keys)
+    versions = Versions(database, service.changes, catalog, prompting)
     await upkeep.once()
     await put_default_model(database, keys, settings)
 
@@ -53,14 +55,14 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_stop(lease.release)
     service.on_stop(renderer.close)
     _serve_nouns(service, catalog, prompting, keys)
-    _serve_runs(service, settings, Acceptance(catalog, prompting, Recall(database)), lease)
+    _serve_runs(service, settings, Acceptance(catalog, versions, prompting, Recall(database)), lease)
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
     database, vendors = service.database, Vendors(service.database, catalog, service.egress, keys)
     session, model = Sessions(database, catalog), Models(database, catalog, vendors)
     action = Actions(database, service.bus, catalog, prompting)
-    app = Apps(database, catalog, action)
+    app, deploying = Apps(database, catalog, action), Deploying(database, catalog, action)
     service.serve(apps.CREATE, app.create)
     service.serve(apps.GET, app.get)
     service.serve(apps.PAGE, app.page)
@@ -73,6 +75,9 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(actions.OF, action.of)
     service.serve(actions.UPDATE, action.update)
     service.serve(actions.DELETE, action.delete)
+    service.serve(actions.VERSIONS, deploying.page)
+    service.serve(actions.DEPLOY, deploying.deploy)
+    service.serve(actions.DISABLE, deploying.disable)
     service.serve(models.CREATE, model.create)
     service.serve(models.GET, model.get)
     service.serve(models.PAGE, model.page)

@@ -17,6 +17,7 @@ from services.runner.prompts import Prompt, Prompting, Scripted
 from services.runner.recall import Recall
 from services.runner.storable import storable
 from services.runner.store.sessions import Turn
+from services.runner.versions import Versions
 
 
 class Accepted(Struct, frozen=True):
@@ -33,12 +34,12 @@ class Accepted(Struct, frozen=True):
 
 
 class Acceptance:
-    def __init__(self, catalog: Catalog, prompting: Prompting, recall: Recall) -> None:
-        self._catalog, self._prompting, self._recall = catalog, prompting, recall
+    def __init__(self, catalog: Catalog, versions: Versions, prompting: Prompting, recall: Recall) -> None:
+        self._catalog, self._versions, self._prompting, self._recall = catalog, versions, prompting, recall
 
     async def accept(self, request: runs.StartRun) -> Accepted:
         """Raises Fault: NOT_FOUND for an unknown action, model or session, INVALID for what is wrong with the input."""
-        scripted = await self._catalog.action(request.workspace_id, request.action_id)
+        scripted = await self._versions.chosen(request.workspace_id, request.action_id, request.environment)
         request, turns = await self._in_session(_storable(request, scripted))
         model = await self._catalog.model(request.workspace_id, scripted.action.model_id)
         conditions = search.conditions(request.conditions) if request.conditions else {}

@@ -65,7 +65,7 @@ class Actions:
             action = await stored.lock(connection, asked.workspace_id, asked.action_id)
             if action is None:
                 raise not_found("action", asked.action_id)
-            await stored.renew(connection, msgspec.structs.replace(action, **changes))
+            await stored.renew(connection, msgspec.structs.replace(action, **changes), by=asked.updated_by)
             await _changed(connection, asked.workspace_id, action.id)
         return await self.get(_ref(asked))
 
@@ -103,8 +103,7 @@ def _ref(asked: UpdateAction) -> GetAction:
 
 
 def _changes(asked: UpdateAction) -> dict[str, object]:
-    """The fields that are given, but for the ids."""
-    fields = {
-        name: getattr(asked, name) for name in asked.__struct_fields__ if name not in ("workspace_id", "action_id")
-    }
+    """The fields of the action that are given."""
+    changeable = set(asked.__struct_fields__) - {"workspace_id", "action_id", "updated_by"}
+    fields = {name: getattr(asked, name) for name in changeable}
     return {name: value for name, value in fields.items() if value is not UNSET}

@@ -11,6 +11,10 @@ _FROM = "actions JOIN action_versions ON action_versions.id = actions.version_id
 _ACTION = f"""SELECT actions.id, workspace_id, app_id, version_id, actions.version, name, kind, description, prompt,
 system_message, model_id, parameters, context_ids, tool_ids, metadata, created_by, actions.created_at, updated_at
 FROM {_FROM}"""
+_VERSION_FROM = _FROM.replace("action_versions.id = actions.version_id", "action_versions.action_id = actions.id")
+_AS_OF = _ACTION.replace(
+    "version_id, actions.version", "action_versions.id AS version_id, action_versions.version"
+).replace(_FROM, _VERSION_FROM)
 _LISTING = Listing(_ACTION, _FROM, "actions.created_at, actions.id")
 
 
@@ -27,17 +31,23 @@ async def create(connection: Connection, id: UUID, asked: actions.CreateAction) 
         asked.created_by,
     )
     if new:
-        await _write_version(connection, version_id, id, 1, asked)
+        await _write_version(connection, version_id, id, 1, asked, by=asked.created_by)
     return bool(new)
 
 
 async def _write_version(
-    connection: Connection, id: UUID, action_id: UUID, version: int, action: actions.CreateAction | actions.Action
+    connection: Connection,
+    id: UUID,
+    action_id: UUID,
+    version: int,
+    action: actions.CreateAction | actions.Action,
+    *,
+    by: UUID | None,
 ) -> None:
     await connection.execute(
         """INSERT INTO action_versions (id, action_id, version, name, kind, description, prompt, system_message,
-            model_id, parameters, context_ids, metadata, tool_ids)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+            model_id, parameters, context_ids, metadata, tool_ids, made_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
         id,
         action_id,
         version,
@@ -51,6 +61,7 @@ async def _write_version(
         action.context_ids,
         action.metadata,
         action.tool_ids,
+        by,
     )
 
 
@@ -69,6 +80,12 @@ async def of(database: Database, asked: actions.ActionsOf) -> list[actions.Actio
 async def of_any_workspace(database: Database, id: UUID) -> actions.Action | None:
     """For the cache, which is asked by id; whoever asks it compares the workspace."""
     row = await database.fetchrow(f"{_ACTION} WHERE actions.id = $1", id)
+    return perhaps(row, actions.Action)
+
+
+async def as_of(database: Database, version_id: UUID) -> actions.Action | None:
+    """The action as it was in this version, of any workspace."""
+    row = await database.fetchrow(f"{_AS_OF} WHERE action_versions.id = $1", version_id)
     return perhaps(row, actions.Action)
 
 
@@ -94,10 +111,10 @@ async def lock(connection: Connection, workspace_id: UUID, id: UUID) -> actions.
     return await get(connection, workspace_id, id)
 
 
-async def renew(connection: Connection, action: actions.Action) -> None:
+async def renew(connection: Connection, action: actions.Action, *, by: UUID | None) -> None:
     """Writes the action's next version."""
     version_id = ids.new()
-    await _write_version(connection, version_id, action.id, action.version + 1, action)
+    await _write_version(connection, version_id, action.id, action.version + 1, action, by=by)
     await connection.execute(
         "UPDATE actions SET version_id = $2, version = $3, updated_at = now() WHERE id = $1",
         action.id,

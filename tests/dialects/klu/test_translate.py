@@ -50,11 +50,11 @@ TRANSLATIONS = [
     (wire.actions.CreateAction, lambda body: translate.actions.create(CALLER, body)),
     (
         wire.actions.UpdateAction,
-        lambda body: translate.actions.update(actions.GetAction(WORKSPACE, THING), body),
+        lambda body: translate.actions.update(CALLER, actions.GetAction(WORKSPACE, THING), body),
     ),
     (
         wire.actions.SetContext,
-        lambda body: translate.actions.set_context(actions.GetAction(WORKSPACE, THING), body),
+        lambda body: translate.actions.set_context(CALLER, actions.GetAction(WORKSPACE, THING), body),
     ),
     (wire.apps.CreateApp, lambda body: translate.apps.create(CALLER, body)),
     (wire.contexts.CreateContext, lambda body: translate.contexts.create(CALLER, body)),

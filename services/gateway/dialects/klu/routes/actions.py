@@ -9,7 +9,7 @@ from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, points
 from services.gateway.engine import ask
 from services.gateway.http import paging, params, reply
-from services.gateway.http.body import read
+from services.gateway.http.body import read, read_optional
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -39,13 +39,33 @@ async def get_action(request: web.Request) -> web.Response:
 
 @routes.put("/v1/actions/{guid}")
 async def update_action(request: web.Request) -> web.Response:
-    wanted = translate.actions.update(_asked(request), await read(request, wire.actions.UpdateAction))
+    wanted = translate.actions.update(request[CALLER], _asked(request), await read(request, wire.actions.UpdateAction))
     return reply.json(translate.actions.reply(await ask(request, actions.UPDATE, wanted)))
 
 
 @routes.delete("/v1/actions/{guid}")
 async def delete_action(request: web.Request) -> web.Response:
     return reply.json(translate.actions.reply(await ask(request, actions.DELETE, _asked(request))))
+
+
+@routes.get("/v1/actions/{guid}/versions")
+async def list_versions(request: web.Request) -> web.Response:
+    asked, slice = _asked(request), lists.whole(request)
+    page = await ask(request, actions.VERSIONS, actions.PageVersions(asked.workspace_id, asked.action_id, slice))
+    return lists.envelope(page, slice, translate.actions.version)
+
+
+@routes.post("/v1/actions/{guid}/deploy")
+async def deploy_action(request: web.Request) -> web.Response:
+    body = await read(request, wire.actions.Deploy)
+    wanted = translate.actions.deploy(request[CALLER], _asked(request), body)
+    return reply.json(translate.actions.deployed(await ask(request, actions.DEPLOY, wanted), wanted.environment))
+
+
+@routes.post("/v1/actions/{guid}/disable")
+async def disable_action(request: web.Request) -> web.Response:
+    wanted = translate.actions.disable(_asked(request), await read_optional(request, wire.actions.Disable))
+    return reply.json(translate.actions.disabled(await ask(request, actions.DISABLE, wanted), wanted.environment))
 
 
 @routes.get("/v1/actions/{guid}/context")
@@ -60,7 +80,9 @@ async def get_context(request: web.Request) -> web.Response:
 
 @routes.put("/v1/actions/{guid}/context")
 async def set_context(request: web.Request) -> web.Response:
-    wanted = translate.actions.set_context(_asked(request), await read(request, wire.actions.SetContext))
+    wanted = translate.actions.set_context(
+        request[CALLER], _asked(request), await read(request, wire.actions.SetContext)
+    )
     await ask(request, actions.UPDATE, wanted)
     return reply.json(True)
 

@@ -50,7 +50,7 @@ def create(caller: Caller, body: wire.actions.CreateAction) -> actions.CreateAct
     )
 
 
-def update(asked: actions.GetAction, body: wire.actions.UpdateAction) -> actions.UpdateAction:
+def update(caller: Caller, asked: actions.GetAction, body: wire.actions.UpdateAction) -> actions.UpdateAction:
     prompt, system = (UNSET, "") if body.prompt is None else _prompt(body.prompt)
     return actions.UpdateAction(
         workspace_id=asked.workspace_id,
@@ -63,6 +63,7 @@ def update(asked: actions.GetAction, body: wire.actions.UpdateAction) -> actions
         model_id=_model(body.model),
         parameters=UNSET if body.model_config is None else parameters(body.model_config),
         metadata=values.kept(body.meta_data),
+        updated_by=caller.account_id,
     )
 
 
@@ -70,9 +71,9 @@ def _model(text: str | None) -> Any | UnsetType:
     return values.reference(text, "model") if text else UNSET
 
 
-def set_context(asked: actions.GetAction, body: wire.actions.SetContext) -> actions.UpdateAction:
+def set_context(caller: Caller, asked: actions.GetAction, body: wire.actions.SetContext) -> actions.UpdateAction:
     contexts = [params.guid(text, "context", field="context") for text in body.context]
-    return actions.UpdateAction(asked.workspace_id, asked.action_id, context_ids=contexts)
+    return actions.UpdateAction(asked.workspace_id, asked.action_id, context_ids=contexts, updated_by=caller.account_id)
 
 
 def _prompt(prompt: str | list[wire.runs.Message]) -> tuple[str, str]:
@@ -145,3 +146,45 @@ def reply(action: actions.Action) -> wire.actions.Action:
         created_at=action.created_at,
         updated_at=action.updated_at,
     )
+
+
+def deploy(caller: Caller, asked: actions.GetAction, body: wire.actions.Deploy) -> actions.DeployVersion:
+    text = str(body.version).strip()
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return actions.DeployVersion(
+        asked.workspace_id,
+        asked.action_id,
+        actions.PRODUCTION if body.environment is None else body.environment,
+        version_id=None if number is not None else values.required(text, "version"),
+        number=number,
+        deployed_by=caller.account_id,
+    )
+
+
+def disable(asked: actions.GetAction, body: wire.actions.Disable) -> actions.DisableAction:
+    return actions.DisableAction(asked.workspace_id, asked.action_id, body.environment)
+
+
+def version(of: actions.Version) -> wire.actions.Version:
+    return wire.actions.Version(**_fields(of))
+
+
+def deployed(of: actions.Version, environment: str) -> wire.actions.Deployed:
+    return wire.actions.Deployed(**_fields(of), message=f"Version {of.version} is deployed to {environment}.")
+
+
+def disabled(action: actions.Action, environment: str | None) -> wire.actions.Disabled:
+    where = f"in {environment}" if environment else "everywhere"
+    return wire.actions.Disabled(str(action.id), f"The action is disabled {where} until a version of it is deployed.")
+
+
+def _fields(of: actions.Version) -> dict[str, Any]:
+    return {
+        "guid": str(of.id),
+        "version": of.version,
+        "environment": ", ".join(of.environments) or None,
+        "environments": of.environments,
+        "created_by_id": values.spelled(of.made_by),
+        "created_at": of.created_at,
+        "updated_at": of.deployed_at or of.created_at,
+    }

@@ -39,6 +39,38 @@ class SetContext(Struct, frozen=True):
     context: list[str]
 
 
+class Deploy(Struct, frozen=True, kw_only=True):
+    """`version` is a version's guid or its number."""
+
+    version: str | int
+    environment: str | None = None
+
+
+class Disable(Struct, frozen=True, kw_only=True):
+    environment: str | None = None
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """`environment` names all that it is deployed to."""
+
+    guid: str
+    version: int
+    environment: str | None
+    environments: list[str]
+    created_by_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Deployed(Version, frozen=True, kw_only=True):
+    message: str
+
+
+class Disabled(Struct, frozen=True):
+    guid: str
+    message: str
+
+
 class Action(Struct, frozen=True, kw_only=True):
     guid: str
     name: str
