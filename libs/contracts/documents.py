@@ -109,6 +109,14 @@ class DocumentFailed(Struct, frozen=True):
     error: str
 
 
+class DocumentsErased(Struct, frozen=True):
+    """These documents are no more, and none of their text is to be kept. A thousand ids at most."""
+
+    workspace_id: UUID
+    context_id: UUID
+    document_ids: list[UUID]
+
+
 ADD_TEXT = Rpc("rpc.retrieval.documents.add_text", AddText, Document)
 ADD_FILES = Rpc("rpc.retrieval.documents.add_files", AddFiles, list[Document])
 GET = Rpc("rpc.retrieval.documents.get", GetDocument, Document)
@@ -118,3 +126,4 @@ DELETE = Rpc("rpc.retrieval.documents.delete", GetDocument, Document)
 DELETE_ALL = Rpc("rpc.retrieval.documents.delete_all", DeleteDocuments, int)
 INDEXED = Event("event.retrieval.documents.indexed", DocumentIndexed)
 FAILED = Event("event.retrieval.documents.failed", DocumentFailed)
+ERASED = Event("event.retrieval.documents.erased", DocumentsErased)

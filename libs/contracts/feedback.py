@@ -13,7 +13,6 @@ from libs.contracts.paging import Page, Slice
 from libs.contracts.subjects import Event, Rpc
 
 Type = Literal["rating", "correction", "issue", "action"]
-MOST_TOLD = 10_000
 
 
 class Feedback(Struct, frozen=True):
@@ -70,7 +69,7 @@ class FeedbackOf(Struct, frozen=True):
 
 
 class FeedbackCreated(Struct, frozen=True):
-    """Of a text, `value` holds the first `MOST_TOLD` characters: an event is small."""
+    """`value` is a rating's. A text is asked for where it is needed: what an event holds can't be erased."""
 
     workspace_id: UUID
     feedback_id: UUID

@@ -346,6 +346,13 @@ class RunFinished(Struct, frozen=True):
     failure: Failure | None = None
 
 
+class RunsErased(Struct, frozen=True):
+    """These runs are no more, and nothing that was said or told of them is to be kept. A thousand ids at most."""
+
+    workspace_id: UUID
+    run_ids: list[UUID]
+
+
 START = _Started("rpc.runner.runs.start", StartRun, Run)
 GET = Rpc("rpc.runner.runs.get", GetRun, Run)
 PAGE = Rpc("rpc.runner.runs.page", PageRuns, Page[Run])
@@ -353,5 +360,7 @@ FRAMES = _AskedFrames("rpc.runner.runs.frames", AskFrames, list[Frames])
 HELD = _AskedFrames("rpc.runner.runs.held", AskFrames, list[Frames])
 CANCEL = Rpc("rpc.runner.runs.cancel", GetRun, Run)
 STOP = Rpc("rpc.runner.runs.stop", GetRun, Run)
+DELETE = Rpc("rpc.runner.runs.delete", GetRun, Run)
 FEED = _Frames("feed.runner.runs", Frame)
 FINISHED = Event("event.runner.runs.finished", RunFinished)
+ERASED = Event("event.runner.runs.erased", RunsErased)

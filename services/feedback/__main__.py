@@ -1,8 +1,10 @@
-"""feedback: how did it go? What it answers and hears."""
+"""feedback: how did it go? What it answers, hears and runs."""
 
-from libs.contracts import feedback, runs, usage
+from libs.contracts import feedback, runs, usage, workspaces
+from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
+from services.feedback import erasing
 from services.feedback.feedback import Feedback
 from services.feedback.usage import Usage
 
@@ -24,6 +26,10 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(usage.OF, counters.of)
 
     service.hear(runs.FINISHED, counters.count)
+    service.hear(runs.ERASED, erasing.runs_erased)
+    service.hear(workspaces.DELETED, erasing.workspace_deleted)
+    service.hear(workspaces.EXPIRED, erasing.workspace_expired)
+    service.background("erasures", Erasures(service.database, erasing.STEPS).run)
 
 
 if __name__ == "__main__":

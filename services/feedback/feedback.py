@@ -64,7 +64,7 @@ def check(type: feedback.Type, value: int | str) -> None:
 
 
 def _created(given: feedback.Feedback) -> feedback.FeedbackCreated:
-    value = given.value if isinstance(given.value, int) else given.value[: feedback.MOST_TOLD]
+    value = given.value if given.type == "rating" else ""
     return feedback.FeedbackCreated(given.workspace_id, given.id, given.run_id, given.type, value)
 
 

@@ -7,11 +7,12 @@ from msgspec import Meta
 
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
+from libs.contracts import documents, runs
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
 from services.gateway.dialects import klairo, klu
-from services.gateway.directory import admin
+from services.gateway.directory import admin, endings
 from services.gateway.directory.bootstrap import Wanted, bootstrap
 from services.gateway.directory.callers import KEYS, Callers
 from services.gateway.effects.keeper import Effects
@@ -31,6 +32,7 @@ class Settings(Common, kw_only=True, frozen=True):
     # What clients are told as the beginning of this engine's addresses, where a proxy stands before it.
     public_url: str = ""
     run_seconds: Annotated[float, Meta(gt=0, description="the seconds that a blocking run may take")] = 600.0
+    retention_days: Annotated[int, Meta(ge=0, le=36_500, description="a number of days; 0 for ever")] = 0
     bootstrap_email: str = ""
     bootstrap_workspace: str = "Main"
     bootstrap_password: str = ""
@@ -83,6 +85,9 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
     service.background("effects", engine.effects.renew)
     service.background("upkeep", engine.effects.upkeep)
+    service.background("retention", endings.Retention(service.database, days=settings.retention_days).run)
+    service.hear(runs.ERASED, endings.runs_erased)
+    service.hear(documents.ERASED, endings.documents_erased)
     addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
     service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
     service.on_stop(lambda: _leave(engine, feeds))

@@ -1,8 +1,10 @@
 """retrieval: what is known? What it answers, and what it does in the background and at its stop."""
 
-from libs.contracts import contexts, documents, files, search
+from libs.contracts import contexts, documents, files, search, workspaces
+from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
+from services.retrieval import erasing
 from services.retrieval.chunking import Bounds
 from services.retrieval.contexts import Contexts
 from services.retrieval.documents import Documents
@@ -41,6 +43,8 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("lease", lease.run)
     service.background("vectors made anew", Restoring(database, embedder, vectors).once)
     service.background("ingest", ingest.run)
+    service.hear(workspaces.DELETED, erasing.workspace_deleted)
+    service.background("erasures", Erasures(database, erasing.STEPS).run)
     service.background("removals", removing.run)
     service.background("sweep of uploads", uploads.sweep)
     # The last one named is the first to end.

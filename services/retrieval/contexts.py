@@ -6,6 +6,7 @@ from libs.contracts import contexts, ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.postgres.database import Database
+from services.retrieval import erasing
 from services.retrieval.store import contexts as store
 from services.retrieval.store import documents, jobs, removals
 
@@ -39,6 +40,7 @@ class Contexts:
             gone = await documents.delete(connection, workspace_id, id)
             context = _found(await store.delete(connection, workspace_id, id), id)
             await removals.enqueue(connection, workspace_id, id, None, gone.blobs)
+            await erasing.tell(connection, workspace_id, id, [document.id for document in gone.documents])
         return context
 
     async def reindex(self, request: contexts.GetContext) -> contexts.Context:

@@ -11,6 +11,7 @@ from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.egress import EgressRefused
 from libs.postgres.database import Connection, Database
+from services.retrieval import erasing
 from services.retrieval.sources import LONGEST_NAME, Sources, name_of
 from services.retrieval.store import contexts, jobs, removals, uploads
 from services.retrieval.store import documents as store
@@ -148,6 +149,7 @@ async def _clear(
     document_ids = [document.id for document in gone.documents]
     await contexts.count(connection, request.context_id, documents=-len(document_ids), chunks=-gone.chunks)
     await removals.enqueue(connection, request.workspace_id, request.context_id, document_ids, gone.blobs)
+    await erasing.tell(connection, request.workspace_id, request.context_id, document_ids)
 
 
 def _upload_ids(urls: list[str]) -> list[UUID]:

@@ -59,7 +59,7 @@ class Indexing:
 
 
 def _indexed(job: Job) -> contract.DocumentIndexed:
-    return contract.DocumentIndexed(job.workspace_id, job.context_id, job.document_id, job.name, job.chunks_total)
+    return contract.DocumentIndexed(job.workspace_id, job.context_id, job.document_id, job.told_name, job.chunks_total)
 
 
 def _point(job: Job, chunk: Chunk, vector: bytes) -> Point:

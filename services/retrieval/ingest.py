@@ -125,7 +125,7 @@ class Ingest:
             await asyncio.sleep(_AWAY_SECONDS)
 
     async def _fail(self, job: Job, reason: str) -> None:
-        failed = contract.DocumentFailed(job.workspace_id, job.context_id, job.document_id, job.name, reason)
+        failed = contract.DocumentFailed(job.workspace_id, job.context_id, job.document_id, job.told_name, reason)
         async with self._database.transaction() as connection:
             await documents.fail(connection, job.document_id, reason)
             await jobs.end(connection, job.document_id, self._lease.holder)

@@ -8,7 +8,7 @@ import contextlib
 
 from libs.blobs import Blobs
 from libs.postgres.database import Database
-from services.retrieval.store import documents, removals
+from services.retrieval.store import documents, removals, uploads
 from services.retrieval.store.removals import Removal
 from services.retrieval.vectors import Vectors
 
@@ -38,9 +38,12 @@ class Removing:
                     await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
 
     async def _remove(self, removal: Removal) -> None:
-        await self._vectors.forget(removal.workspace_id, removal.context_id, removal.document_ids)
+        if removal.document_ids != []:
+            await self._vectors.forget(removal.workspace_id, removal.context_id, removal.document_ids)
         if removal.blobs:
-            await self._blobs.delete(await documents.unused(self._database, removal.blobs))
+            unused = await documents.unused(self._database, removal.blobs)
+            await self._blobs.delete(unused)
+            await uploads.forget_blobs(self._database, unused)
         if removal.passes:
             await removals.end(self._database, removal.id)
         else:

@@ -1,8 +1,10 @@
 """The runner: what it serves, and what it does in the background and at its stop."""
 
-from libs.contracts import actions, apps, models, runs, sessions
+from libs.contracts import actions, apps, documents, models, runs, sessions, workspaces
+from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
+from services.runner import erasing
 from services.runner.acceptance import Acceptance
 from services.runner.actions import Actions
 from services.runner.answers import Answers
@@ -10,6 +12,7 @@ from services.runner.apps import Apps
 from services.runner.catalog import Catalog
 from services.runner.claims import Beginning, Claims
 from services.runner.ending import Ending
+from services.runner.erasing import Erasing
 from services.runner.feeds import Feeds
 from services.runner.fence import Fence
 from services.runner.generation import Generation
@@ -51,11 +54,19 @@ async def build(service: Service, settings: Settings) -> None:
     await lease.renew()
     service.background("lease", lease.run)
     service.background("upkeep", upkeep.run)
+    service.background("erasures", Erasures(database, erasing.STEPS).run)
     # What is named first is ended last: an instance lives while it has runs.
     service.on_stop(lease.release)
     service.on_stop(renderer.close)
+    _hear(service)
     _serve_nouns(service, catalog, prompting, keys)
     _serve_runs(service, settings, Acceptance(catalog, versions, prompting, Recall(database)), lease)
+
+
+def _hear(service: Service) -> None:
+    service.hear(documents.ERASED, erasing.documents_erased)
+    service.hear(workspaces.DELETED, erasing.workspace_deleted)
+    service.hear(workspaces.EXPIRED, erasing.workspace_expired)
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
@@ -114,6 +125,7 @@ def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance, le
     service.serve(runs.FRAMES, reading.frames)
     service.serve(runs.HELD, reading.held, instance=True)
     service.serve(runs.CANCEL, stopping.cancel)
+    service.serve(runs.DELETE, Erasing(database, stopping).delete)
     service.serve(runs.STOP, stopping.stop, instance=True)
     service.background("fence", fence.keep)
     service.background("queue of starts", lambda: holding.keep_queue(starts))

@@ -5,7 +5,7 @@ stands once, with the length of each of its frames and every frame that is no te
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -114,6 +114,13 @@ def restored(stored: Recorded, attempt: int) -> list[Frame]:
     if cut.closing is None:
         return list(_restored(stored, cut, attempt))
     return [*_restored(stored, cut, attempt - 1), cut.closing]
+
+
+def changed(cut: bytes, change: Callable[[Body], Body]) -> bytes:
+    """The cut, with the frames in it that are no text as `change` has them."""
+    kept = _cuts.decode(cut)
+    others = [msgspec.structs.replace(frame, body=change(frame.body)) for frame in kept.others]
+    return _encoder.encode(msgspec.structs.replace(kept, others=others))
 
 
 def _restored(stored: Recorded, cut: Cut, attempt: int) -> Iterator[Frame]:

@@ -1,5 +1,6 @@
 """Grounding: the passages that retrieval finds for a question, as they stand in the prompt, numbered as sources."""
 
+from collections.abc import Set
 from uuid import UUID
 
 import msgspec
@@ -9,6 +10,8 @@ from libs.bus.bus import Bus
 from libs.contracts import runs, search
 from libs.contracts.runs import Message, Source
 from services.runner import memory
+from services.runner.frames import changed
+from services.runner.store.grounded import Grounded
 
 PASSAGES = 5
 _SEARCH_SECONDS = 20.0
@@ -52,6 +55,7 @@ async def fitting(found: list[search.Passage], messages: list[Message], room: in
 
 
 _RULE = "Answer from these passages, and name the numbers of those you use, like [1]:"
+_REMOVED = "(The passages given here were removed: a document was deleted.)"
 
 
 def grounded(messages: list[Message], found: list[search.Passage]) -> list[Message]:
@@ -65,6 +69,32 @@ def grounded(messages: list[Message], found: list[search.Passage]) -> list[Messa
 
 def _numbered(number: int, passage: search.Passage) -> str:
     return f"[{number}] {passage.name}\n{passage.text}"
+
+
+def without(run: Grounded, document_ids: Set[UUID]) -> Grounded:
+    """The run without what it shows of these documents. Its passages go together: nothing tells them apart any more."""
+    return msgspec.structs.replace(
+        run,
+        prompt=[_ungrounded(message, run.question) for message in run.prompt],
+        sources=_unnamed(run.sources, document_ids),
+        frames=changed(run.frames, lambda body: _nameless(body, document_ids)),
+    )
+
+
+def _ungrounded(message: Message, question: str) -> Message:
+    if not message.content.startswith(_RULE):
+        return message
+    return msgspec.structs.replace(message, content=f"{_REMOVED}\n\n{question}")
+
+
+def _nameless(body: runs.Body, document_ids: Set[UUID]) -> runs.Body:
+    return runs.Retrieved(_unnamed(body.sources, document_ids)) if isinstance(body, runs.Retrieved) else body
+
+
+def _unnamed(sources: list[Source], document_ids: Set[UUID]) -> list[Source]:
+    return [
+        msgspec.structs.replace(source, name="") if source.document_id in document_ids else source for source in sources
+    ]
 
 
 def sources(found: list[search.Passage]) -> runs.Retrieved:

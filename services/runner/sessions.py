@@ -1,4 +1,4 @@
-"""Sessions: what `rpc.runner.sessions.*` answers. With a session goes its memory; its runs stay.
+"""Sessions: what `rpc.runner.sessions.*` answers. With a session go its runs, which are its memory.
 
 The rule of branches: what follows a turn sees the turns up to it, whatever else has followed it.
 """
@@ -12,6 +12,7 @@ from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.contracts.sessions import ContinueFrom, CreateSession, GetSession, PageSessions, Session
 from libs.postgres.database import Connection, Database
+from services.runner import erasing
 from services.runner.catalog import Catalog
 from services.runner.storable import storable
 from services.runner.store import branches
@@ -55,7 +56,8 @@ class Sessions:
     async def delete(self, asked: GetSession) -> Session:
         """The session as it was."""
         session = await self.get(asked)
-        await stored.delete(self._database, asked.workspace_id, asked.session_id)
+        async with self._database.transaction() as connection:
+            await erasing.delete_session(connection, session)
         return session
 
 

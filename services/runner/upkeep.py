@@ -16,6 +16,7 @@ _STEPS = (
     FROM generate_series(
         date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month',
         date_trunc('month', now() AT TIME ZONE 'UTC') + interval '2 months', interval '1 month') AS month""",
+    "SELECT drop_empty_months(2)",
     "DELETE FROM answers WHERE created_at < now() - interval '30 days'",
     "DELETE FROM leases WHERE name = holder AND until < now() - interval '1 day'",
 )

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from libs.contracts import deliveries, documents, endpoints, feedback, runs
+from libs.contracts import deliveries, documents, endpoints, feedback, runs, workspaces
+from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.webhook_dispatcher import payloads
+from services.webhook_dispatcher import erasing, payloads
 from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
 from services.webhook_dispatcher.dispatcher import Dispatcher
@@ -53,6 +54,10 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(feedback.CREATED, fan_out(payloads.feedback_created))
     service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
     service.hear(documents.FAILED, fan_out(payloads.document_failed))
+    service.hear(runs.ERASED, erasing.runs_erased)
+    service.hear(documents.ERASED, erasing.documents_erased)
+    service.hear(workspaces.DELETED, erasing.workspace_deleted)
+    service.hear(workspaces.EXPIRED, erasing.workspace_expired)
 
     wakes = Wakes(service.bus, QUEUED)
     service.database.on_commit(QUEUED, dispatcher.wake)
@@ -62,6 +67,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("dispatcher", dispatcher.run)
     service.background("orphans", dispatcher.release)
     service.background("upkeep", upkeep.run)
+    service.background("erasures", Erasures(service.database, erasing.STEPS).run)
     service.on_stop(dispatcher.drain)
 
 

@@ -16,13 +16,17 @@ from services.webhook_dispatcher import events
 
 
 class Message(Struct, frozen=True):
-    """An event of a workspace on its way to whoever subscribed: `event` is its public name, `body` what they get."""
+    """An event of a workspace on its way to whoever subscribed: `event` is its public name, `body` what they get.
+
+    `about` is the run or the document that it tells of.
+    """
 
     event_id: UUID
     workspace_id: UUID
     event: str
     at: datetime
     body: bytes
+    about: UUID | None = None
 
 
 class _Envelope(Struct, frozen=True):
@@ -41,19 +45,23 @@ def run_finished(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Messag
             event = events.GENERATION_FAILED
         case _:
             return None
-    return message(event_id, fact.workspace_id, event, at=at, data=_generation(fact))
+    return message(event_id, fact.workspace_id, event, at=at, data=_generation(fact), about=fact.run_id)
 
 
 def feedback_created(event_id: UUID, at: datetime, fact: feedback.FeedbackCreated) -> Message:
-    return message(event_id, fact.workspace_id, events.FEEDBACK_CREATED, at=at, data=_facts(fact))
+    return message(event_id, fact.workspace_id, events.FEEDBACK_CREATED, at=at, data=_facts(fact), about=fact.run_id)
 
 
 def document_indexed(event_id: UUID, at: datetime, fact: documents.DocumentIndexed) -> Message:
-    return message(event_id, fact.workspace_id, events.DOCUMENT_INDEXED, at=at, data=_facts(fact))
+    return message(
+        event_id, fact.workspace_id, events.DOCUMENT_INDEXED, at=at, data=_facts(fact), about=fact.document_id
+    )
 
 
 def document_failed(event_id: UUID, at: datetime, fact: documents.DocumentFailed) -> Message:
-    return message(event_id, fact.workspace_id, events.DOCUMENT_FAILED, at=at, data=_facts(fact))
+    return message(
+        event_id, fact.workspace_id, events.DOCUMENT_FAILED, at=at, data=_facts(fact), about=fact.document_id
+    )
 
 
 def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: UUID) -> Message:
@@ -64,10 +72,12 @@ def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: 
     return message(event_id, workspace_id, events.TEST_PING, at=at, data=greeting)
 
 
-def message(event_id: UUID, workspace_id: UUID, event: str, *, at: datetime, data: dict[str, Any]) -> Message:
+def message(
+    event_id: UUID, workspace_id: UUID, event: str, *, at: datetime, data: dict[str, Any], about: UUID | None = None
+) -> Message:
     moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     envelope = _Envelope(event, ids.crockford("evt", event_id), moment, data)
-    return Message(event_id, workspace_id, event, at, msgspec.json.encode(envelope))
+    return Message(event_id, workspace_id, event, at, msgspec.json.encode(envelope), about)
 
 
 def _facts(fact: Struct) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Engine:
     receiver: Receiver
     session: aiohttp.ClientSession
     database: Database
+    vectors: Path
 
     async def workspace(self, name: str) -> Client:
         """A new workspace with an owner and a key of its own."""
@@ -83,4 +84,4 @@ async def engine(nats_url: str, databases: Databases, folder: Path) -> AsyncGene
         session = await stack.enter_async_context(aiohttp.ClientSession())
         database = await Database.connect(databases.dsn("gateway"), schema="gateway", pool_size=2)
         stack.push_async_callback(database.close)
-        yield Engine(f"http://127.0.0.1:{port}", upstream, hooks, session, database)
+        yield Engine(f"http://127.0.0.1:{port}", upstream, hooks, session, database, folder / "vectors")

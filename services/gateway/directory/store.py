@@ -19,7 +19,10 @@ class Plan(Struct, frozen=True):
 
 
 class Workspace(Struct, frozen=True):
-    """`slug` is the name as it may stand in an address, unique in the installation."""
+    """`slug` is the name as it may stand in an address, unique in the installation.
+
+    `retention_days` is None where the installation's number holds, and 0 for ever.
+    """
 
     id: UUID
     name: str
@@ -28,6 +31,14 @@ class Workspace(Struct, frozen=True):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    retention_days: int | None = None
+
+
+class Expired(Struct, frozen=True):
+    """A workspace that keeps nothing from `before`."""
+
+    id: UUID
+    before: datetime
 
 
 class Account(Struct, frozen=True):
@@ -50,7 +61,7 @@ class Key(Struct, frozen=True):
     revoked_at: datetime | None
 
 
-_WORKSPACE = "id, name, slug, plan, created_by, created_at, updated_at"
+_WORKSPACE = "id, name, slug, plan, created_by, created_at, updated_at, retention_days"
 _ACCOUNT = "id, email, name, password_hash IS NOT NULL AS has_password, created_at"
 _KEY = "id, workspace_id, account_id, name, prefix, created_at, revoked_at"
 
@@ -95,6 +106,54 @@ async def set_plan(connection: Connection, workspace_id: UUID, plan: str) -> Wor
             workspace_id,
             plan,
         ),
+    )
+
+
+async def set_retention(connection: Connection, workspace_id: UUID, days: int | None) -> Workspace | None:
+    return _one(
+        Workspace,
+        await connection.fetchrow(
+            f"""UPDATE workspaces SET retention_days = $2, expired_at = NULL, updated_at = now() WHERE id = $1
+            RETURNING {_WORKSPACE}""",
+            workspace_id,
+            days,
+        ),
+    )
+
+
+async def expire(connection: Connection, days: int, limit: int) -> list[Expired]:
+    """Workspaces of which it was not said within the hour, now noted as told of. `days` hold where none are set."""
+    rows = await connection.fetch(
+        """
+        WITH due AS (
+            SELECT id, coalesce(retention_days, $1) AS days FROM workspaces
+            WHERE coalesce(retention_days, $1) > 0
+                AND (expired_at IS NULL OR expired_at < now() - interval '1 hour')
+            ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+        )
+        UPDATE workspaces SET expired_at = now() FROM due WHERE workspaces.id = due.id
+        RETURNING workspaces.id, now() - due.days * interval '1 day' AS before
+        """,
+        days,
+        limit,
+    )
+    return _all(Expired, rows)
+
+
+async def hashes(connection: Connection, workspace_id: UUID) -> list[bytes]:
+    """Of the workspace's keys."""
+    rows = await connection.fetch("SELECT hash FROM api_keys WHERE workspace_id = $1", workspace_id)
+    return [row["hash"] for row in rows]
+
+
+async def delete_workspace(connection: Connection, workspace_id: UUID) -> None:
+    """With its members and keys."""
+    await connection.execute("DELETE FROM workspaces WHERE id = $1", workspace_id)
+
+
+async def role(connection: Connection, workspace_id: UUID, account_id: UUID) -> str | None:
+    return await connection.fetchval(
+        "SELECT role FROM members WHERE workspace_id = $1 AND account_id = $2", workspace_id, account_id
     )
 
 

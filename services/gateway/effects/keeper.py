@@ -116,6 +116,8 @@ class Effects:
         if row.answer is None:
             message = f"The first request with this {HEADER} is still being answered: ask again."
             raise Fault(Code.CONFLICT, message, retry_after=1)
+        if not row.answer:
+            raise Fault(Code.NOT_FOUND, f"What the first request with this {HEADER} made was deleted since.")
         answer = _decode(self._sealer.open(row.answer, about=_about(scope, row.effect_id)))
         return Effect(self, scope, key, row, answer)
 

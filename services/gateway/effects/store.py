@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.postgres.database import Database
+from libs.postgres.database import Connection, Database
 
 
 class Row(Struct, frozen=True):
@@ -90,6 +90,17 @@ async def renew(database: Database, reserved: Sequence[tuple[UUID, str]], *, sec
         [key for _, key in reserved],
         seconds,
     )
+
+
+async def erase(connection: Connection, scope: UUID, made: Sequence[UUID]) -> None:
+    """Drops the answers of effects whose thing, which has the effect's id, is no more."""
+    await connection.execute(
+        "UPDATE effects SET answer = '' WHERE scope = $1 AND effect_id = ANY($2)", scope, list(made)
+    )
+
+
+async def drop_scope(connection: Connection, scope: UUID) -> None:
+    await connection.execute("DELETE FROM effects WHERE scope = $1", scope)
 
 
 async def forget(database: Database, *, hours: int, limit: int) -> int:

@@ -135,8 +135,22 @@ async def delete(connection: Connection, workspace_id: UUID, context_id: UUID, *
         context_id,
         id,
     )
-    found = [documents.Document(**{key: value for key, value in row.items() if key != "blob"}) for row in rows]
-    return Gone(found, [row["blob"] for row in rows if row["blob"]])
+    return _gone(rows)
+
+
+async def delete_some(connection: Connection, workspace_id: UUID, context_id: UUID, limit: int) -> Gone:
+    """Up to `limit` of a context's documents, like `delete`."""
+    rows = await connection.fetch(
+        f"""
+        DELETE FROM documents WHERE id IN (
+            SELECT id FROM documents WHERE workspace_id = $1 AND context_id = $2 LIMIT $3
+        ) RETURNING {_COLUMNS}, blob
+        """,
+        workspace_id,
+        context_id,
+        limit,
+    )
+    return _gone(rows)
 
 
 async def unused(database: Database, blobs: list[str]) -> list[str]:
@@ -236,6 +250,11 @@ async def restart_elsewhere(connection: Connection, *, space: str, everything: b
         everything,
     )
     return [row["id"] for row in rows]
+
+
+def _gone(rows: list[Any]) -> Gone:
+    found = [documents.Document(**{key: value for key, value in row.items() if key != "blob"}) for row in rows]
+    return Gone(found, [row["blob"] for row in rows if row["blob"]])
 
 
 def _document(row: Any) -> documents.Document:

@@ -20,6 +20,8 @@ _FREE = """
 due_at <= now() AND document_id <> ALL($3)
 AND (holder IS NULL OR holder = $1 OR holder <> ALL (ARRAY(SELECT name FROM leases WHERE until >= now())))
 """
+# Such a name was made of the text (documents.py), where none was given.
+_IS_A_BEGINNING = r"starts_with(ltrim(regexp_replace(left(text, 400), '\s+', ' ', 'g')), name)"
 # The index is walked from workspace to workspace, and never through all jobs of one.
 _CLAIM = f"""
 WITH RECURSIVE turn AS (
@@ -39,7 +41,9 @@ WITH RECURSIVE turn AS (
     UPDATE jobs SET holder = $1, tries = tries + 1 FROM due WHERE jobs.document_id = due.document_id
     RETURNING jobs.document_id, step, tries
 )
-SELECT document_id, step, tries, workspace_id, context_id, name, metadata, version, chunks_done, chunks_total,
+SELECT document_id, step, tries, workspace_id, context_id, name,
+    CASE WHEN url IS NULL AND blob IS NULL AND {_IS_A_BEGINNING} THEN '' ELSE name END AS told_name,
+    metadata, version, chunks_done, chunks_total,
     space, size, url, blob
 FROM claimed JOIN documents ON id = document_id ORDER BY workspace_id
 """
@@ -50,7 +54,7 @@ class Lost(Exception):
 
 
 class Job(Struct, frozen=True):
-    """`tries` counts this one."""
+    """`tries` counts this one. `told_name` is not what the text begins with: an event tells no text."""
 
     document_id: UUID
     step: Step
@@ -58,6 +62,7 @@ class Job(Struct, frozen=True):
     workspace_id: UUID
     context_id: UUID
     name: str
+    told_name: str
     metadata: dict[str, Any]
     version: int
     chunks_done: int

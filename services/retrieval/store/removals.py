@@ -11,7 +11,7 @@ TOPIC = "removals"
 
 
 class Removal(Struct, frozen=True):
-    """Of some documents, or of a whole context. `passes` counts how often it was done."""
+    """Of some documents, or of a whole context (None). `passes` counts how often it was done."""
 
     id: int
     workspace_id: UUID

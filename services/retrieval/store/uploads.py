@@ -84,5 +84,22 @@ async def forget(database: Database, ids: list[UUID]) -> None:
     await database.execute("DELETE FROM uploads WHERE id = ANY($1)", ids)
 
 
+async def delete(connection: Connection, workspace_id: UUID, limit: int) -> list[str]:
+    """Up to `limit` of a workspace's. Their blobs."""
+    rows = await connection.fetch(
+        """
+        DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE workspace_id = $1 LIMIT $2) RETURNING blob
+        """,
+        workspace_id,
+        limit,
+    )
+    return [row["blob"] for row in rows]
+
+
+async def forget_blobs(database: Database, blobs: list[str]) -> None:
+    """Uploads whose content is gone."""
+    await database.execute("DELETE FROM uploads WHERE blob = ANY($1)", blobs)
+
+
 def _upload(row: Any, max_bytes: int) -> files.Upload:
     return files.Upload(row["id"], row["workspace_id"], row["name"], row["blob"], max_bytes, row["size"] is not None)

@@ -128,8 +128,3 @@ async def page(database: Database, asked: runs.PageRuns) -> Page[runs.Run]:
             args.append(value)
             conditions.append(f"{column} = ${len(args)}")
     return await _LISTING.page(database, runs.Run, " AND ".join(conditions), asked.slice, *args)
-
-
-async def upkeep(database: Database) -> None:
-    """Makes the partitions of the coming months."""
-    await database.execute("SELECT runs_upkeep()")

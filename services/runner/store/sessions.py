@@ -72,7 +72,7 @@ async def page(database: Database, asked: sessions.PageSessions) -> Page[session
     return await _LISTING.page(database, sessions.Session, where, asked.slice, *args)
 
 
-async def delete(database: Database, workspace_id: UUID, id: UUID) -> None:
+async def delete(database: Database | Connection, workspace_id: UUID, id: UUID) -> None:
     await database.execute("DELETE FROM sessions WHERE workspace_id = $1 AND id = $2", workspace_id, id)
 
 

@@ -16,15 +16,15 @@ from services.webhook_dispatcher.payloads import Message
 
 _ADD = """
     WITH message AS (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
-            AS message (event_id, workspace_id, event, patterns, at, body)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::uuid[])
+            AS message (event_id, workspace_id, event, patterns, at, body, about)
     ), wanted AS (
         SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, message.*
         FROM message JOIN endpoints AS endpoint USING (workspace_id)
         WHERE {which} FOR KEY SHARE OF endpoint
     ), payload AS (
-        INSERT INTO payloads (event_id, event, body)
-        SELECT DISTINCT ON (event_id, event) event_id, event, body FROM wanted
+        INSERT INTO payloads (event_id, event, body, about)
+        SELECT DISTINCT ON (event_id, event) event_id, event, body, about FROM wanted
         ON CONFLICT DO NOTHING
     ), added AS (
         INSERT INTO deliveries (id, workspace_id, endpoint_id, event_id, event, created_at)
@@ -38,7 +38,7 @@ _ADD = """
 _TO_SUBSCRIBERS = _ADD.format(
     which="endpoint.status = 'active' AND endpoint.events && string_to_array(message.patterns, ' ')"
 )
-_TO_ONE = _ADD.format(which="endpoint.id = $7")
+_TO_ONE = _ADD.format(which="endpoint.id = $8")
 
 
 async def add(connection: Connection, messages: Sequence[Message]) -> bool:
@@ -63,6 +63,7 @@ def _columns(messages: Sequence[Message]) -> tuple[list[Any], ...]:
         [" ".join(events.patterns(message.event)) for message in messages],
         [message.at for message in messages],
         [message.body for message in messages],
+        [message.about for message in messages],
     )
 
 

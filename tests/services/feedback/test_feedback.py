@@ -156,8 +156,8 @@ async def test_another_workspace_does_not_find_it(bus, run_of):
     assert await bus.call(feedback.GET, feedback.GetFeedback(workspace, given.id)) == given
 
 
-@pytest.mark.parametrize(("value", "told"), [(2, 2), ("2", "2"), ("é" * 3_000_000, "é" * 10_000)])
-async def test_feedback_is_told_as_an_event_that_stays_small(bus, run_of, nats_url, value, told):
+@pytest.mark.parametrize(("value", "told"), [(2, 2), ("2", "2"), ("Paris, not Lyon.", "")])
+async def test_feedback_is_told_as_an_event_that_holds_no_text(bus, run_of, nats_url, value, told):
     workspace = ids.new()
     type = "correction" if isinstance(value, str) and len(value) > 1 else "rating"
     listener = Client()

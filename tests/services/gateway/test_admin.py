@@ -1,7 +1,11 @@
 """The operator's commands, run as an operator runs them."""
 
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
 import pytest
 
+from libs.contracts import workspaces
 from libs.postgres.database import Database
 from services.gateway.directory import passwords, people, store
 from services.gateway.directory.admin import arguments
@@ -96,6 +100,41 @@ async def test_plans_are_listed_and_workspaces_put_on_them(admin):
     code, _, told = await admin("plans", "set", "Thrifty", "golden")
     assert code == 1
     assert "free, starter" in told
+
+
+@pytest.mark.asyncio
+async def test_a_workspace_keeps_what_ran_in_it_for_as_long_as_it_is_told(admin, database):
+    _, kept, _ = await admin("workspaces", "create", "Kept")
+    _, told, _ = await admin("workspaces", "create", "Told")
+    assert kept["retention_days"] is None
+    assert (await admin("workspaces", "set", "Told", "--retention-days", "30"))[1]["retention_days"] == 30
+
+    async def expired(days: int) -> dict[UUID, timedelta]:
+        """The age of what has expired, in those of the workspaces in which something has."""
+        async with database.transaction() as connection:
+            due = await store.expire(connection, days, 1000)
+        return {each.id: datetime.now(UTC) - each.before for each in due}
+
+    own, others = UUID(told["id"]), UUID(kept["id"])
+    due = await expired(0)
+    assert others not in due
+    assert abs(due[own] - timedelta(days=30)) < timedelta(minutes=1)
+    assert own not in await expired(0), "it was told of within the hour"
+    assert others in await expired(7)
+    assert (await admin("workspaces", "set", "Told", "--retention-days", "default"))[1]["retention_days"] is None
+    assert (await admin("workspaces", "set", "Told", "--retention-days", "0"))[1]["retention_days"] == 0
+    assert own not in await expired(7)
+
+
+@pytest.mark.asyncio
+async def test_a_workspace_is_deleted_with_its_keys_and_the_fact_is_stated(admin, database):
+    _, gone, _ = await admin("workspaces", "create", "Gone")
+    _, made, _ = await admin("keys", "create", "--workspace", "Gone")
+    assert (await admin("workspaces", "delete", "Gone", "--yes"))[1]["id"] == gone["id"]
+    assert made["key"]["id"] not in [key["id"] for key in (await admin("keys", "list"))[1]]
+    stated = await database.fetch("SELECT body FROM outbox WHERE subject = $1", workspaces.DELETED.name)
+    assert workspaces.WorkspaceDeleted(UUID(gone["id"])) in [workspaces.DELETED.unpack(row["body"]) for row in stated]
+    assert (await admin("workspaces", "delete", "Gone", "--yes"))[0] == 1
 
 
 @pytest.mark.asyncio

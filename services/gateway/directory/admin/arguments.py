@@ -9,6 +9,8 @@ from libs.postgres.database import Database
 from libs.runtime.commands.answers import Answer
 from services.gateway.directory.admin import commands
 
+_MOST_DAYS = 36_500
+
 Work = Callable[[Database, argparse.Namespace], Awaitable[Answer]]
 
 
@@ -48,11 +50,26 @@ def _bootstrap(nouns: Any) -> None:
 
 
 def _workspaces(nouns: Any) -> None:
-    verbs = _verbs(nouns, "workspaces", "list and create workspaces")
+    verbs = _verbs(nouns, "workspaces", "list, create, change and delete workspaces")
     _command(verbs, "list", commands.list_workspaces, "list all workspaces")
     create = _command(verbs, "create", commands.create_workspace, "create a workspace")
     create.add_argument("name")
     create.add_argument("--plan", help="name of its plan (enterprise)")
+    change = _command(verbs, "set", commands.set_workspace, "say how long a workspace keeps what ran in it")
+    change.add_argument("workspace", help="id, name or slug")
+    days = "runs older than this are erased, with all that was said and told of them; 0: never, default: RETENTION_DAYS"
+    change.add_argument("--retention-days", required=True, type=_days, metavar="N", help=days)
+    delete = _command(verbs, "delete", commands.delete_workspace, "delete a workspace and erase all that is in it")
+    delete.add_argument("workspace", help="id, name or slug")
+    delete.add_argument("--yes", action="store_true", required=True, help="there is no way back")
+
+
+def _days(text: str) -> int | None:
+    if text == "default":
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) > _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"expected a number of days up to {_MOST_DAYS}, 0 for ever, or default")
+    return int(text)
 
 
 def _accounts(nouns: Any) -> None:

@@ -12,9 +12,10 @@ from libs.contracts.ids import parse
 from libs.postgres.database import Connection, Database
 from libs.runtime.commands.answers import Answer
 from services.gateway.directory import bootstrap as first
-from services.gateway.directory import keys, passwords, people, store
+from services.gateway.directory import endings, keys, passwords, people, store
 
 _WORKSPACE = ("id", "name", "slug", "plan", "created_at")
+_RETENTION = ("id", "name", "slug", "retention_days")
 _ACCOUNT = ("id", "email", "name", "has_password", "created_at")
 _KEY = ("id", "name", "prefix", "workspace_id", "created_at", "revoked_at")
 _SHOWN_ONCE = "API key (shown this once): {}"
@@ -56,6 +57,21 @@ async def create_workspace(database: Database, options: Namespace) -> Answer:
         if options.plan:
             made = await _put_on_plan(connection, made, options.plan)
     return Answer(made, [made], _WORKSPACE)
+
+
+async def set_workspace(database: Database, options: Namespace) -> Answer:
+    async with database.transaction() as connection:
+        workspace = await people.find_workspace(connection, options.workspace)
+        changed = await store.set_retention(connection, workspace.id, options.retention_days) or workspace
+    return Answer(changed, [changed], _RETENTION)
+
+
+async def delete_workspace(database: Database, options: Namespace) -> Answer:
+    async with database.transaction() as connection:
+        workspace = await people.find_workspace(connection, options.workspace)
+        await endings.delete(connection, workspace)
+    notes = ("Its keys are refused from now on. What it had is erased in the background by the running services.",)
+    return Answer(workspace, [workspace], _WORKSPACE, notes)
 
 
 async def list_accounts(database: Database, options: Namespace) -> Answer:

@@ -30,6 +30,14 @@ async def rate_data_point(request: web.Request) -> web.Response:
     return reply.json(translate.feedback.echoed(said, body.value))
 
 
+@routes.delete("/v1/data/{guid}")
+async def delete_data_point(request: web.Request) -> web.Response:
+    """It and all that was said of it; the data point as it was."""
+    asked = _asked(request)
+    said = await ask(request, feedback.OF, feedback.FeedbackOf(asked.workspace_id, [asked.run_id]))
+    return reply.json(translate.data.reply(await ask(request, runs.DELETE, asked, timeout=15.0), said))
+
+
 @routes.post("/v1/data/{guid}/cancel")
 async def cancel(request: web.Request) -> web.Response:
     asked = _asked(request)

@@ -7,7 +7,7 @@ from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page
 from services.gateway.dialects.klu import translate
 from services.gateway.dialects.klu.routes import lists
-from services.gateway.directory import store
+from services.gateway.directory import endings, store
 from services.gateway.engine import ENGINE
 from services.gateway.http import paging, params, reply
 from services.gateway.http.voices import CALLER
@@ -48,7 +48,22 @@ async def get_current_workspace(request: web.Request) -> web.Response:
 
 @routes.get("/v1/workspace/{guid}")
 async def get_workspace(request: web.Request) -> web.Response:
+    _must_be_own(request)
+    return reply.json(translate.workspaces.reply(await _own(request)))
+
+
+@routes.delete("/v1/workspace/{guid}")
+async def delete_workspace(request: web.Request) -> web.Response:
+    """All that is in it is erased; no key opens it any more. The workspace as it was."""
+    _must_be_own(request)
+    own = await _own(request)
+    async with request.app[ENGINE].database.transaction() as connection:
+        await endings.must_be_allowed(connection, request[CALLER])
+        await endings.delete(connection, own)
+    return reply.json(translate.workspaces.reply(own))
+
+
+def _must_be_own(request: web.Request) -> None:
     asked = request.match_info["guid"]
     if ids.parse(asked) != request[CALLER].workspace_id:
         raise _no_workspace(params.shown(asked))
-    return reply.json(translate.workspaces.reply(await _own(request)))

@@ -1,0 +1,108 @@
+"""Erasing: runs that are deleted, alone or with their session or workspace, or because their time is up.
+
+The rule: what is erased here is stated in the same transaction, so that the other services erase what they have of it.
+What is too much for one transaction goes on in batches (libs.postgres.erasures).
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from libs.bus.hear import Heard
+from libs.contracts import documents, runs, sessions, workspaces
+from libs.contracts.runs import GetRun, Run
+from libs.postgres import erasures, outbox
+from libs.postgres.database import Connection, Database
+from libs.postgres.erasures import Erasure, Kind
+from services.runner import grounding
+from services.runner.runs import Stopping
+from services.runner.store import erasing as store
+from services.runner.store import grounded
+from services.runner.store import sessions as stored_sessions
+
+_BATCH = 500
+
+
+class Erasing:
+    def __init__(self, database: Database, stopping: Stopping) -> None:
+        self._database, self._stopping = database, stopping
+
+    async def delete(self, asked: GetRun) -> Run:
+        """The run as it was; one that goes on is cancelled first. Raises Fault as `Stopping.cancel` does."""
+        run = await self._stopping.cancel(asked)
+        async with self._database.transaction() as connection:
+            await erase(connection, asked.workspace_id, [run.id])
+        return run
+
+
+async def delete_session(connection: Connection, session: sessions.Session) -> None:
+    """With its runs: a first batch at once, what there is beyond it and what still goes on soon after."""
+    workspace_id = session.workspace_id
+    ids = await store.inherited(connection, workspace_id, session.id)
+    ids += await store.of_sessions(connection, workspace_id, [session.id], _BATCH)
+    await stored_sessions.delete(connection, workspace_id, session.id)
+    await erase(connection, workspace_id, ids)
+    await erasures.ask(connection, workspace_id, Kind.SESSIONS, [session.id])
+
+
+async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+    gone = await store.erase(connection, workspace_id, ids) if ids else []
+    if gone:
+        await outbox.state(connection, runs.ERASED, [runs.RunsErased(workspace_id, gone)])
+
+
+async def workspace_deleted(connection: Connection, heard: list[Heard[workspaces.WorkspaceDeleted]]) -> None:
+    for event in heard:
+        await erasures.ask(connection, event.fact.workspace_id, Kind.WORKSPACE)
+
+
+async def workspace_expired(connection: Connection, heard: list[Heard[workspaces.WorkspaceExpired]]) -> None:
+    for event in heard:
+        await erasures.expire(connection, event.fact.workspace_id, event.fact.before)
+
+
+async def documents_erased(connection: Connection, heard: list[Heard[documents.DocumentsErased]]) -> None:
+    for event in heard:
+        await erasures.ask(connection, event.fact.workspace_id, Kind.DOCUMENTS, event.fact.document_ids)
+
+
+async def _sessions(connection: Connection, erasure: Erasure) -> bool:
+    found = await store.of_sessions(connection, erasure.workspace_id, erasure.ids, _BATCH)
+    await erase(connection, erasure.workspace_id, found)
+    return len(found) == _BATCH
+
+
+async def _expired(connection: Connection, erasure: Erasure) -> bool:
+    assert erasure.before is not None
+    found = await store.older(connection, erasure.workspace_id, erasure.before, _BATCH)
+    await erase(connection, erasure.workspace_id, found)
+    if len(found) == _BATCH:
+        return True
+    await store.empty_sessions(connection, erasure.workspace_id, erasure.before)
+    return False
+
+
+async def _workspace(connection: Connection, erasure: Erasure) -> bool:
+    """The other services hear of the workspace themselves: nothing is stated of its runs."""
+    found = await store.of_workspace(connection, erasure.workspace_id, _BATCH)
+    if found:
+        await store.erase(connection, erasure.workspace_id, found)
+        return True
+    await store.rest_of_workspace(connection, erasure.workspace_id)
+    return False
+
+
+async def _documents(connection: Connection, erasure: Erasure) -> bool:
+    """Passages go out of the prompts, and the documents' names out of the sources; the answers are the runs' own."""
+    found = await grounded.find(connection, erasure.workspace_id, erasure.ids, _BATCH)
+    if found:
+        gone = set(erasure.ids)
+        await grounded.replace(connection, [grounding.without(run, gone) for run in found])
+    return len(found) == _BATCH
+
+
+STEPS = {
+    Kind.SESSIONS: _sessions,
+    Kind.EXPIRED: _expired,
+    Kind.WORKSPACE: _workspace,
+    Kind.DOCUMENTS: _documents,
+}
