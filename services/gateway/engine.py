@@ -12,6 +12,7 @@ from libs.contracts.subjects import Rpc
 from libs.postgres.database import Database
 from libs.runtime.sealing import Sealer
 from services.gateway.directory.callers import Callers
+from services.gateway.directory.guests import Guests
 from services.gateway.effects.keeper import Effects
 from services.gateway.http import effect
 from services.gateway.http.sse import Streams
@@ -31,6 +32,7 @@ class Engine:
     database: Database
     sealer: Sealer
     callers: Callers
+    guests: Guests
     effects: Effects
     streams: Streams
     public_url: str = ""

@@ -6,6 +6,7 @@ from that run, which its caller's workspace must have.
 
 import asyncio
 from contextlib import aclosing
+from uuid import UUID
 
 from aiohttp import web
 
@@ -23,9 +24,9 @@ async def start(request: web.Request, wanted: runs.StartRun) -> runs.Run:
     """The run as its mode has it: finished, started or accepted. Raises the Fault that a blocking run ended with,
     NOT_FOUND for another workspace's that is to be resumed.
     """
+    if (run := await resume(request, wanted.workspace_id, wanted.mode)) is not None:
+        return run
     engine = request.app[ENGINE]
-    if (place := sse.resumed(request)) is not None:
-        return await _resumed(engine, wanted, place)
     wanted = effect.started(request, wanted)
     logs.run_id.set(str(wanted.run_id))
     if wanted.mode is not runs.Mode.BLOCKING:
@@ -42,23 +43,35 @@ async def follow(request: web.Request, wanted: runs.StartRun) -> tuple[runs.Run,
 
     `aclose` the frames where they are left before their end. Raises Fault as `start` does.
     """
-    engine = request.app[ENGINE]
-    if (place := sse.resumed(request)) is not None:
-        run = await _resumed(engine, wanted, place)
-        return run, engine.feeds.follow(place.cursor(wanted.workspace_id))
+    if (rejoined := await rejoin(request, wanted.workspace_id)) is not None:
+        return rejoined
     wanted = effect.started(request, wanted)
     logs.run_id.set(str(wanted.run_id))
-    return await engine.feeds.start(wanted, timeout=_ACCEPT_SECONDS)
+    return await request.app[ENGINE].feeds.start(wanted, timeout=_ACCEPT_SECONDS)
 
 
-async def _resumed(engine: Engine, wanted: runs.StartRun, place: sse.Place) -> runs.Run:
+async def rejoin(request: web.Request, workspace_id: UUID) -> tuple[runs.Run, Following] | None:
+    """The run that a request resumes, and the frames that it has not seen; None where it resumes none.
+
+    For a voice to which starting a run is more than asking for it.
+    """
+    run = await resume(request, workspace_id, runs.Mode.STREAMING)
+    place = sse.resumed(request)
+    return None if run is None or place is None else (run, request.app[ENGINE].feeds.follow(place.cursor(workspace_id)))
+
+
+async def resume(request: web.Request, workspace_id: UUID, mode: runs.Mode) -> runs.Run | None:
+    """The run that a request resumes, as its mode has it. Raises Fault as `start` does."""
+    engine, place = request.app[ENGINE], sse.resumed(request)
+    if place is None:
+        return None
     logs.run_id.set(str(place.run_id))
-    asked = runs.GetRun(wanted.workspace_id, place.run_id)
+    asked = runs.GetRun(workspace_id, place.run_id)
     run = await engine.bus.call(runs.GET, asked)
-    if wanted.mode is not runs.Mode.BLOCKING:
+    if mode is not runs.Mode.BLOCKING:
         return run
     if run.status not in runs.ENDED:
-        await _until_ended(engine, place.cursor(wanted.workspace_id))
+        await _until_ended(engine, place.cursor(workspace_id))
         run = await engine.bus.call(runs.GET, asked)
     _refuse_failed(run)
     return run

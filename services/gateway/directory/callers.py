@@ -34,10 +34,13 @@ class Callers:
 
     async def of(self, request: web.Request) -> Caller:
         """The caller of a request with `Authorization: Bearer <key>`. Raises Fault UNAUTHORIZED."""
-        caller = await self._keys.get(digest(_bearer(request)).hex())
+        caller = await self.of_key(_bearer(request))
         if caller is None:
             raise Fault(Code.UNAUTHORIZED, "This API key is not valid, or was revoked.")
         return caller
+
+    async def of_key(self, key: str) -> Caller | None:
+        return await self._keys.get(digest(key).hex())
 
     async def still_valid(self, key_hash: str) -> bool:
         return await self._keys.get(key_hash) is not None

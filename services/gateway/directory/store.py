@@ -94,6 +94,10 @@ async def workspace_of_slug(connection: Connection, slug: str) -> Workspace | No
     return _one(Workspace, await connection.fetchrow(f"SELECT {_WORKSPACE} FROM workspaces WHERE slug = $1", slug))
 
 
+async def oldest_workspace(connection: Connection) -> UUID | None:
+    return await connection.fetchval("SELECT id FROM workspaces ORDER BY id LIMIT 1")
+
+
 async def workspaces(connection: Connection) -> list[Workspace]:
     return _all(Workspace, await connection.fetch(f"SELECT {_WORKSPACE} FROM workspaces ORDER BY id"))
 

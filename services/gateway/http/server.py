@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from services.gateway.engine import ENGINE, Engine
-from services.gateway.http import reply
+from services.gateway.http import cors, health, reply
 from services.gateway.http.access import AccessLog
 from services.gateway.http.body import MOST_BYTES
 from services.gateway.http.guard import guard
@@ -32,8 +32,9 @@ def app_of(engine: Engine, voices: Sequence[Voice], access: AccessLog) -> web.Ap
     app[ENGINE] = engine
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/", _introduce)
-    app.router.add_get("/health", _health)
+    app.router.add_get("/health", health.answer)
     mount(app.router, voices)
+    cors.allow(app, voices)
     return app
 
 
@@ -43,13 +44,9 @@ async def _end_streams(app: web.Application) -> None:
 
 async def _introduce(request: web.Request) -> web.Response:
     """Whoever opens the address in a browser."""
-    return reply.json({"name": "Polyvox", "about": "An LLM-app engine that speaks the APIs of Klu and KlairoAI."})
-
-
-async def _health(request: web.Request) -> web.Response:
-    """Whether requests can be passed on from here; the private port says what is missing."""
-    connected = request.app[ENGINE].bus.connected
-    return reply.json({"status": "ok" if connected else "unavailable"}, status=200 if connected else 503)
+    return reply.json(
+        {"name": "Polyvox", "about": "An LLM-app engine that speaks the APIs of Klu, Klisk and KlairoAI."}
+    )
 
 
 @asynccontextmanager

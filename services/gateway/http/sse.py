@@ -4,8 +4,9 @@ Shared by every voice. An event's id is the place of its frame in the run, so th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
 from uuid import UUID
 
 from aiohttp import web
@@ -29,19 +30,21 @@ _BEAT_SECONDS = 5.0
 
 
 class Event(Struct, frozen=True):
-    """`data` holds no line break; `name` is left out for the default, message.
+    """`data` holds no line break, and is None where only the place is told.
 
-    The id comes last: whoever has read it has read what it stands for, wherever the connection breaks.
+    `name` is left out for the default, message. The id comes last: whoever has read it has read what it stands for,
+    wherever the connection breaks.
     """
 
-    data: bytes
+    data: bytes | None
     id: str = ""
     name: str = ""
 
     def encoded(self) -> bytes:
         name = f"event: {self.name}\n".encode() if self.name else b""
         id = f"id: {self.id}\n".encode() if self.id else b""
-        return b"".join((name, b"data: ", self.data, b"\n", id, b"\n"))
+        data = b"data: %b\n" % self.data if self.data is not None else b""
+        return b"".join((name, data, id, b"\n"))
 
 
 class Stream:
@@ -49,7 +52,7 @@ class Stream:
 
     def __init__(self, response: web.StreamResponse, key_hash: str) -> None:
         self.response, self.key_hash = response, key_hash
-        self.task = _this_task()
+        self.task = this_task()
         self.written_at = _now()
 
     async def write(self, event: Event) -> None:
@@ -61,11 +64,21 @@ class Stream:
         await self.response.write(_HEARTBEAT)
 
 
+class Open(Protocol):
+    """A connection that goes on: what ends it is cancelling its `task`."""
+
+    key_hash: str
+    task: asyncio.Task[object]
+    written_at: float
+
+    async def beat(self) -> None: ...
+
+
 class Streams:
-    """The streams that this process has open."""
+    """The streams that this process has open, and other connections that end as they do."""
 
     def __init__(self) -> None:
-        self._open: set[Stream] = set()
+        self._open: set[Open] = set()
         self._doubted: set[str] = set()
         self._doubts = asyncio.Event()
 
@@ -77,13 +90,19 @@ class Streams:
         await response.prepare(request)
         await effect.streams(request)
         stream = Stream(response, key_hash)
-        self._open.add(stream)
-        metrics.STREAMS.inc()
-        try:
+        with self.holding(stream):
             yield stream
             await response.write_eof()
+
+    @contextmanager
+    def holding(self, connection: Open) -> Iterator[None]:
+        """While it is held it is kept awake, and ends with its key and with this process."""
+        self._open.add(connection)
+        metrics.STREAMS.inc()
+        try:
+            yield
         finally:
-            self._open.discard(stream)
+            self._open.discard(connection)
             metrics.STREAMS.dec()
 
     async def beat(self) -> None:
@@ -130,7 +149,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _this_task() -> asyncio.Task[object]:
+def this_task() -> asyncio.Task[object]:
     task = asyncio.current_task()
     assert task is not None
     return task

@@ -22,7 +22,8 @@ _VARIABLE = re.compile(r"{[^{}]+}")
 class Voice:
     """`routes` know their caller (`request[CALLER]`), `open_routes` carry their right in their address.
 
-    `root` begins the addresses at the root whose unknown ones are this voice's to answer.
+    `pages` are for browsers, under the prefix alone. `root` begins the addresses at the root whose unknown ones are
+    this voice's to answer. `cors`: pages of every origin may ask it.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Voice:
     render: Callable[[Problem], web.Response]
     routes: Sequence[web.RouteDef]
     open_routes: Sequence[web.RouteDef] = field(default=())
+    pages: Sequence[web.RouteDef] = field(default=())
+    cors: bool = False
 
 
 def listed(*tables: web.RouteTableDef) -> list[web.RouteDef]:
@@ -43,17 +46,30 @@ def mount(router: web.UrlDispatcher, voices: Sequence[Voice]) -> None:
     _refuse_twins(voices)
     for voice in voices:
         for route in (*voice.routes, *voice.open_routes):
-            for prefix in ("", voice.prefix):
-                for slash in ("", "/"):
-                    web.RouteDef(route.method, prefix + route.path + slash, route.handler, route.kwargs).register(
-                        router
-                    )
+            _register(router, route, "", voice.prefix)
+        for page in voice.pages:
+            _register(router, page, voice.prefix)
+
+
+def _register(router: web.UrlDispatcher, route: web.RouteDef, *prefixes: str) -> None:
+    for prefix in prefixes:
+        path = (prefix + route.path).rstrip("/")
+        for slash in ("", "/"):
+            web.RouteDef(route.method, path + slash, route.handler, route.kwargs).register(router)
+
+
+def paths(voice: Voice) -> set[str]:
+    """Where a voice answers, at the root and under its prefix, without a slash at the end."""
+    everywhere = {route.path for route in (*voice.routes, *voice.open_routes)}
+    own = {route.path for route in voice.pages}
+    return everywhere | {(voice.prefix + path).rstrip("/") for path in everywhere | own}
 
 
 def by_handler(voices: Sequence[Voice]) -> dict[Handler, tuple[Voice, bool]]:
     """Whose a handler is, and whether it wants to know its caller."""
     known = {route.handler: (voice, True) for voice in voices for route in voice.routes}
-    return known | {route.handler: (voice, False) for voice in voices for route in voice.open_routes}
+    unasked = {route.handler: (voice, False) for voice in voices for route in (*voice.open_routes, *voice.pages)}
+    return known | unasked
 
 
 def by_path(voices: Sequence[Voice], path: str) -> Voice | None:

@@ -8,13 +8,13 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from libs.bus.bus import Bus
 from libs.contracts import feedback, runs
 from libs.contracts.faults import Code, Failure, Fault, not_found
 from services.gateway.directory import keys
 from tests.dialects.klu import examples
 from tests.dialects.klu.examples import ACTION, RUN, started
-from tests.services.gateway.peers import Door, new_key
+from tests.services.gateway.holder import holding
+from tests.services.gateway.peers import new_key
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
@@ -25,41 +25,6 @@ DONE = runs.Done("stop", runs.Usage(), 9.0)
 
 def asked(**given):
     return {"action": str(ACTION), "input": {"question": "Why?"}, **given}
-
-
-class Holder:
-    """A runner that holds one run: its frames are given out as the test says."""
-
-    def __init__(self, bus: Bus) -> None:
-        self.bus = bus
-        self.frames: list[runs.Frame] = []
-        self.run_id = RUN
-
-    def accept(self, start: runs.StartRun) -> runs.Run:
-        self.frames, self.run_id = [], start.run_id
-        return started(start, status=runs.Status.RUNNING, output="", finished_at=None)
-
-    def after(self, question: runs.AskFrames) -> list[runs.Frames]:
-        return [self._after(cursor) for cursor in question.cursors]
-
-    def _after(self, cursor: runs.Cursor) -> runs.Frames:
-        if cursor.run_id != self.run_id:
-            return runs.Frames(cursor.run_id, found=False)
-        later = [frame for frame in self.frames if (frame.attempt, frame.n) > (cursor.attempt, cursor.after)]
-        ended = bool(self.frames) and self.frames[-1].ends
-        return runs.Frames(cursor.run_id, True, runs.Status.SUCCEEDED if ended else runs.Status.RUNNING, later)
-
-    async def emit(self, *bodies: runs.Body) -> None:
-        for body in bodies:
-            self.frames.append(runs.Frame(1, len(self.frames) + 1, body))
-            await self.bus.publish(runs.FEED, self.run_id, self.frames[-1])
-
-
-async def holding(door: Door) -> Holder:
-    holder = Holder(door.peers.buses["runner"])
-    await door.peers.answer(runs.START, holder.accept)
-    await door.peers.answer(runs.FRAMES, holder.after)
-    return holder
 
 
 async def lines(response) -> list[str]:

@@ -4,6 +4,7 @@ For what only the gateway does: how bodies are read, errors are told, streams ar
 tests/journeys, with the real services.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,11 +26,12 @@ Answer = Callable[[Any], Any]
 
 
 class Peers:
-    """Each subject is answered as told last; what was asked is kept in `asked`, oldest first."""
+    """Each subject is answered as told last; what was asked is kept in `asked`, oldest first. `moved` tells of more."""
 
     def __init__(self, buses: dict[str, Bus]) -> None:
         self.buses = buses
         self.asked: list[Any] = []
+        self.moved = asyncio.Condition()
         self._answers: dict[str, Answer] = {}
 
     async def answer(self, rpc: Rpc[Any, Any], answer: Any) -> None:
@@ -42,6 +44,8 @@ class Peers:
     def _answering(self, rpc: Rpc[Any, Any]) -> Callable[[Any], Awaitable[Any]]:
         async def answering(question: Any) -> Any:
             self.asked.append(question)
+            async with self.moved:
+                self.moved.notify_all()
             answer = self._answers[rpc.name](question)
             if isinstance(answer, Exception):
                 raise answer
