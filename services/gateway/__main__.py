@@ -1,6 +1,6 @@
 """gateway: who is calling? The public door with its voices; `admin` works on the directory behind it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -11,17 +11,18 @@ from libs.contracts import documents, runs
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.gateway.dialects import klairo, klu
-from services.gateway.directory import admin, endings
+from services.gateway.dialects import klairo, klisk, klu
+from services.gateway.directory import admin, endings, guests
 from services.gateway.directory.bootstrap import Wanted, bootstrap
 from services.gateway.directory.callers import KEYS, Callers
+from services.gateway.directory.guests import Guests
 from services.gateway.effects.keeper import Effects
 from services.gateway.engine import Engine
 from services.gateway.http import server
 from services.gateway.http.access import AccessLog
 from services.gateway.http.sse import Streams
 
-VOICES = (klu.VOICE, klairo.VOICE)
+VOICES = (klu.VOICE, klisk.VOICE, klairo.VOICE)
 
 # Seconds in which the door shuts on those who are still being answered.
 _DOOR_SHUTS = 0.4
@@ -33,6 +34,11 @@ class Settings(Common, kw_only=True, frozen=True):
     public_url: str = ""
     run_seconds: Annotated[float, Meta(gt=0, description="the seconds that a blocking run may take")] = 600.0
     retention_days: Annotated[int, Meta(ge=0, le=36_500, description="a number of days; 0 for ever")] = 0
+    # Whether the Klisk voice needs a key, and which keys open it beside those of the workspaces.
+    klisk_auth: Literal["required", "open"] = "required"
+    klisk_api_key: str = ""
+    klisk_chat_key: str = ""
+    klisk_widget_key: str = ""
     bootstrap_email: str = ""
     bootstrap_workspace: str = "Main"
     bootstrap_password: str = ""
@@ -71,6 +77,7 @@ async def build(service: Service, settings: Settings) -> None:
         database=service.database,
         sealer=service.sealer,
         callers=Callers(service.database, service.changes),
+        guests=_guests(service.database, settings),
         effects=Effects(service.database, service.sealer),
         streams=Streams(),
         public_url=settings.public_url,
@@ -92,6 +99,11 @@ async def build(service: Service, settings: Settings) -> None:
     service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
     service.on_stop(lambda: _leave(engine, feeds))
     service.on_stop(engine.effects.finish)  # first, while there is still who answers
+
+
+def _guests(database: Database, settings: Settings) -> Guests:
+    keys = guests.listed(settings.klisk_api_key, settings.klisk_chat_key, settings.klisk_widget_key)
+    return Guests(database, keys, anyone=settings.klisk_auth == "open")
 
 
 async def _leave(engine: Engine, feeds: Bus) -> None:

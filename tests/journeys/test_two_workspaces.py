@@ -23,6 +23,7 @@ CREATIONS = {
     "/v1/actions/create": {"name": "x", "prompt": "x", "app": "app", "action_type": "prompt"},
     "/v1/feedback": {"data_guid": "run", "type": "rating", "value": 2},
     "/v1/sessions": {"action": "action"},
+    "/api/chat": {"message": "x", "stream": False, "previous_response_id": "run"},
 }
 
 
@@ -48,6 +49,7 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
         "contexts": context,
         "documents": document,
         "data": run["data_guid"],
+        "chat": run["data_guid"],
         "feedback": rating["guid"],
         "sessions": session["guid"],
         "models": model_made["guid"],
@@ -60,7 +62,9 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stranger(engine: Engine) -> Client:
-    return await engine.workspace("stranger")
+    client = await engine.workspace("stranger")
+    await action(client, "Say {{word}}.")
+    return client
 
 
 def filled(path: str, ids: dict[str, str]) -> str:

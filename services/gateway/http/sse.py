@@ -30,20 +30,20 @@ _BEAT_SECONDS = 5.0
 
 
 class Event(Struct, frozen=True):
-    """`data` holds no line break, and is None where only the place is told.
+    """`data` holds no line break, and is empty where only the place is told.
 
     `name` is left out for the default, message. The id comes last: whoever has read it has read what it stands for,
     wherever the connection breaks.
     """
 
-    data: bytes | None
+    data: bytes
     id: str = ""
     name: str = ""
 
     def encoded(self) -> bytes:
         name = f"event: {self.name}\n".encode() if self.name else b""
         id = f"id: {self.id}\n".encode() if self.id else b""
-        data = b"data: %b\n" % self.data if self.data is not None else b""
+        data = b"data: %b\n" % self.data if self.data else b""
         return b"".join((name, data, id, b"\n"))
 
 

@@ -1,0 +1,52 @@
+"""From what was asked to a run that may start: its agent, and the session of the response that it goes on from."""
+
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import Struct
+
+from libs.contracts import actions, runs, sessions
+from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.paging import Slice
+from services.gateway.dialects.klisk import translate
+from services.gateway.dialects.klisk.translate.chat import Asked
+from services.gateway.engine import ask
+from services.gateway.http.voices import CALLER
+
+_MOST_NAMED = 20
+
+
+class Ready(Struct, frozen=True):
+    """A run to start, and the name of the agent that it is asked of."""
+
+    start: runs.StartRun
+    agent: str
+
+
+async def ready(request: web.Request, asked: Asked, mode: runs.Mode) -> Ready:
+    """Raises Fault INVALID for an unknown agent, NOT_FOUND for an unknown response, CONFLICT for one that goes on."""
+    caller = request[CALLER]
+    agent = await _agent(request, asked.agent)
+    session_id = None if asked.previous is None else await _session(request, asked.previous)
+    return Ready(translate.chat.start(caller, asked, agent.id, session_id, mode=mode), agent.name)
+
+
+async def _agent(request: web.Request, name: str) -> actions.Action:
+    workspace_id = request[CALLER].workspace_id
+    try:
+        return await ask(request, actions.FIND, actions.FindAction(workspace_id, name))
+    except Fault as fault:
+        if fault.code is not Code.NOT_FOUND:
+            raise
+    there = await ask(request, actions.PAGE, actions.PageActions(workspace_id, slice=Slice(limit=_MOST_NAMED)))
+    raise translate.chat.no_agent(name, there.items)
+
+
+async def _session(request: web.Request, previous: UUID) -> UUID:
+    try:
+        asked = sessions.ContinueFrom(request[CALLER].workspace_id, previous)
+        return (await ask(request, sessions.CONTINUE, asked)).id
+    except Fault as fault:
+        if fault.code is not Code.NOT_FOUND:
+            raise
+        raise not_found("response", translate.chat.response_id(previous)) from None

@@ -1,0 +1,132 @@
+"""One socket's conversation: messages are answered one after the other, each seeing what the ones before it said.
+
+The rule: everything keeps its order but `cancel`, which ends the answer that is under way.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from uuid import UUID
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from libs.contracts import runs
+from libs.contracts.faults import Code, Fault
+from services.gateway import running
+from services.gateway.dialects.klisk import conversing, translate, wire
+from services.gateway.dialects.klisk.translate.events import Telling
+from services.gateway.engine import ask
+from services.gateway.http import body, params
+from services.gateway.http.sockets import Socket
+from services.gateway.http.voices import CALLER
+
+_MOST_WAITING = 32
+
+
+class Talk:
+    """`latest` is the response that the next message goes on from, `agent` who gave it."""
+
+    def __init__(self, request: web.Request, socket: Socket) -> None:
+        self._request, self._socket = request, socket
+        self._waiting: asyncio.Queue[wire.SocketMessage] = asyncio.Queue(_MOST_WAITING)
+        self._latest: UUID | None = None
+        self._agent = ""
+        self._answering: Answering | None = None
+
+    async def run(self) -> None:
+        """Until either end closes the socket."""
+        async with asyncio.TaskGroup() as group:
+            answering = group.create_task(self._answer_all())
+            await self._listen()
+            answering.cancel()
+
+    async def _listen(self) -> None:
+        async for frame in self._socket.response:
+            if frame.type is WSMsgType.BINARY:
+                await self._socket.close(WSCloseCode.UNSUPPORTED_DATA)
+            elif frame.type is WSMsgType.TEXT:
+                try:
+                    await self._take(body.decode(frame.data.encode(), wire.SocketMessage))
+                except Fault as fault:
+                    await self._tell(translate.events.failed(fault))
+
+    async def _take(self, message: wire.SocketMessage) -> None:
+        match message.type:
+            case "cancel":
+                await self._cancel()
+            case None | "clear" | "restore":
+                self._put(message)
+            case other:
+                raise Fault(Code.INVALID, f"There is no {params.shown(other)!r} here.", field="type")
+
+    def _put(self, message: wire.SocketMessage) -> None:
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            raise Fault(Code.RATE_LIMITED, f"{_MOST_WAITING} messages wait for their answers: wait, too.") from None
+
+    async def _cancel(self) -> None:
+        if self._answering is not None:
+            await self._answering.cancel()
+
+    async def _answer_all(self) -> None:
+        while True:
+            message = await self._waiting.get()
+            try:
+                await self._heed(message)
+            except Fault as fault:
+                await self._tell(translate.events.failed(fault))
+
+    async def _heed(self, message: wire.SocketMessage) -> None:
+        match message.type:
+            case "clear":
+                self._latest, self._agent = None, ""
+            case "restore":
+                self._latest = translate.chat.response(message.previous_response_id)
+            case _:
+                await self._answer(message)
+
+    async def _answer(self, message: wire.SocketMessage) -> None:
+        asked = translate.chat.said(message, self._agent, self._latest)
+        ready = await conversing.ready(self._request, asked, runs.Mode.STREAMING)
+        self._answering = Answering(self._request, ready.start)
+        try:
+            async for event in self._answering.events():
+                await self._tell(event)
+                if isinstance(event, wire.Done):
+                    self._latest, self._agent = self._answering.run_id, ready.agent
+        finally:
+            self._answering = None
+
+    async def _tell(self, event: wire.Event) -> None:
+        await self._socket.write(translate.events.frame(event))
+
+
+class Answering:
+    """One run, from its start to its end."""
+
+    def __init__(self, request: web.Request, start: runs.StartRun) -> None:
+        self._request, self._start = request, start
+        self._accepted = self._cancelled = False
+        self.run_id = start.run_id
+
+    async def events(self) -> AsyncIterator[wire.Event]:
+        _, frames = await running.follow(self._request, self._start)
+        telling = Telling(self.run_id)
+        async with aclosing(frames):
+            await self._accept()
+            async for frame in frames:
+                if (event := telling.event(frame)) is not None:
+                    yield event
+
+    async def _accept(self) -> None:
+        self._accepted = True
+        if self._cancelled:
+            await self.cancel()
+
+    async def cancel(self) -> None:
+        """Before the run was accepted there is none to cancel: done as soon as it is."""
+        self._cancelled = True
+        if self._accepted:
+            asked = runs.GetRun(self._request[CALLER].workspace_id, self.run_id)
+            await ask(self._request, runs.CANCEL, asked)
