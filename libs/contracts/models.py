@@ -28,8 +28,20 @@ class Provider(Struct, frozen=True):
     updated_at: datetime
 
 
+class Price(Struct, frozen=True):
+    """What a million tokens cost, in nano-dollars (10⁻⁹ USD). `cached` is for input that the provider read from its
+    cache; without one it costs what other input does.
+    """
+
+    input: int
+    output: int
+    cached: int | None = None
+
+
 class Model(Struct, frozen=True):
-    """`llm` is the provider's name of the model, `context_window` its size in tokens."""
+    """`llm` is the provider's name of the model, `context_window` its size in tokens. Without a `price` of its own the
+    tables of prices say what it costs.
+    """
 
     id: UUID
     workspace_id: UUID | None
@@ -41,6 +53,7 @@ class Model(Struct, frozen=True):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    price: Price | None = None
 
 
 class CreateProvider(Struct, frozen=True):
@@ -88,6 +101,7 @@ class CreateModel(Struct, frozen=True):
     context_window: int = 0
     created_by: UUID | None = None
     id: UUID | None = None
+    price: Price | None = None
 
 
 class GetModel(Struct, frozen=True):
@@ -111,6 +125,7 @@ class UpdateModel(Struct, frozen=True):
     nickname: str | UnsetType = UNSET
     default: bool | UnsetType = UNSET
     context_window: int | UnsetType = UNSET
+    price: Price | UnsetType | None = UNSET
 
 
 CREATE = Rpc("rpc.runner.models.create", CreateModel, Model)

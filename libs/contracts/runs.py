@@ -59,12 +59,18 @@ class Message(Struct, frozen=True, omit_defaults=True):
 
 
 class Usage(Struct, frozen=True):
-    """Tokens of a run: as the provider reported them, or `counted` by the engine where it did not."""
+    """What a run took. Tokens are as the provider reported them, or `counted` by the engine where it did not.
+
+    `cached_tokens` are those of the prompt that the provider read from its cache. `cost` is in nano-dollars (10⁻⁹ USD);
+    None where no price is known.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     counted: bool = False
+    cached_tokens: int = 0
+    cost: int | None = None
 
 
 class Source(Struct, frozen=True):

@@ -20,12 +20,16 @@ class UsageOf(Struct, frozen=True):
 
 
 class Day(Struct, frozen=True):
+    """`cost` is in nano-dollars (10⁻⁹ USD), without that of the `unpriced` runs, whose price is not known."""
+
     date: date
     runs: int
     failed: int
     cached: int
     prompt_tokens: int
     completion_tokens: int
+    cost: int = 0
+    unpriced: int = 0
 
 
 OF = Rpc("rpc.feedback.usage.of", UsageOf, list[Day])

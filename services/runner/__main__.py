@@ -21,6 +21,7 @@ from services.runner.installation import put_default_model
 from services.runner.journal import Journal
 from services.runner.keys import Keys
 from services.runner.models import Models
+from services.runner.prices import Prices
 from services.runner.prompts import Prompting
 from services.runner.providers.upstream import Upstream
 from services.runner.reading import Reading
@@ -45,7 +46,7 @@ async def build(service: Service, settings: Settings) -> None:
     database = service.database
     keys, renderer, upkeep = Keys(lambda: service.sealer), Renderer(), Upkeep(database)
     prompting = Prompting(renderer)
-    catalog = Catalog(database, service.changes, prompting, keys)
+    catalog = Catalog(database, service.changes, prompting, keys, prices=Prices.of(settings.prices))
     versions = Versions(database, service.changes, catalog, prompting)
     await upkeep.once()
     await put_default_model(database, keys, settings)
@@ -109,7 +110,7 @@ def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance, le
     database, bus, instance = service.database, service.bus, service.instance
     holding, upstream = Holding(settings.run_slots), Upstream(service.egress)
     fence = Fence(database, lease, holding)
-    feeds, settling = Feeds(bus, fence), Settling(service)
+    feeds, settling = Feeds(bus, fence), Settling(service, acceptance.catalog)
     journal, ending = Journal(database, holding, instance), Ending(service, feeds)
     reading = Reading(database, bus, holding, fence)
     running = Running(holding, Generation(bus, upstream, Answers(database, bus), feeds), ending)

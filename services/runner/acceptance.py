@@ -35,13 +35,13 @@ class Accepted(Struct, frozen=True):
 
 class Acceptance:
     def __init__(self, catalog: Catalog, versions: Versions, prompting: Prompting, recall: Recall) -> None:
-        self._catalog, self._versions, self._prompting, self._recall = catalog, versions, prompting, recall
+        self.catalog, self._versions, self._prompting, self._recall = catalog, versions, prompting, recall
 
     async def accept(self, request: runs.StartRun) -> Accepted:
         """Raises Fault: NOT_FOUND for an unknown action, model or session, INVALID for what is wrong with the input."""
         scripted = await self._versions.chosen(request.workspace_id, request.action_id, request.environment)
         request, turns = await self._in_session(_storable(request, scripted))
-        model = await self._catalog.model(request.workspace_id, scripted.action.model_id)
+        model = await self.catalog.model(request.workspace_id, scripted.action.model_id)
         conditions = search.conditions(request.conditions) if request.conditions else {}
         prompt = await self._prompting.prompt(scripted, request)
         parameters = _merged(scripted.action.parameters, request.parameters)

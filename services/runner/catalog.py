@@ -9,9 +9,11 @@ from msgspec import Struct
 from libs.contracts import ids
 from libs.contracts.apps import App
 from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.models import Price
 from libs.postgres.changes import Changes
 from libs.postgres.database import Connection, Database
 from services.runner.keys import Keys
+from services.runner.prices import Prices
 from services.runner.prompts import Prompting, Scripted
 from services.runner.providers.call import Endpoint
 from services.runner.store import actions, apps, models
@@ -27,13 +29,17 @@ class ReadyModel(Struct, frozen=True):
     workspace_id: UUID | None
     context_window: int
     endpoint: Endpoint
+    price: Price | None
 
 
 class Catalog:
     """The caches of one process. Raises Fault UNAVAILABLE while the database is away."""
 
-    def __init__(self, database: Database, changes: Changes, prompting: Prompting, keys: Keys) -> None:
+    def __init__(
+        self, database: Database, changes: Changes, prompting: Prompting, keys: Keys, *, prices: Prices
+    ) -> None:
         self._database, self._changes, self._prompting, self._keys = database, changes, prompting, keys
+        self._prices = prices
         self._actions = changes.cache(ACTION, self._load_action)
         self._names = changes.cache(NAMES, self._load_names)
         self._apps = changes.cache(APP, self._load_app)
@@ -112,7 +118,8 @@ class Catalog:
         key = self._keys.open(provider.id, found.sealed_key)
         guarded = provider.workspace_id is not None
         endpoint = Endpoint(provider.kind, provider.name, provider.url, key, model.llm, guarded)
-        return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint)
+        price = model.price or self._prices.find(endpoint)
+        return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint, price)
 
     async def _load_default(self, workspace_id: str) -> UUID | None:
         return await models.default(self._database, None if workspace_id == INSTALLATION else UUID(workspace_id))

@@ -13,6 +13,7 @@ from services.runner.answers import Answers, said
 from services.runner.feeds import Feeds
 from services.runner.grounding import Grounds
 from services.runner.live import Live
+from services.runner.prices import priced
 from services.runner.providers.call import Finished, ModelCall, Piece
 from services.runner.providers.upstream import Upstream
 from services.runner.store.runs import Kept
@@ -49,7 +50,8 @@ class Generation:
         live.ending = True
         live.recording.flush()
         reason = live.finished.reason if live.finished else ""
-        return Outcome(status, reason, await _usage(live), latency, failure)
+        usage = priced(await _usage(live), live.accepted.model.price)
+        return Outcome(status, reason, usage, latency, failure)
 
     async def _generate(self, live: Live) -> None:
         if live.accepted.request.cache:

@@ -10,6 +10,8 @@ from libs.runtime.settings import Common
 class Settings(Common, kw_only=True, frozen=True):
     """The default model is the installation's, for every workspace that has none of its own; its address is trusted."""
 
+    # A table like services/runner/prices.csv, which goes before it; given as a file, by PRICES_FILE.
+    prices: str = ""
     run_slots: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 256
     claimed_per_workspace: Annotated[int, Meta(ge=0, description="a whole number; 0 for no limit")] = 0
     claimed_per_model: Annotated[int, Meta(ge=0, description="a whole number; 0 for no limit")] = 0

@@ -13,7 +13,9 @@ from libs.contracts.runs import Frame, RunFinished, Status, Usage
 from libs.postgres.database import Connection
 from libs.runtime.foundation import Service
 from services.runner import tokens
+from services.runner.catalog import Catalog
 from services.runner.frames import recorded
+from services.runner.prices import priced
 from services.runner.store import orphans, parts
 from services.runner.store.orphans import Orphan, Settled
 
@@ -21,8 +23,8 @@ log = logging.getLogger(__name__)
 
 
 class Settling:
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, catalog: Catalog) -> None:
+        self._service, self._catalog = service, catalog
 
     async def after_death(self, orphan: Orphan, failure: Failure) -> Settled:
         """With what its holder had written of it. Its followers go on from there to the next attempt's one frame."""
@@ -31,7 +33,7 @@ class Settling:
         last = Frame(run.attempt + 1, 1, runs.Failed(failure))
         text = recorded(frames, closing=last)
         said = [frame.body.text for frame in frames if isinstance(frame.body, runs.Token | runs.Thinking)]
-        usage = await _usage(run, "".join(said)) if said else Usage()
+        usage = await self._usage(orphan, "".join(said)) if said else Usage(cost=0)
         return Settled(orphan, Status.FAILED, text, usage, last, failure)
 
     async def end(self, orphan: Orphan, failure: Failure | None) -> bool:
@@ -65,10 +67,15 @@ class Settling:
             except Fault as fault:
                 log.warning("The end of a run could not be published", extra={"error": fault.message})
 
-
-async def _usage(run: runs.Run, said: str) -> Usage:
-    prompt = [await tokens.count(message.content) + tokens.PER_MESSAGE for message in run.prompt]
-    return Usage(sum(prompt), await tokens.count(said), counted=True)
+    async def _usage(self, orphan: Orphan, said: str) -> Usage:
+        prompt = [await tokens.count(message.content) + tokens.PER_MESSAGE for message in orphan.run.prompt]
+        usage = Usage(sum(prompt), await tokens.count(said), counted=True)
+        try:
+            model = await self._catalog.model(orphan.run.workspace_id, orphan.model_id)
+        except Fault:
+            # It was deleted meanwhile, or the database is away: what it cost is not known.
+            return usage
+        return priced(usage, model.price)
 
 
 def _finished(end: Settled) -> RunFinished:

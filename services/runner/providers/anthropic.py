@@ -125,6 +125,7 @@ class MessageReader:
         self._reason = ""
         self._ended = False
         self._prompt_tokens: int | None = None
+        self._cached_tokens = 0
         self._completion_tokens = 0
 
     def read(self, payloads: list[bytes]) -> list[Piece]:
@@ -177,8 +178,8 @@ class MessageReader:
         if usage is None:
             return
         if usage.input_tokens is not None:
-            cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
-            self._prompt_tokens = usage.input_tokens + cached
+            self._cached_tokens = usage.cache_read_input_tokens or 0
+            self._prompt_tokens = usage.input_tokens + (usage.cache_creation_input_tokens or 0) + self._cached_tokens
         self._completion_tokens = usage.output_tokens or self._completion_tokens
 
     def finish(self) -> list[Piece]:
@@ -187,4 +188,5 @@ class MessageReader:
         reason = _REASONS.get(self._reason, self._reason) or "stop"
         if self._prompt_tokens is None:
             return [Finished(reason)]
-        return [Finished(reason, runs.Usage(self._prompt_tokens, self._completion_tokens))]
+        usage = runs.Usage(self._prompt_tokens, self._completion_tokens, cached_tokens=self._cached_tokens)
+        return [Finished(reason, usage)]

@@ -64,9 +64,14 @@ class CompletionDetails(Struct, frozen=True):
     reasoning_tokens: int | None = None
 
 
+class PromptDetails(Struct, frozen=True):
+    cached_tokens: int | None = None
+
+
 class ChatUsage(Struct, frozen=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
 
 
@@ -200,4 +205,5 @@ class PartialCalls:
 def _usage(usage: ChatUsage) -> runs.Usage:
     details = usage.completion_tokens_details
     reasoning = details.reasoning_tokens if details else None
-    return runs.Usage(usage.prompt_tokens, usage.completion_tokens, reasoning or 0)
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    return runs.Usage(usage.prompt_tokens, usage.completion_tokens, reasoning or 0, cached_tokens=cached or 0)

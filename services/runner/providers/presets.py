@@ -34,6 +34,8 @@ _PRESETS = {
     "ollama": Preset("openai", "http://localhost:11434/v1", needs_key=False),
 }
 
+_HOSTS = {urlsplit(preset.url).hostname: name for name, preset in _PRESETS.items() if preset.needs_key}
+
 # By the start of the name; the longest that fits counts.
 _WINDOWS = {
     "gpt-3.5": 16_385,
@@ -63,8 +65,7 @@ class Address(Struct, frozen=True):
 
 def address(name: str, url: str, key: str) -> Address:
     """Where the provider `name` is reached. Raises Fault INVALID where the name alone says too little."""
-    letters = re.sub("[^a-z]", "", name.lower())
-    preset = _PRESETS.get(letters) or _PRESETS.get(letters.removesuffix("ai"))
+    preset = _PRESETS.get(_letters(name))
     if url:
         return Address(preset.kind if preset else _kind(name), _base(url))
     if preset is None:
@@ -73,6 +74,18 @@ def address(name: str, url: str, key: str) -> Address:
     if preset.needs_key and not key:
         raise Fault(Code.INVALID, f"{name} needs a key.", field="key")
     return Address(preset.kind, preset.url)
+
+
+def known(name: str, url: str) -> str:
+    """What a provider is called here: by its address, or else by its name's letters."""
+    return _HOSTS.get(urlsplit(url).hostname) or _letters(name)
+
+
+def _letters(name: str) -> str:
+    """`Open AI` is openai, `MistralAI` mistral."""
+    letters = re.sub("[^a-z]", "", name.lower())
+    bare = letters.removesuffix("ai")
+    return bare if letters not in _PRESETS and bare in _PRESETS else letters
 
 
 def _kind(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 from msgspec import Struct
 
 from libs.contracts import runs
@@ -32,6 +33,7 @@ class Orphan(Struct, frozen=True):
 
     run: Run
     app_id: UUID
+    model_id: UUID
 
     @property
     def claim(self) -> Claim:
@@ -60,8 +62,8 @@ async def taken(database: Database, claims: Sequence[Claim]) -> list[UUID]:
 
 
 async def get(database: Database, run_id: UUID) -> Orphan | None:
-    row = await database.fetchrow(f"SELECT {', '.join(RUN_COLUMNS)}, app_id FROM runs WHERE id = $1", run_id)
-    return None if row is None else Orphan(msgspec.convert(dict(row), Run), row["app_id"])
+    row = await database.fetchrow(f"SELECT {', '.join(RUN_COLUMNS)}, app_id, model_id FROM runs WHERE id = $1", run_id)
+    return None if row is None else _orphan(row)
 
 
 async def find(database: Database, holder: str, held: list[UUID], *, limit: int) -> list[Orphan]:
@@ -70,7 +72,7 @@ async def find(database: Database, holder: str, held: list[UUID], *, limit: int)
     """
     rows = await database.fetch(
         f"""WITH alive AS MATERIALIZED (SELECT name FROM leases WHERE name = holder AND until >= now())
-        SELECT {", ".join(RUN_COLUMNS)}, app_id FROM runs
+        SELECT {", ".join(RUN_COLUMNS)}, app_id, model_id FROM runs
         WHERE status = 'running' AND EXISTS (SELECT FROM alive WHERE name = $1)
             AND CASE WHEN holder = $1 THEN id <> ALL($2) ELSE NOT EXISTS (SELECT FROM alive WHERE name = holder) END
         LIMIT $3""",
@@ -78,7 +80,11 @@ async def find(database: Database, holder: str, held: list[UUID], *, limit: int)
         held,
         limit,
     )
-    return [Orphan(msgspec.convert(dict(row), Run), row["app_id"]) for row in rows]
+    return [_orphan(row) for row in rows]
+
+
+def _orphan(row: Record) -> Orphan:
+    return Orphan(msgspec.convert(dict(row), Run), row["app_id"], row["model_id"])
 
 
 async def alive(connection: Connection, holders: Sequence[str]) -> set[str]:

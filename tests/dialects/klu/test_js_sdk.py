@@ -189,6 +189,18 @@ async def test_models_and_providers(klu, made, engine):
     assert await klu("models.deleteProvider", added["guid"]) == "Success"
 
 
+async def test_a_data_point_tells_what_it_cost(klu, made, engine):
+    point = (await klu("actions.prompt", made.action, "Why?"))["data_guid"]
+    assert (await klu("data.get", point))["metadata"]["cost_usd"] is None
+    given = {"price": {"input": 0.15, "output": "0.6"}}
+    shown = await klu("models.apiClient.put", made.model, given)
+    assert shown["price"] == {"input": 0.15, "output": 0.6, "cached": None}
+    point = (await klu("actions.prompt", made.action, "Why?"))["data_guid"]
+    metadata = (await klu("data.get", point))["metadata"]
+    assert (metadata["cost_usd"], metadata["tokens_counted"]) == (0.0000048, False)
+    assert metadata["first_token_ms"] > 0
+
+
 async def test_workspaces(klu):
     own = await klu("workspaces.getCurrent")
     assert [one["guid"] for one in await klu("workspaces.paginator.fetchAll")] == [own["guid"]]

@@ -13,7 +13,7 @@ from tests.support.calling import state
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("service")]
 
 MONDAY, TUESDAY = datetime(2026, 3, 9, 23, 59, 59, tzinfo=UTC), datetime(2026, 3, 10, 0, 0, 0, tzinfo=UTC)
-USED = Usage(10, 5)
+USED = Usage(10, 5, cost=700)
 MARCH = date(2026, 3, 1), date(2026, 3, 31)
 
 
@@ -46,14 +46,16 @@ async def test_runs_and_tokens_are_counted_by_utc_day(bus):
         bus,
         runs.FINISHED,
         finished(workspace, MONDAY),
-        finished(workspace, MONDAY, Status.FAILED, Usage(7, 0)),
+        finished(workspace, MONDAY, Status.FAILED, Usage(7, 0, cost=200)),
         finished(workspace, TUESDAY),
         finished(workspace, TUESDAY, Status.CANCELLED, Usage(3, 1)),
         finished(ids.new(), TUESDAY),
     )
     assert await days(bus, workspace, until_runs=4) == [
-        usage.Day(date(2026, 3, 9), runs=2, failed=1, cached=0, prompt_tokens=17, completion_tokens=5),
-        usage.Day(date(2026, 3, 10), runs=2, failed=0, cached=0, prompt_tokens=13, completion_tokens=6),
+        usage.Day(date(2026, 3, 9), runs=2, failed=1, cached=0, prompt_tokens=17, completion_tokens=5, cost=900),
+        usage.Day(
+            date(2026, 3, 10), 2, failed=0, cached=0, prompt_tokens=13, completion_tokens=6, cost=700, unpriced=1
+        ),
     ]
 
 
@@ -61,7 +63,7 @@ async def test_an_answer_from_the_cache_took_no_tokens(bus):
     workspace = ids.new()
     await state(bus, runs.FINISHED, finished(workspace, MONDAY, cached=True), finished(workspace, MONDAY))
     assert await days(bus, workspace, until_runs=2) == [
-        usage.Day(date(2026, 3, 9), runs=2, failed=0, cached=1, prompt_tokens=10, completion_tokens=5)
+        usage.Day(date(2026, 3, 9), runs=2, failed=0, cached=1, prompt_tokens=10, completion_tokens=5, cost=700)
     ]
 
 

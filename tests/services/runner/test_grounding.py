@@ -178,7 +178,7 @@ async def test_a_cached_answer_is_a_run_of_its_own(caller, upstream, follower):
     assert len(upstream.asked) == before
     assert (again.output, again.thinking, again.prompt) == ("once", "hm", first.prompt)
     assert (again.cached_from, first.cached_from) == (first.id, None)
-    assert (again.usage, again.status) == (runs.Usage(), Status.SUCCEEDED)
+    assert (again.usage, again.status) == (runs.Usage(cost=0), Status.SUCCEEDED)
     run, frames = await follower.start(caller.start(action, mode=Mode.STREAMING, cache=True))
     heard = [frame.body async for frame in frames]
     assert isinstance(heard[0], runs.Started)

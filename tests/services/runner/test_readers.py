@@ -141,7 +141,7 @@ def test_anthropic_counts_what_it_cached_as_prompt():
     start = {"type": "message_start", "message": {"usage": usage}}
     end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}}
     stream = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in (start, end, {"type": "message_stop"}))
-    assert read("anthropic", stream) == [Finished("stop", Usage(113, 7))]
+    assert read("anthropic", stream) == [Finished("stop", Usage(113, 7, cached_tokens=100))]
 
 
 PARAMETERS = {

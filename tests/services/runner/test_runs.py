@@ -41,7 +41,8 @@ async def test_a_blocking_run_answers_with_the_finished_run(caller, upstream):
     action = await caller.action("Say {{what}}", system_message="Be {{how}}.", parameters=Parameters(temperature=0))
     asked = caller.start(action, {"what": "hi", "how": "kind"}, metadata={"a": 1}, end_user="ada", experiment="e1")
     run = await caller.bus.call(runs.START, asked)
-    assert (run.status, run.output, run.finish_reason, run.usage) == (Status.SUCCEEDED, TEXT, "stop", runs.Usage(12, 5))
+    assert (run.status, run.output, run.finish_reason) == (Status.SUCCEEDED, TEXT, "stop")
+    assert run.usage == runs.Usage(12, 5, cost=0)
     assert run.prompt == [runs.Message("system", "Be kind."), runs.Message("user", "Say hi")]
     assert (run.inputs, run.metadata, run.end_user, run.experiment) == (asked.inputs, {"a": 1}, "ada", "e1")
     assert (run.model, run.provider, run.action_version, run.attempt) == ("small", "default", 1, 1)
@@ -181,7 +182,7 @@ async def test_what_the_provider_refuses_is_the_runs_failure(caller, upstream, a
     run = await caller.run(await caller.action())
     assert run.failure is not None
     assert (run.status, run.failure.code, run.failure.message) == (Status.FAILED, code, said)
-    assert (run.output, run.usage) == ("", runs.Usage())
+    assert (run.output, run.usage) == ("", runs.Usage(cost=0))
     assert (await caller.frames(run.id)).frames[-1].body == runs.Failed(run.failure)
 
 
@@ -223,7 +224,7 @@ async def test_every_follower_sees_that_a_run_was_cancelled(caller, upstream, fo
 async def test_a_provider_without_usage_is_counted_for(caller, upstream):
     upstream.plays(Answer(usage=None))
     run = await caller.run(await caller.action())
-    assert run.usage == runs.Usage(6, 5, counted=True)
+    assert run.usage == runs.Usage(6, 5, counted=True, cost=0)
 
 
 @pytest.mark.parametrize(

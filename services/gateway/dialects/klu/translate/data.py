@@ -12,6 +12,8 @@ from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import feedback as feedback_of
 from services.gateway.dialects.klu.translate import values
 
+_NANOS = 1_000_000_000
+
 
 def reply(run: runs.Run, said: Iterable[feedback.Feedback]) -> wire.data.DataPoint:
     metadata = _metadata(run)
@@ -54,6 +56,11 @@ def _metadata(run: runs.Run) -> dict[str, Any]:
             "mode": run.mode,
             "action_version": run.action_version,
             "finish_reason": run.finish_reason,
+            "first_token_ms": run.first_token_ms,
+            "cost_usd": None if run.usage.cost is None else run.usage.cost / _NANOS,
+            "cached_tokens": run.usage.cached_tokens,
+            "reasoning_tokens": run.usage.reasoning_tokens,
+            "tokens_counted": run.usage.counted,
             "cached": run.cached_from is not None,
             "sources": msgspec.to_builtins(run.sources),
             "extUserId": run.end_user,

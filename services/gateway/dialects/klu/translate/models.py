@@ -1,9 +1,17 @@
 """Models and providers."""
 
+from decimal import Decimal
+
+from msgspec import UNSET
+
 from libs.contracts import models
+from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
 from services.gateway.directory.callers import Caller
+
+_NANOS = 1_000_000_000
+_MOST_DOLLARS = 1_000_000
 
 
 def create(caller: Caller, body: wire.models.CreateModel) -> models.CreateModel:
@@ -16,13 +24,34 @@ def create(caller: Caller, body: wire.models.CreateModel) -> models.CreateModel:
         nickname=body.nickname or "",
         default=values.flag(body.default, "default"),
         created_by=caller.account_id,
+        price=_price(body.price),
     )
+
+
+def _price(given: wire.models.Price | None) -> models.Price | None:
+    if given is None:
+        return None
+    cached = None if given.cached is None else _nanos(given.cached, "cached")
+    return models.Price(_nanos(given.input, "input"), _nanos(given.output, "output"), cached)
+
+
+def _nanos(dollars: Decimal, name: str) -> int:
+    if not dollars.is_finite() or not 0 <= dollars <= _MOST_DOLLARS:
+        raise Fault(Code.INVALID, f"Expected US dollars from 0 to {_MOST_DOLLARS:,}.", field=f"price.{name}")
+    return int(dollars * _NANOS)
+
+
+def _shown(price: models.Price | None) -> wire.models.ShownPrice | None:
+    if price is None:
+        return None
+    cached = None if price.cached is None else price.cached / _NANOS
+    return wire.models.ShownPrice(input=price.input / _NANOS, output=price.output / _NANOS, cached=cached)
 
 
 def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.UpdateModel | None:
     """None where the body changes nothing of the model itself."""
     assert asked.model_id is not None
-    if body.llm is None and body.nickname is None and body.default is None:
+    if body.llm is None and body.nickname is None and body.default is None and body.price is UNSET:
         return None
     return models.UpdateModel(
         asked.workspace_id,
@@ -30,6 +59,7 @@ def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.Upda
         llm=values.kept(body.llm),
         nickname=values.kept(body.nickname),
         default=values.kept_flag(body.default, "default"),
+        price=UNSET if body.price is UNSET else _price(body.price),
     )
 
 
@@ -77,6 +107,7 @@ def reply(model: models.Model) -> wire.models.Model:
         url=model.provider.url,
         default=model.default,
         context_window=model.context_window,
+        price=_shown(model.price),
         created_by_id=values.spelled(model.created_by),
         created_at=model.created_at,
         updated_at=model.updated_at,

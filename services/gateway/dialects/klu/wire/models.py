@@ -1,10 +1,19 @@
 """Models and their providers. A key goes in whole and comes out as its last four characters."""
 
 from datetime import datetime
+from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from services.gateway.dialects.klu.wire.pages import CAMEL, Flag
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """In US dollars for a million tokens."""
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
 
 
 class CreateModel(Struct, frozen=True, kw_only=True):
@@ -14,16 +23,18 @@ class CreateModel(Struct, frozen=True, kw_only=True):
     url: str | None = None
     nickname: str | None = None
     default: Flag = None
+    price: Price | None = None
 
 
 class UpdateModel(Struct, frozen=True, kw_only=True):
-    """`key` and `url` are those of the model's provider."""
+    """`key` and `url` are those of the model's provider. A `price` of null is that of the tables again."""
 
     llm: str | None = None
     key: str | None = None
     url: str | None = None
     nickname: str | None = None
     default: Flag = None
+    price: Price | UnsetType | None = UNSET
 
 
 class CreateProvider(Struct, frozen=True, kw_only=True):
@@ -39,6 +50,12 @@ class UpdateProvider(Struct, frozen=True, kw_only=True):
     default: Flag = None
 
 
+class ShownPrice(Struct, frozen=True, kw_only=True):
+    input: float
+    output: float
+    cached: float | None
+
+
 class Model(Struct, frozen=True, kw_only=True, rename=CAMEL):
     id: str
     guid: str
@@ -50,6 +67,7 @@ class Model(Struct, frozen=True, kw_only=True, rename=CAMEL):
     url: str
     default: bool
     context_window: int
+    price: ShownPrice | None
     created_by_id: str | None
     created_at: datetime
     updated_at: datetime
