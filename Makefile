@@ -44,6 +44,10 @@ smoke: .venv/.locked ## start the engine, paste the printed commands, stop it, a
 bench: .venv/.locked ## measure the engine beside bare chains, on two cores
 	@$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-retrieval
+bench-retrieval: .venv/.locked ## measure how well retrieval finds; ARGS="--scale" for how fast
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.retrieval $(ARGS)
+
 .PHONY: faults
 faults: .venv/.locked ## kill, pause and restart processes under load; RUNS=100 SEED=1 and ARGS="--targets gateway,nats"
 	@$(BIN)/python -m tests.faults --runs $(RUNS) --seed $(SEED) $(ARGS)

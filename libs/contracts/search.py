@@ -61,7 +61,10 @@ def _is_number(value: Any) -> bool:
 
 
 class Query(Struct, frozen=True):
-    """`min_score` drops passages below it; a score is the cosine similarity of passage and question, from 0 to 1."""
+    """`limit` counts chunks: those found side by side are told as one passage, so there may be fewer passages.
+
+    `min_score` drops chunks below it; a score is the cosine similarity of passage and question, from 0 to 1.
+    """
 
     workspace_id: UUID
     context_ids: list[UUID]
@@ -72,6 +75,11 @@ class Query(Struct, frozen=True):
 
 
 class Passage(Struct, frozen=True):
+    """So many neighbouring `chunks` of a document, from the one at `position` on, `start` characters into its text.
+
+    `chunk_id` and `score` are those of the best among them.
+    """
+
     chunk_id: UUID
     document_id: UUID
     context_id: UUID
@@ -80,6 +88,8 @@ class Passage(Struct, frozen=True):
     text: str
     score: float
     metadata: dict[str, Any]
+    start: int = 0
+    chunks: int = 1
 
 
 QUERY = Rpc("rpc.retrieval.search.query", Query, list[Passage])

@@ -17,6 +17,7 @@ from services.retrieval.indexing import Indexing
 from services.retrieval.ingest import Ingest
 from services.retrieval.readers.reading import Limits, Reader
 from services.retrieval.removal import Removing
+from services.retrieval.reranking import Reranker
 from services.retrieval.restoring import Restoring
 from services.retrieval.search import Search
 from services.retrieval.settings import Settings
@@ -36,7 +37,9 @@ async def build(service: Service, settings: Settings) -> None:
     removing = Removing(database, vectors, service.blobs)
 
     _serve_nouns(service, settings, uploads, sources)
-    service.serve(search.QUERY, Search(database, embedder, vectors).query)
+    reranker = _reranker(service, settings)
+    searching = Search(database, embedder, vectors, reranker, words=settings.words_weight)
+    service.serve(search.QUERY, searching.query)
 
     database.on_commit(jobs.TOPIC, ingest.wake)
     database.on_commit(removals.TOPIC, removing.wake)
@@ -50,6 +53,8 @@ async def build(service: Service, settings: Settings) -> None:
     # The last one named is the first to end.
     for end in (vectors.close, embedder.close, reader.close, ingest.stop):
         service.on_stop(end)
+    if reranker is not None:
+        service.on_stop(reranker.close)
 
 
 def _serve_nouns(service: Service, settings: Settings, uploads: Files, sources: Sources) -> None:
@@ -79,6 +84,18 @@ def _embedder(service: Service, settings: Settings) -> Embedder:
         return BuiltinEmbedder()
     return RemoteEmbedder(
         service.egress, url=settings.embeddings_url, model=settings.embeddings_model, key=settings.embeddings_key
+    )
+
+
+def _reranker(service: Service, settings: Settings) -> Reranker | None:
+    if not settings.rerank_url:
+        return None
+    return Reranker(
+        service.egress,
+        url=settings.rerank_url,
+        model=settings.rerank_model,
+        key=settings.rerank_key,
+        seconds=settings.rerank_seconds,
     )
 
 

@@ -25,8 +25,8 @@ _TOLERANCE = 1.25
 class Bounds(Struct, frozen=True):
     """In tokens."""
 
-    chunk: int = 200
-    overlap: int = 20
+    chunk: int = 300
+    overlap: int = 30
 
 
 class Span(Struct, frozen=True, array_like=True):

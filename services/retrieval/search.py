@@ -1,4 +1,5 @@
-"""Search: a question is embedded, the nearest chunks are looked up, and their texts come from Postgres.
+"""Search: a question is embedded, the nearest chunks by meaning and by words are looked up and put in one order, and
+their texts come from Postgres.
 
 So what was deleted is gone at once, whatever its vectors do.
 """
@@ -8,8 +9,11 @@ from uuid import UUID
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Database
-from services.retrieval import metrics
+from services.retrieval import fusion, metrics, reranking
 from services.retrieval.embeddings import Embedder
+from services.retrieval.fusion import fused
+from services.retrieval.merging import merged
+from services.retrieval.reranking import Reranker
 from services.retrieval.store import chunks, contexts
 from services.retrieval.vectors import Question, Vectors, Where
 
@@ -22,8 +26,13 @@ _LONGEST = 4000
 
 
 class Search:
-    def __init__(self, database: Database, embedder: Embedder, vectors: Vectors) -> None:
+    """`words` is what sharing words with the question counts, of 1."""
+
+    def __init__(
+        self, database: Database, embedder: Embedder, vectors: Vectors, reranker: Reranker | None, *, words: float
+    ) -> None:
         self._database, self._embedder, self._vectors = database, embedder, vectors
+        self._reranker, self._words = reranker, words
 
     async def query(self, request: search.Query) -> list[search.Passage]:
         """Raises Fault INVALID, and NOT_FOUND for a context that isn't there."""
@@ -35,20 +44,27 @@ class Search:
         text = _shortened(request.text)
         [vector] = await self._embedder.embed([text], deadline=_SECONDS)
         where = Where(request.workspace_id, request.context_ids, request.conditions)
-        hits = await self._vectors.search(
-            await self._embedder.space(), where, Question(text, vector), limit=request.limit + _SPARE
-        )
+        candidates = max(request.limit + _SPARE, fusion.CANDIDATES)
+        hits = await self._vectors.search(await self._embedder.space(), where, Question(text, vector), limit=candidates)
         if not hits:
             await self._must_exist(request)
-        near = {hit.id: min(1.0, max(0.0, hit.score)) for hit in hits}
-        return await self._told(request, {id: score for id, score in near.items() if score >= request.min_score})
+        near = {hit.id: min(1.0, max(0.0, hit.score)) for hit in fused(hits, self._words)}
+        scores = {id: score for id, score in near.items() if score >= request.min_score}
+        return merged(await self._best(request, text, scores))
 
-    async def _told(self, request: search.Query, scores: dict[UUID, float]) -> list[search.Passage]:
+    async def _best(self, request: search.Query, text: str, scores: dict[UUID, float]) -> list[search.Passage]:
+        if self._reranker is None:
+            return await self._told(request, scores, request.limit)
+        found = await self._told(request, scores, max(request.limit, reranking.CANDIDATES))
+        order = await self._reranker.order(text, [passage.text for passage in found])
+        return [found[place] for place in order[: request.limit]]
+
+    async def _told(self, request: search.Query, scores: dict[UUID, float], limit: int) -> list[search.Passage]:
         """The best that are still there: no more rows are read than are missing."""
         passages: list[search.Passage] = []
         left = list(scores)
-        while left and len(passages) < request.limit:
-            wanted = request.limit - len(passages)
+        while left and len(passages) < limit:
+            wanted = limit - len(passages)
             asked, left = left[:wanted], left[wanted:]
             found = await chunks.passages(self._database, request, {id: scores[id] for id in asked})
             if found.contexts != len(set(request.context_ids)):

@@ -65,7 +65,7 @@ async def passages(database: Database, query: search.Query, scores: dict[UUID, f
     """Those of the scored chunks that are still there, and within the query's workspace and contexts."""
     rows = await database.fetch(
         """
-        SELECT chunk.id, document_id, context_id, name, position, chunk.text, metadata,
+        SELECT chunk.id, document_id, context_id, name, position, start, chunk.text, metadata,
             (SELECT count(*) FROM contexts WHERE workspace_id = $2 AND id = ANY($3)) AS contexts
         FROM chunks AS chunk JOIN documents ON documents.id = document_id
         WHERE chunk.id = ANY($1) AND workspace_id = $2 AND context_id = ANY($3)
@@ -88,4 +88,5 @@ def _passage(row: Any, score: float) -> search.Passage:
         text=row["text"],
         score=score,
         metadata=row["metadata"],
+        start=row["start"],
     )

@@ -44,10 +44,12 @@ class Question(Struct, frozen=True):
 
 
 class Hit(Struct, frozen=True):
-    """`score` is the cosine similarity of chunk and question."""
+    """`score` is the cosine similarity of chunk and question, `words` what BM25 says of them: 0 where the chunk is not
+    among the best by words."""
 
     id: UUID
     score: float
+    words: float = 0.0
 
 
 class Vectors(Protocol):
@@ -60,7 +62,7 @@ class Vectors(Protocol):
     async def upsert(self, space: Space, points: list[Point]) -> None: ...
 
     async def search(self, space: Space, where: Where, question: Question, *, limit: int) -> list[Hit]:
-        """The best first, by meaning and by words together (reciprocal ranks fused)."""
+        """The best by meaning and the best by words, up to `limit` of each, in no order."""
         ...
 
     async def count(self, space: Space, where: Where) -> int: ...

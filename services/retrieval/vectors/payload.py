@@ -24,9 +24,6 @@ TAGS = "tags"
 NUMBERS = "numbers"
 KEYWORDS = (SCOPE, DOCUMENT, TAGS)
 
-# Reciprocal rank fusion: 60 is the constant of Cormack et al. (2009). Each side names so many candidates.
-RRF_K = 60
-CANDIDATES = 50
 # Ranges on more keys than this work as well, unindexed.
 MOST_NUMBER_INDEXES = 64
 

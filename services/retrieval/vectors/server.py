@@ -56,17 +56,12 @@ class ServerVectors:
     async def search(self, space: Space, where: Where, question: Question, *, limit: int) -> list[Hit]:
         await self.ensure(space)
         dense = payload.floats(question.vector)
+        asked = self._sides(dense, question.text, where, limit)
         async with self._reached():
-            found = await self._client.query_points(
-                _collection(space),
-                prefetch=self._sides(dense, question.text, where, limit),
-                query=models.RrfQuery(rrf=models.Rrf(k=payload.RRF_K)),
-                limit=limit,
-                with_payload=False,
-                with_vectors=[payload.DENSE],
-            )
+            near, worded = await self._client.query_batch_points(_collection(space), asked)
         unit = _unit(dense)
-        return [_hit(unit, point) for point in found.points]
+        hits = {point.id: Hit(UUID(str(point.id)), point.score) for point in near.points}
+        return list((hits | {point.id: _hit(unit, point) for point in worded.points}).values())
 
     async def count(self, space: Space, where: Where) -> int:
         await self.ensure(space)
@@ -116,11 +111,16 @@ class ServerVectors:
             for point in points
         ]
 
-    def _sides(self, dense: list[float], text: str, where: Where, limit: int) -> list[models.Prefetch]:
+    def _sides(self, dense: list[float], text: str, where: Where, limit: int) -> list[models.QueryRequest]:
+        """By meaning and by words; of these the vectors as well, for their cosines."""
         only = _filter(payload.terms(where))
-        sides = ((payload.DENSE, dense), (payload.SPARSE, _sparse(self._words.of_question(text))))
-        candidates = max(limit, payload.CANDIDATES)
-        return [models.Prefetch(query=vector, using=name, filter=only, limit=candidates) for name, vector in sides]
+        words = _sparse(self._words.of_question(text))
+        return [
+            models.QueryRequest(query=dense, using=payload.DENSE, filter=only, limit=limit),
+            models.QueryRequest(
+                query=words, using=payload.SPARSE, filter=only, limit=limit, with_vector=[payload.DENSE]
+            ),
+        ]
 
     @asynccontextmanager
     async def _reached(self) -> AsyncIterator[None]:
@@ -146,9 +146,9 @@ def _unit(vector: list[float]) -> list[float]:
 
 
 def _hit(unit: list[float], point: models.ScoredPoint) -> Hit:
-    """The engine keeps vectors at length 1, so a product is the cosine."""
+    """One that words found. The engine keeps vectors at length 1, so a product is the cosine."""
     vectors: Any = point.vector
-    return Hit(UUID(str(point.id)), sum(map(float.__mul__, unit, vectors[payload.DENSE])))
+    return Hit(UUID(str(point.id)), sum(map(float.__mul__, unit, vectors[payload.DENSE])), point.score)
 
 
 def _sparse(vector: Any) -> models.SparseVector:

@@ -81,8 +81,8 @@ async def test_a_bad_file_fails_with_a_reason(library: Library, name: str, conte
 
 async def test_a_long_line_is_indexed(library: Library) -> None:
     document = await library.indexed(await library.add("A word and another one. " * 80_000))
-    assert document.chunks_done == document.chunks_total > 2_000
-    assert len(await library.search("word", limit=100)) == 100
+    assert document.chunks_done == document.chunks_total > 1_000
+    assert sum(passage.chunks for passage in await library.search("word", limit=100)) == 100
 
 
 async def test_a_file_behind_a_url_is_indexed(library: Library) -> None:

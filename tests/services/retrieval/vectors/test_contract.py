@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault
+from services.retrieval.fusion import fused
 from services.retrieval.vectors import Point, Question, Space, Vectors, Where
 from services.retrieval.vectors.embedded import EmbeddedVectors
 from services.retrieval.vectors.opening import opened
@@ -61,8 +62,9 @@ def point(
 async def found(
     vectors: Vectors, space: Space, where: Where, text: str = "anything", at: bytes | None = None, limit: int = 10
 ) -> list[UUID]:
+    """The best `limit` of both sides together."""
     question = Question(text, at or vector(1, 0, 0, 0))
-    return [hit.id for hit in await vectors.search(space, where, question, limit=limit)]
+    return [hit.id for hit in fused(await vectors.search(space, where, question, limit=max(limit, 50)))][:limit]
 
 
 async def test_a_space_is_new_once(vectors: Vectors, space: Space) -> None:
@@ -81,7 +83,7 @@ async def test_a_score_is_the_cosine_of_question_and_chunk(vectors: Vectors, spa
     await vectors.upsert(space, [near])
     [hit] = await vectors.search(space, Where(WORKSPACE, [context]), Question("q", vector(2, 0, 0, 0)), limit=5)
     assert hit.id == near.id
-    assert hit.score == pytest.approx(0.6, abs=1e-5)
+    assert hit.score == pytest.approx(0.6, abs=0.005)
 
 
 async def test_the_nearest_in_meaning_comes_first(vectors: Vectors, space: Space) -> None:
@@ -114,7 +116,7 @@ async def test_a_chunk_written_twice_is_there_once(vectors: Vectors, space: Spac
     await vectors.upsert(space, [Point(once.id, WORKSPACE, context, once.document_id, "new", vector(1, 0, 0, 0))])
     assert await vectors.count(space, Where(WORKSPACE, [context])) == 1
     [hit] = await vectors.search(space, Where(WORKSPACE, [context]), Question("q", vector(1, 0, 0, 0)), limit=5)
-    assert hit.score == pytest.approx(1, abs=1e-5)
+    assert hit.score == pytest.approx(1, abs=0.005)
 
 
 async def test_contexts_and_workspaces_see_their_own_alone(vectors: Vectors, space: Space) -> None:
@@ -200,7 +202,21 @@ async def test_a_question_that_says_nothing_is_answered(vectors: Vectors, space:
     context = uuid4()
     await vectors.upsert(space, [point("something", vector(1, 0, 0, 0), context=context)])
     [hit] = await vectors.search(space, Where(WORKSPACE, [context]), Question("", vector(0, 0, 0, 0)), limit=5)
-    assert hit.score == 0
+    assert hit.score == pytest.approx(0, abs=0.005)
+    assert hit.words == 0
+
+
+async def test_each_side_names_its_best_with_both_scores(vectors: Vectors, space: Space) -> None:
+    context = uuid4()
+    near = point("nothing of the kind", vector(1, 0.1, 0, 0), context=context)
+    worded = point("The lighthouse keeper", vector(0.6, 0, 0, 0.8), context=context)
+    neither = point("something else", vector(0, 0, 1, 0), context=context)
+    await vectors.upsert(space, [near, worded, neither])
+    question = Question("a lighthouse", vector(1, 0, 0, 0))
+    hits = {hit.id: hit for hit in await vectors.search(space, Where(WORKSPACE, [context]), question, limit=1)}
+    assert hits.keys() == {near.id, worded.id}
+    assert (hits[near.id].words, hits[worded.id].words > 0) == (0, True)
+    assert hits[worded.id].score == pytest.approx(0.6, abs=0.005)
 
 
 async def test_a_server_that_is_away_is_unavailable() -> None:

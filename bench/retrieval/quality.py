@@ -1,0 +1,129 @@
+"""How well the right passage is found: by meaning, by words, by both, and with chunks of several sizes."""
+
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+
+from bench.retrieval.library import Chunk, Library, library
+from bench.retrieval.questions import Labelled, Question, labelled
+from bench.retrieval.ranking import HEAD, figures
+from services.retrieval import chunking, wordllama
+from services.retrieval.chunking import Bounds
+from services.retrieval.fusion import WORDS, fused
+from services.retrieval.vectors import Hit
+
+WEIGHTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SIZES = (Bounds(100, 10), Bounds(200, 20), Bounds(300, 30), Bounds(400, 40))
+_ROOM = 1000
+
+Order = Callable[[list[Hit]], list[Hit]]
+
+
+async def run() -> None:
+    known = labelled()
+    dev, test = ([each for each in known.questions if each.is_dev is which] for which in (True, False))
+    print(f"{len(known.passages)} passages; {len(dev)} questions to choose by, {len(test)} others to measure with\n")
+    await _passages(known, dev, test)
+    await _pages(known, dev, test)
+
+
+def by_meaning(hits: list[Hit]) -> list[Hit]:
+    return sorted(hits, key=lambda hit: -hit.score)
+
+
+def by_words(hits: list[Hit]) -> list[Hit]:
+    return sorted((hit for hit in hits if hit.words), key=lambda hit: -hit.words)
+
+
+async def _passages(known: Labelled, dev: list[Question], test: list[Question]) -> None:
+    """Each passage is a document, cut as by default; its best chunk is its rank."""
+    texts = [chunking.tidy(passage.text) for passage in known.passages]
+    async with library(texts, Bounds()) as filled:
+        hits = {question.text: await filled.hits(question.text) for question in known.questions}
+
+        def measured(questions: list[Question], order: Order) -> str:
+            return str(figures(_place(question, _owners(filled, order(hits[question.text]))) for question in questions))
+
+        print(f"{'to choose by: what words count':34}{HEAD}")
+        for weight in WEIGHTS:
+            note = "  the default" if weight == WORDS else ""
+            print(f"  {weight:<32}{measured(dev, lambda found, weight=weight: fused(found, weight))}{note}")
+        print(f"\n{'measured':34}{HEAD}")
+        for name, order in (("dense", by_meaning), ("sparse", by_words), ("fused", fused)):
+            print(f"  {name:32}{measured(test, order)}")
+        print(f"  {'dense, by exact search':32}{await _exactly(filled, test)}")
+        print(f"  of the exact ten nearest chunks the engine names {await _agreement(filled, test, hits):.1%}")
+
+
+def _owners(filled: Library, hits: Iterable[Hit]) -> list[int]:
+    """The passages in the order of their best chunks."""
+    return list(dict.fromkeys(filled.chunks[hit.id.int].document for hit in hits))
+
+
+def _place(question: Question, owners: list[int]) -> int | None:
+    return owners.index(question.passage) if question.passage in owners else None
+
+
+async def _exactly(filled: Library, questions: list[Question]) -> str:
+    places = []
+    for question in questions:
+        owners = list(dict.fromkeys(filled.chunks[number].document for number in await filled.exact(question.text)))
+        places.append(_place(question, owners))
+    return str(figures(places))
+
+
+async def _agreement(filled: Library, questions: list[Question], hits: dict[str, list[Hit]]) -> float:
+    shared = 0
+    for question in questions:
+        named = {hit.id.int for hit in by_meaning(hits[question.text])[:10]}
+        shared += len(named & set((await filled.exact(question.text))[:10]))
+    return shared / (10 * len(questions))
+
+
+async def _pages(known: Labelled, dev: list[Question], test: list[Question]) -> None:
+    """The passages of one file or linter are one document, so chunks begin and end where they happen to."""
+    sources = list(dict.fromkeys(passage.source for passage in known.passages))
+    parts: dict[str, list[str]] = {source: [] for source in sources}
+    spans: list[tuple[int, int, int]] = []
+    for passage in known.passages:
+        text, before = chunking.tidy(passage.text), parts[passage.source]
+        start = sum(map(len, before)) + 2 * len(before)
+        spans.append((sources.index(passage.source), start, start + len(text)))
+        before.append(text)
+    texts = ["\n\n".join(parts[source]) for source in sources]
+    print(f"\n{len(texts)} pages\n{'chunk/overlap':16}{'chunks':>8}  {'to choose by':^36}  {'measured':^36}")
+    print(f"{'':24}" + 2 * f"  {HEAD}{'of 1000':>9}")
+    for bounds in SIZES:
+        async with library(texts, bounds) as filled:
+            cells = [await _cell(filled, questions, spans) for questions in (dev, test)]
+            note = "  the default" if bounds == Bounds() else ""
+            print(f"{f'{bounds.chunk}/{bounds.overlap}':16}{len(filled.chunks):8}  {'  '.join(cells)}{note}")
+
+
+async def _cell(filled: Library, questions: list[Question], spans: list[tuple[int, int, int]]) -> str:
+    """Also how much of the answers stands in the best chunks that fit into 1,000 tokens."""
+    places, covered = [], 0.0
+    for question in questions:
+        best = [filled.chunks[hit.id.int] for hit in fused(await filled.hits(question.text))]
+        span = spans[question.passage]
+        places.append(next((place for place, chunk in enumerate(best) if _answers(chunk, span)), None))
+        covered += _covered(_fitting(best), span)
+    return f"{figures(places)}{covered / len(questions):9.3f}"
+
+
+def _answers(chunk: Chunk, span: tuple[int, int, int]) -> bool:
+    """At least half of the shorter of the two is shared."""
+    document, start, end = span
+    shared = min(end, chunk.end) - max(start, chunk.start)
+    return chunk.document == document and shared * 2 >= min(end - start, len(chunk.text))
+
+
+def _fitting(best: list[Chunk]) -> list[Chunk]:
+    encodings = wordllama.tokenizer().encode_batch_fast([chunk.text for chunk in best], add_special_tokens=False)
+    totals = accumulate(map(len, encodings))
+    return [chunk for chunk, total in zip(best, totals, strict=True) if total <= _ROOM]
+
+
+def _covered(chunks: list[Chunk], span: tuple[int, int, int]) -> float:
+    document, start, end = span
+    places = {place for chunk in chunks if chunk.document == document for place in range(chunk.start, chunk.end)}
+    return len(places & set(range(start, end))) / (end - start)
