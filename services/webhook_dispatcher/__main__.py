@@ -13,6 +13,7 @@ from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
 from services.webhook_dispatcher.dispatcher import Dispatcher
 from services.webhook_dispatcher.endpoints import Endpoints, Secrets
+from services.webhook_dispatcher.schedule import STEPS, parse_steps
 from services.webhook_dispatcher.upkeep import Upkeep
 from services.webhook_dispatcher.wakes import Wakes
 
@@ -23,10 +24,17 @@ class Settings(Common, kw_only=True, frozen=True):
     # Attempts at once in this process, and to one endpoint.
     delivery_slots: Positive = 256
     delivery_slots_each: Positive = 32
+    # How long an attempt may take, and the seconds before each further one.
+    delivery_seconds: Annotated[float, Meta(gt=0, le=60, description="a number of seconds up to 60")] = 15.0
+    delivery_retries: str = ",".join(f"{step:.0f}" for step in STEPS)
     deliveries_kept_days: Positive = 30
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        try:
+            parse_steps(self.delivery_retries)
+        except ValueError as wrong:
+            raise ValueError(f"DELIVERY_RETRIES: {wrong}") from None
         if not self.master_keys:
             raise ValueError("MASTER_KEYS is missing: expected kid:base64 of 32 bytes, to keep endpoints' secrets with")
 
@@ -35,11 +43,14 @@ async def build(service: Service, settings: Settings) -> None:
     secrets = Secrets(service.sealer)
     registry = Endpoints(service.database, service.egress, secrets)
     log = Deliveries(service.database)
+    steps = parse_steps(settings.delivery_retries)
+    attempts = Attempts(service.egress, secrets, seconds=settings.delivery_seconds, steps=steps)
     dispatcher = Dispatcher(
         service.database,
-        Attempts(service.egress, secrets).attempt,
+        attempts.attempt,
         slots=settings.delivery_slots,
         each=settings.delivery_slots_each,
+        seconds=settings.delivery_seconds,
     )
     upkeep = Upkeep(service.database, kept_days=settings.deliveries_kept_days)
     await upkeep.once()

@@ -5,6 +5,7 @@ Owner: webhook_dispatcher. Nothing that a receiver does raises: it is the attemp
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from libs.contracts.deliveries import Attempt
@@ -18,15 +19,16 @@ from services.webhook_dispatcher.store.queue import Claimed
 
 log = logging.getLogger(__name__)
 
-SECONDS = 15.0
 _EXCERPT_BYTES = 1024
 # A little more is read than kept, so that the connection of a receiver with a usual answer can be used again.
 _READ_BYTES = 16 * 1024
 
 
 class Attempts:
-    def __init__(self, egress: Egress, secrets: Secrets) -> None:
-        self._egress, self._secrets = egress, secrets
+    """`seconds` for each of them; `steps` are the seconds between them."""
+
+    def __init__(self, egress: Egress, secrets: Secrets, *, seconds: float, steps: Sequence[float]) -> None:
+        self._egress, self._secrets, self._seconds, self._steps = egress, secrets, seconds, steps
 
     async def attempt(self, claimed: Claimed) -> Outcome:
         at, began = datetime.now(UTC), time.perf_counter()
@@ -35,9 +37,10 @@ class Attempts:
         except (Fault, SealBroken) as failure:
             latency = round((time.perf_counter() - began) * 1000, 2)
             attempt = Attempt(claimed.number, at, latency, error=self._reason(claimed, failure))
-            return decide(claimed.id, claimed.endpoint_id, attempt)
+            return decide(claimed.id, claimed.endpoint_id, attempt, steps=self._steps)
         attempt = Attempt(claimed.number, at, answer.latency_ms, answer.status, _error(answer), _excerpt(answer))
-        return decide(claimed.id, claimed.endpoint_id, attempt, wants=answer.headers.get("retry-after"))
+        wants = answer.headers.get("retry-after")
+        return decide(claimed.id, claimed.endpoint_id, attempt, steps=self._steps, wants=wants)
 
     async def _post(self, claimed: Claimed, at: datetime) -> Response:
         secret = self._secrets.open(claimed.endpoint_id, claimed.secret)
@@ -47,7 +50,7 @@ class Attempts:
             claimed.url,
             headers={"Content-Type": "application/json", "User-Agent": "Polyvox-Webhooks", **signed},
             body=claimed.body,
-            deadline=SECONDS,
+            deadline=self._seconds,
             max_bytes=_READ_BYTES,
         )
 

@@ -26,12 +26,18 @@ _AWAY_SECONDS = 1.0
 
 
 class Dispatcher:
-    """`slots` attempts at once, `each` of them to one endpoint at most."""
+    """`slots` attempts at once, `each` of them to one endpoint at most, of `seconds` at most."""
 
     def __init__(
-        self, database: Database, attempt: Callable[[Claimed], Awaitable[Outcome]], *, slots: int, each: int
+        self,
+        database: Database,
+        attempt: Callable[[Claimed], Awaitable[Outcome]],
+        *,
+        slots: int,
+        each: int,
+        seconds: float,
     ) -> None:
-        self._database, self._attempt = database, attempt
+        self._database, self._attempt, self._seconds = database, attempt, seconds
         self._slots, self._each = slots, each
         self._settling = GroupCommit(database, settle)
         self._open: Counter[UUID] = Counter()
@@ -74,7 +80,7 @@ class Dispatcher:
                 task.cancel()
 
     async def _claim(self, free: int) -> list[Claimed]:
-        return await queue.claim(self._database, limit=free, each=self._each, busy=self._open)
+        return await queue.claim(self._database, limit=free, each=self._each, busy=self._open, seconds=self._seconds)
 
     def _at_most_of_any(self) -> bool:
         return any(open >= self._each for open in self._open.values())

@@ -1,7 +1,7 @@
 """The queue in Postgres: deliveries that are due or will be, claimed in batches and settled in batches.
 
-A claim lasts `LEASE_SECONDS`; what its holder has not settled by then is somebody else's to do. So a delivery is made
-at least once, and twice only where a process died or lost its database in between.
+A claim lasts as long as an attempt may take and `SETTLE_SECONDS`; what its holder has not settled by then is somebody
+else's to do. So a delivery is made at least once, and twice only where a process died or lost its database in between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,7 @@ from msgspec import Struct
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher.outcome import Outcome
 
-# An attempt takes 15 s at most, its settling a little more.
-LEASE_SECONDS = 20.0
+SETTLE_SECONDS = 5.0
 # A claim looks at so many due rows for each that it wants, so that one endpoint's backlog does not hide the others.
 _SIGHT = 4
 
@@ -31,8 +30,13 @@ class Claimed(Struct, frozen=True):
     body: bytes
 
 
-async def claim(database: Database, *, limit: int, each: int, busy: Mapping[UUID, int]) -> list[Claimed]:
-    """Up to `limit` due deliveries, the longest due first, `each` for one endpoint with its `busy` ones counted in."""
+async def claim(
+    database: Database, *, limit: int, each: int, busy: Mapping[UUID, int], seconds: float
+) -> list[Claimed]:
+    """Up to `limit` due deliveries, the longest due first, `each` for one endpoint with its `busy` ones counted in.
+
+    An attempt at one may take `seconds`.
+    """
     rows = await database.fetch(
         """
         WITH busy AS (
@@ -63,7 +67,7 @@ async def claim(database: Database, *, limit: int, each: int, busy: Mapping[UUID
         each,
         limit * _SIGHT,
         limit,
-        LEASE_SECONDS,
+        seconds + SETTLE_SECONDS,
     )
     return [Claimed(*row) for row in rows]
 

@@ -2,13 +2,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.webhook_dispatcher.schedule import delay_after, retry_after
+from services.webhook_dispatcher.schedule import delay_after, parse_steps, retry_after
 
 NOW = datetime(2026, 3, 11, 11, 30, tzinfo=UTC)
 
 
 def test_five_attempts_are_made_over_the_published_schedule():
     assert [delay_after(attempts) for attempts in range(1, 6)] == [300, 1800, 7200, 28800, None]
+
+
+def test_an_operator_may_choose_another_schedule():
+    steps = parse_steps("1, 2.5")
+    assert [delay_after(attempts, steps=steps) for attempts in range(1, 4)] == [1, 2.5, None]
+    assert delay_after(1, steps=parse_steps("")) is None
+    for wrong in ("0", "5,-1", "soon", "inf", "nan"):
+        with pytest.raises(ValueError, match="expected seconds"):
+            parse_steps(wrong)
 
 
 @pytest.mark.parametrize(("attempts", "step"), [(1, 300), (2, 1800), (3, 7200), (4, 28800)])
