@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from tests.faults import script
 from tests.faults.cluster import cluster
-from tests.faults.trial import TARGETS, Options, Verdict, trial
+from tests.faults.trial import TARGETS, Options, Scenario, Verdict, trial
 from tests.support.provider import provider
 from tests.support.receiver import receiver
 
@@ -26,6 +26,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--blows", type=int, default=_DEFAULTS.blows, help="faults in each run (%(default)s)")
     parser.add_argument("--seconds", type=float, default=_DEFAULTS.seconds, help="of load in each (%(default)s)")
     parser.add_argument("--patience", type=float, default=_DEFAULTS.patience, help="of a call, in s (%(default)s)")
+    parser.add_argument(
+        "--scenario", type=Scenario, choices=list(Scenario), default=_DEFAULTS.scenario, help="(%(default)s)"
+    )
     parser.add_argument("--targets", default=",".join(TARGETS), help="what is struck (%(default)s)")
     return parser.parse_args()
 
@@ -53,7 +56,7 @@ async def main() -> int:
         print(f"There is no {', '.join(sorted(unknown))} to strike: choose of {', '.join(TARGETS)}.")
         return 2
     load = {name: getattr(given, name) for name in ("operations", "blows", "seconds", "patience")}
-    options = Options(targets=targets, **load)
+    options = Options(scenario=given.scenario, targets=targets, **load)
     print(_HEADER, flush=True)
     failed = []
     async for verdict in trials(range(given.seed, given.seed + given.runs), options):
@@ -64,12 +67,9 @@ async def main() -> int:
 
 
 def line(verdict: Verdict) -> str:
-    refused = sum(verdict.refused.values())
     outcome = "WRONG" if verdict.wrong else "held"
-    told = (
-        f"{verdict.seed:5}  {outcome:7}  {verdict.operations:10}  {verdict.broken:6}  {refused:7}  {verdict.resumed:7}"
-    )
-    told += f"  {verdict.again:15}  {verdict.took:7.1f}  {'; '.join(verdict.blows)}"
+    told = f"{verdict.seed:5}  {outcome:7}  {verdict.operations:10}  {verdict.broken:6}  {verdict.refused:7}"
+    told += f"  {verdict.resumed:7}  {verdict.again:15}  {verdict.took:7.1f}  {'; '.join(verdict.blows)}"
     more = [*verdict.wrong[:12], f"logs, blows and ledger: {verdict.kept}"] if verdict.wrong else []
     return "\n".join([told, *(f"       {each}" for each in more)])
 

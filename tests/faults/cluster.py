@@ -1,7 +1,8 @@
-"""The engine as separate processes on loopback: five services (two runners), NATS and PostgreSQL.
+"""The engine as separate processes on loopback: two of each service (one retrieval), NATS and PostgreSQL.
 
-Each can be killed, paused and started again by name, on the ports it had. The rule: every process is this one's child
-and ends with it, is ended by its own id, and keeps one log for all its lives.
+Each can be killed, paused and started again by name, on the ports it had, and each speaks to the servers through a
+proxy of its own. The rule: every process is this one's child and ends with it, is ended by its own id, and keeps one
+log for all its lives.
 """
 
 import asyncio
@@ -16,18 +17,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from deploy.local import nats, ports, postgres
 from deploy.local.children import ROOT, tied
+from tests.support.proxy import Proxy, proxy
 from tests.support.servers import PASSWORDS, Databases
 from tests.support.services import MASTER_KEYS
 
-SERVICES = ("retrieval", "runner-1", "runner-2", "feedback", "webhook_dispatcher", "gateway")
+# One retrieval: its embedded vectors are one process's.
+SERVICES = (
+    "retrieval",
+    *("runner-1", "runner-2"),
+    *("feedback-1", "feedback-2"),
+    *("webhook_dispatcher-1", "webhook_dispatcher-2"),
+    *("gateway-1", "gateway-2"),
+)
 SERVERS = ("nats", "postgres")
+# Where a network's faults can be: between the services and a server, or between the runners and the model.
+NETWORKS = ("net:nats", "net:postgres", "net:model")
 READY_SECONDS = 60.0
-_STOP_SECONDS = 35.0
+STOP_SECONDS = 30.0
 
 
 class Member(Protocol):
@@ -95,11 +107,11 @@ class Service:
         self.signal(signal.SIGTERM)
         assert self._process is not None
         try:
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(STOP_SECONDS):
                 status = await self._process.wait()
         except TimeoutError:
             await self.kill()
-            raise RuntimeError(f"{self._module} did not end within {_STOP_SECONDS:.0f} s of SIGTERM") from None
+            raise RuntimeError(f"{self._module} did not end within {STOP_SECONDS:.0f} s of SIGTERM") from None
         if status not in (0, -signal.SIGTERM):
             raise RuntimeError(f"{self._module} ended with status {status} at SIGTERM")
 
@@ -110,7 +122,7 @@ class Server:
     def __init__(self, kind: str, folder: Path, thread: ThreadPoolExecutor, *, at_kill: signal.Signals) -> None:
         self._kind, self._folder, self._thread, self._at_kill = kind, folder, thread, at_kill
         self._running: nats.Nats | postgres.Postgres | None = None
-        self._port = ports.free(1)[0]
+        self.port = ports.free(1)[0]
 
     @property
     def url(self) -> str:
@@ -122,8 +134,8 @@ class Server:
 
     def _start(self) -> nats.Nats | postgres.Postgres:
         if self._kind == "nats":
-            return nats.start(self._folder, port=self._port)
-        return postgres.start(self._folder, port=self._port, password="postgres", fsync=False)
+            return nats.start(self._folder, port=self.port)
+        return postgres.start(self._folder, port=self.port, password="postgres", fsync=False)
 
     def signal(self, number: signal.Signals) -> None:
         assert self._running is not None
@@ -133,6 +145,10 @@ class Server:
         """`at_kill` is how: SIGQUIT is PostgreSQL's immediate shutdown, which is its crash."""
         self.signal(self._at_kill)
         await self._ended()
+
+    def wipe(self) -> None:
+        """Whatever NATS had stored, while it is down."""
+        shutil.rmtree(self._folder / "streams")
 
     async def stop(self) -> None:
         assert self._running is not None
@@ -148,15 +164,19 @@ class Cluster:
 
     def __init__(self, folder: Path, session: aiohttp.ClientSession, model_url: str) -> None:
         self.folder, self._session, self._model_url = folder, session, model_url
+        self._stack = AsyncExitStack()
         self._thread = ThreadPoolExecutor(1, "servers")
         self.nats = Server("nats", folder / "nats", self._thread, at_kill=signal.SIGKILL)
         self.postgres = Server("postgres", folder / "postgres", self._thread, at_kill=signal.SIGQUIT)
         self.services: dict[str, Service] = {}
-        [self._public_port] = ports.free(1)
+        self.links: dict[str, dict[str, Proxy]] = {network: {} for network in NETWORKS}
+        gateways = [name for name in SERVICES if name.startswith("gateway")]
+        self._public_ports = dict(zip(gateways, ports.free(len(gateways)), strict=True))
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._public_port}"
+    def urls(self) -> list[str]:
+        """Every gateway's."""
+        return [f"http://127.0.0.1:{port}" for port in self._public_ports.values()]
 
     @property
     def databases(self) -> Databases:
@@ -170,14 +190,23 @@ class Cluster:
         await self.nats.start()
         await self.postgres.start()
         await postgres.make_roles(self.postgres.url, PASSWORDS)
+        await self._lay_links()
         for name, port in zip(SERVICES, ports.free(len(SERVICES)), strict=True):
             self.services[name] = Service(name, self._env(name), self.folder / f"{name}.log", port)
             await self.services[name].start()
         await self.ready()
 
-    async def ready(self) -> None:
-        """Once every service says so."""
-        await asyncio.gather(*(service.ready(self._session) for service in self.services.values()))
+    async def _lay_links(self) -> None:
+        model = urlsplit(self._model_url)
+        ends = {"net:nats": self.nats.port, "net:postgres": self.postgres.port, "net:model": model.port or 80}
+        for network, port in ends.items():
+            # The model's address is one for all runners: the installation keeps it in the database.
+            for name in ("model",) if network == "net:model" else SERVICES:
+                self.links[network][name] = await self._stack.enter_async_context(proxy("127.0.0.1", port))
+
+    async def ready(self, *names: str) -> None:
+        """Once every service, or each of these, says so."""
+        await asyncio.gather(*(self.services[name].ready(self._session) for name in names or self.services))
 
     async def end(self) -> None:
         """At once: nobody's work is waited for."""
@@ -187,23 +216,26 @@ class Cluster:
             server.signal(signal.SIGCONT)
             await server.stop()
         self._thread.shutdown()
+        await self._stack.aclose()
 
     def logs(self) -> list[Path]:
         return [*self.folder.glob("*.log"), *self.folder.glob("nats/*.log"), *self.folder.glob("postgres/*.log")]
 
     def _env(self, name: str) -> dict[str, str]:
         service = name.partition("-")[0]
+        model_url = self.links["net:model"]["model"].before(self._model_url)
         common = {
-            "NATS_URL": self.nats.url,
-            "POSTGRES_DSN": self.databases.dsn(service),
+            "NATS_URL": self.links["net:nats"][name].before(self.nats.url),
+            "POSTGRES_DSN": self.links["net:postgres"][name].before(self.databases.dsn(service)),
             "POSTGRES_POOL_SIZE": "4",
             "BLOBS_URL": (self.folder / "blobs").as_uri(),
             "MASTER_KEYS": MASTER_KEYS,
             "EGRESS_ALLOW_CIDRS": "127.0.0.0/8",
         }
         own = {
-            "gateway": {"LISTEN": f"127.0.0.1:{self._public_port}"},
-            "runner": {"DEFAULT_MODEL_URL": self._model_url, "DEFAULT_MODEL_NAME": "scripted"},
+            "gateway": {"LISTEN": f"127.0.0.1:{self._public_ports.get(name)}"},
+            "runner": {"DEFAULT_MODEL_URL": model_url, "DEFAULT_MODEL_NAME": "scripted"},
+            "webhook_dispatcher": {"DELIVERY_SECONDS": "2", "DELIVERY_RETRIES": "1,1,1,1"},
             "retrieval": {"VECTORS_URL": f"embedded://{self.folder / 'vectors'}"},
         }
         return common | own.get(service, {})

@@ -12,11 +12,13 @@ class Kind(StrEnum):
     BLOCKING = "blocking"
     STREAMING = "streaming"
     ASYNC = "async"
+    CANCELLED = "cancelled"
     DOCUMENT = "document"
     FEEDBACK = "feedback"
 
 
-RUNS = frozenset({Kind.BLOCKING, Kind.STREAMING, Kind.ASYNC})
+STREAMS = frozenset({Kind.STREAMING, Kind.CANCELLED})
+RUNS = STREAMS | {Kind.BLOCKING, Kind.ASYNC}
 
 
 @dataclass
@@ -37,10 +39,10 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """`refusals` counts answers other than 2xx by their status, `broken` connections that ended early."""
+    """`refusals` are answers other than 2xx by their status and path, `broken` counts connections that ended early."""
 
     entries: list[Entry] = field(default_factory=list)
-    refusals: Counter[int] = field(default_factory=Counter)
+    refusals: Counter[tuple[int, str]] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     broken: int = 0
     resumed: int = 0

@@ -1,22 +1,25 @@
 """The load: a client that behaves as docs/idempotency.md tells it to, and writes down what it was promised.
 
 It sends again after a broken connection, a 5xx, 409 or 429, with its Idempotency-Key, and resumes a stream after the
-last event that it saw. Everything that it does is chosen by the seed; how it falls into the faults is not.
+last event that it saw; each time at the next gateway. Everything that it does is chosen by the seed; how it falls into
+the faults is not.
 """
 
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import cycle
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 from msgspec import Struct
 
-from tests.faults.ledger import RUNS, Entry, Kind, Ledger
+from tests.faults.ledger import RUNS, STREAMS, Entry, Kind, Ledger
 
 _TIMEOUT = aiohttp.ClientTimeout(total=25.0, sock_read=10.0)
-_KINDS = (Kind.BLOCKING, Kind.STREAMING, Kind.STREAMING, Kind.ASYNC, Kind.DOCUMENT, Kind.FEEDBACK)
+_KINDS = (Kind.BLOCKING, Kind.STREAMING, Kind.STREAMING, Kind.ASYNC, Kind.CANCELLED, Kind.DOCUMENT, Kind.FEEDBACK)
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
@@ -28,7 +31,7 @@ class GaveUp(Exception):
 class Place(Struct, frozen=True):
     """A workspace of a run's own, with what its load needs. `run` is a data point to give feedback on."""
 
-    url: str
+    urls: list[str]
     key: str
     workspace: str
     action: str
@@ -39,6 +42,12 @@ class Place(Struct, frozen=True):
 class Client:
     def __init__(self, session: aiohttp.ClientSession, place: Place, ledger: Ledger) -> None:
         self._session, self._place, self._ledger = session, place, ledger
+        self._gateways = cycle(place.urls)
+
+    def somewhere(self, url: str) -> str:
+        """An address of the engine's, or a path, at the gateway whose turn it is."""
+        path, query = urlsplit(url)[2:4]
+        return next(self._gateways) + urlunsplit(("", "", path, query, ""))
 
     async def perform(self, entry: Entry) -> None:
         """Until it was answered, and a run until it was read to its end."""
@@ -56,7 +65,7 @@ class Client:
             await self._read(entry, answer)
 
     def _run(self, entry: Entry) -> dict[str, Any]:
-        mode = {Kind.STREAMING: {"streaming": True}, Kind.ASYNC: {"async_mode": True}}.get(entry.kind, {})
+        mode = {"streaming": True} if entry.kind in STREAMS else {"async_mode": entry.kind is Kind.ASYNC}
         return {"action": self._place.action, "input": {"word": entry.word}, **mode}
 
     async def post(self, path: str, body: Any, key: str) -> Any:
@@ -64,7 +73,7 @@ class Client:
         while True:
             try:
                 options = {"json": body, "headers": self._headers | {"Idempotency-Key": key}}
-                return await self._answer("POST", self._place.url + path, **options)
+                return await self._answer("POST", path, **options)
             except _BROKEN:
                 self._ledger.broken += 1
             await asyncio.sleep(0.2)
@@ -73,12 +82,12 @@ class Client:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._place.key}"}
 
-    async def _answer(self, method: str, url: str, **options: Any) -> Any:
-        async with self._session.request(method, url, timeout=_TIMEOUT, **options) as answer:
+    async def _answer(self, method: str, path: str, **options: Any) -> Any:
+        async with self._session.request(method, self.somewhere(path), timeout=_TIMEOUT, **options) as answer:
             if answer.status in (200, 201):
                 return await answer.json()
-            self._ledger.refusals[answer.status] += 1
-            told = f"{method} {url.removeprefix(self._place.url)} answered {answer.status}: {await answer.text()}"
+            self._ledger.refusals[answer.status, answer.url.path] += 1
+            told = f"{method} {answer.url.path} answered {answer.status}: {await answer.text()}"
         if answer.status not in _AGAIN:
             raise GaveUp(told)
         if answer.status == 500:
@@ -91,8 +100,20 @@ class Client:
                 entry.text, entry.finished = answer["msg"], True
             case Kind.ASYNC:
                 await self._poll(entry, answer["result_url"])
+            case Kind.STREAMING:
+                await self._stream(entry, answer["streaming_url"])
             case _:
-                await _Reading(self._session, self._ledger, entry).read(answer["streaming_url"])
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._stream(entry, answer["streaming_url"]))
+                    both.create_task(self._cancel(entry))
+
+    async def _stream(self, entry: Entry, url: str) -> None:
+        await _Reading(self._session, self._ledger, entry, lambda: self.somewhere(url)).read()
+
+    async def _cancel(self, entry: Entry) -> None:
+        """At some moment of its answer, or after it."""
+        await asyncio.sleep(random.Random(entry.word).uniform(0.0, 1.5))
+        await self.post(f"/v1/data/{entry.guid}/cancel", {}, f"{entry.key}-cancel")
 
     async def _poll(self, entry: Entry, url: str) -> None:
         while not entry.finished:
@@ -110,17 +131,19 @@ class Client:
 class _Reading:
     """One stream, over as many connections as it takes. What came without an id yet is unsaid when one breaks."""
 
-    def __init__(self, session: aiohttp.ClientSession, ledger: Ledger, entry: Entry) -> None:
-        self._session, self._ledger, self._entry = session, ledger, entry
+    def __init__(
+        self, session: aiohttp.ClientSession, ledger: Ledger, entry: Entry, somewhere: Callable[[], str]
+    ) -> None:
+        self._session, self._ledger, self._entry, self._somewhere = session, ledger, entry, somewhere
         self._last, self._pending, self._failed = "", "", False
 
-    async def read(self, url: str) -> None:
+    async def read(self) -> None:
         while not self._entry.finished:
             self._pending, self._failed = "", False
             headers = {"Last-Event-ID": self._last} if self._last else {}
             self._ledger.resumed += bool(self._last)
             try:
-                async with self._session.get(url, headers=headers, timeout=_TIMEOUT) as stream:
+                async with self._session.get(self._somewhere(), headers=headers, timeout=_TIMEOUT) as stream:
                     async for event in events(stream.content):
                         self._take(event)
             except _BROKEN:
@@ -138,15 +161,21 @@ class _Reading:
         elif said.startswith("{"):
             self._pending += json.loads(said)["token"]
         if id:
+            if self._last and _place(id) <= _place(self._last):
+                self._ledger.errors.append(f"{self._entry.word} was sent {id} after {self._last}")
             if _attempt(id) != _attempt(self._last or id) and said != "END_STREAM":
                 self._entry.text = ""
             self._entry.text, self._pending, self._last = self._entry.text + self._pending, "", id
 
 
-def _attempt(id: str) -> str:
-    """`<run>-<n>` is of the first, `<run>-<attempt>.<n>` of another."""
-    attempt, point, _ = id.rpartition("-")[2].partition(".")
-    return attempt if point else "1"
+def _place(id: str) -> tuple[int, int]:
+    """`<run>-<n>` is of the first attempt, `<run>-<attempt>.<n>` of another."""
+    attempt, point, n = id.rpartition("-")[2].partition(".")
+    return (int(attempt), int(n)) if point else (1, int(attempt))
+
+
+def _attempt(id: str) -> int:
+    return _place(id)[0]
 
 
 async def events(stream: aiohttp.StreamReader) -> AsyncIterator[dict[str, str]]:

@@ -1,8 +1,4 @@
-"""A short set of what `make faults` does at length. It spares what takes long to be taken over.
-
-A delivery that was claimed by a killed dispatcher waits 20 s, events that were on their way to a killed consumer 60 s,
-a run of a killed runner for the reaper: those are struck by `make faults`, not here.
-"""
+"""A short set of what `make faults` does at length."""
 
 import random
 from collections.abc import AsyncGenerator
@@ -13,13 +9,13 @@ import pytest_asyncio
 from tests.faults import chaos, checks, load, script
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.ledger import Entry, Kind, Ledger
-from tests.faults.trial import TARGETS, Options, trial
+from tests.faults.trial import TARGETS, Options, Scenario, trial
 from tests.support.provider import provider
 from tests.support.receiver import Receiver, receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SHORT = {"operations": 18, "blows": 2, "seconds": 2.0}
+SHORT = {"operations": 18, "blows": 2, "seconds": 2.0, "scenario": Scenario.BLOWS}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -30,11 +26,26 @@ async def struck() -> AsyncGenerator[tuple[Cluster, Receiver]]:
             yield running, hooks
 
 
-@pytest.mark.parametrize(("seed", "targets"), [(1, ("gateway",)), (2, ("nats", "gateway")), (3, ("postgres",))])
+@pytest.mark.parametrize(
+    ("seed", "targets"),
+    [
+        (1, ("gateway-1", "gateway-2", "feedback-1", "webhook_dispatcher-1")),
+        (2, ("nats", "postgres")),
+        (3, ("net:nats", "net:postgres")),
+        (4, ("runner-1",)),
+    ],
+)
 async def test_nothing_accepted_is_lost_or_counted_twice(
     struck: tuple[Cluster, Receiver], seed: int, targets: tuple[str, ...]
 ) -> None:
     verdict = await trial(seed, *struck, Options(targets=targets, **SHORT))
+    assert not verdict.wrong, f"seed {seed}, {verdict.blows}, logs in {verdict.kept}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "scenario"), [(5, Scenario.ROLLING), (6, Scenario.WIPE)])
+async def test_nobody_notices(struck: tuple[Cluster, Receiver], seed: int, scenario: Scenario) -> None:
+    verdict = await trial(seed, *struck, Options(scenario=scenario))
     assert not verdict.wrong, f"seed {seed}, {verdict.blows}, logs in {verdict.kept}"
 
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
@@ -17,20 +18,39 @@ from msgspec import Struct
 from libs.postgres.database import Database
 from services.gateway.directory.bootstrap import Wanted, bootstrap
 from tests.faults import chaos, checks, load
-from tests.faults.cluster import SERVERS, SERVICES, Cluster
+from tests.faults.cluster import NETWORKS, SERVERS, SERVICES, Cluster
 from tests.faults.ledger import Ledger
+from tests.faults.moods import Moods
 from tests.support.receiver import Received, Receiver
 
-TARGETS = (*SERVICES, *SERVERS)
+_ROLL = 4
+TARGETS = (*SERVICES, *SERVERS, *NETWORKS)
+
+
+class Scenario(StrEnum):
+    """`BLOWS`: at random moments. `ROLLING`: every service is stopped in order and started again, one by one. `WIPE`:
+    all are killed at once, and NATS comes back empty. `MIXED`: of ten seeds one is rolling, one a wipe.
+    """
+
+    MIXED = "mixed"
+    BLOWS = "blows"
+    ROLLING = "rolling"
+    WIPE = "wipe"
+
+    def of(self, seed: int) -> "Scenario":
+        if self is not Scenario.MIXED:
+            return self
+        return {3: Scenario.WIPE, 7: Scenario.ROLLING}.get(seed % 10, Scenario.BLOWS)
 
 
 class Options(Struct, frozen=True):
     """`patience` is how long one call may take with all its repetitions, `settle` the whole engine afterwards."""
 
+    scenario: Scenario = Scenario.MIXED
     targets: tuple[str, ...] = TARGETS
     operations: int = 30
     blows: int = 4
-    seconds: float = 6.0
+    seconds: float = 5.0
     patience: float = 60.0
     settle: float = 60.0
 
@@ -40,9 +60,10 @@ class Verdict(Struct, frozen=True):
 
     seed: int
     blows: list[str]
+    scenario: Scenario
     operations: int
     broken: int
-    refused: dict[int, int]
+    refused: int
     resumed: int
     again: int
     took: float
@@ -57,10 +78,12 @@ async def trial(seed: int, cluster: Cluster, receiver: Receiver, options: Option
 class _Trial:
     def __init__(self, seed: int, cluster: Cluster, receiver: Receiver, options: Options) -> None:
         self._seed, self._cluster, self._receiver, self._options = seed, cluster, receiver, options
-        chosen, self._ledger = random.Random(seed), Ledger()
+        chosen, self._ledger, self._scenario = random.Random(seed), Ledger(), options.scenario.of(seed)
         self._blows = chaos.plan(chosen, list(options.targets), count=options.blows, seconds=options.seconds)
-        self._ledger.entries.extend(load.entries(chosen, seed, options.operations))
-        self._moments = [chosen.uniform(0, options.seconds) for _ in self._ledger.entries]
+        # A roll takes a few seconds for each service, all of them under load.
+        longer = _ROLL if self._scenario is Scenario.ROLLING else 1
+        self._ledger.entries.extend(load.entries(chosen, seed, options.operations * longer))
+        self._moments = [chosen.uniform(0, options.seconds * longer) for _ in self._ledger.entries]
 
     async def run(self) -> Verdict:
         began, marks = time.monotonic(), {log: log.stat().st_size for log in self._cluster.logs()}
@@ -73,19 +96,20 @@ class _Trial:
 
     async def _furnish(self, session: aiohttp.ClientSession) -> load.Place:
         """A workspace with an endpoint, an action, a context and one run, all before the first blow."""
-        url, secret, workspace = self._cluster.url, *await self._workspace()
-        client = load.Client(session, load.Place(url, secret, workspace, "", "", ""), Ledger())
+        urls, secret, workspace = self._cluster.urls, *await self._workspace()
+        client = load.Client(session, load.Place(urls, secret, workspace, "", "", ""), Ledger())
 
         async def create(path: str, body: object, id: str = "guid") -> str:
             return (await client.post(path, body, f"furnish-{path}"))[id]
 
         hook = self._receiver.url.removesuffix("/hook") + self._hook
+        self._receiver.by_path[self._hook] = Moods(self._seed).answer
         await create("/api/webhooks", {"url": hook, "events": ["*"]}, "id")
         app = await create("/v1/apps", {"name": "Faults"})
         action = await create("/v1/actions/create", {"name": "Say", "prompt": "Say {{word}}.", "app": app})
         context = await create("/v1/context", {"name": "Faults"})
         asked = {"action": action, "input": {"word": f"w{self._seed}x0000"}}
-        return load.Place(url, secret, workspace, action, context, await create("/v1/actions", asked, "data_guid"))
+        return load.Place(urls, secret, workspace, action, context, await create("/v1/actions", asked, "data_guid"))
 
     async def _workspace(self) -> tuple[str, str]:
         """The key and the id of a new one."""
@@ -103,11 +127,20 @@ class _Trial:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(load.work(client, self._ledger, self._moments, patience=self._options.patience))
-                group.create_task(chaos.wreak(self._cluster, self._blows))
+                group.create_task(self._wreak())
             await self._cluster.ready()
         except* (RuntimeError, TimeoutError) as failures:
             self._ledger.errors += [f"a process failed: {error!r}" for error in _leaves(failures)]
         return [error for error in self._ledger.errors if error.startswith("a process")]
+
+    async def _wreak(self) -> None:
+        match self._scenario:
+            case Scenario.ROLLING:
+                await chaos.roll(self._cluster)
+            case Scenario.WIPE:
+                await chaos.wipe(self._cluster, self._blows[0].at)
+            case _:
+                await chaos.wreak(self._cluster, self._blows)
 
     async def _settled(self, place: load.Place) -> list[str]:
         """What is wrong once nothing is, or when time is up; looked at twice, since a second count comes late."""
@@ -115,6 +148,7 @@ class _Trial:
         while time.monotonic() < deadline and good < 2:
             with suppress(OSError, asyncpg.PostgresError, TimeoutError):
                 wrong = checks.wrong(await _truth(self._cluster, place), self._ledger, self._received())
+                wrong += list(checks.unbroken(self._ledger)) if self._scenario is Scenario.ROLLING else []
                 good = 0 if wrong else good + 1
             await asyncio.sleep(1.0 if good else 0.3)
         return wrong
@@ -130,15 +164,25 @@ class _Trial:
         received, ledger = self._received(), self._ledger
         return Verdict(
             seed=self._seed,
-            blows=[str(blow) for blow in self._blows],
+            blows=self._told_blows(),
+            scenario=self._scenario,
             operations=len(ledger.entries),
             broken=ledger.broken,
-            refused=dict(ledger.refusals),
+            refused=sum(ledger.refusals.values()),
             resumed=ledger.resumed,
             again=len(received) - len({each.headers["webhook-id"] for each in received}),
             took=took,
             wrong=wrong,
         )
+
+    def _told_blows(self) -> list[str]:
+        match self._scenario:
+            case Scenario.ROLLING:
+                return ["every service stopped and started, one by one"]
+            case Scenario.WIPE:
+                return [f"all killed at {self._blows[0].at:.1f}, and NATS's store wiped"]
+            case _:
+                return [str(blow) for blow in self._blows]
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

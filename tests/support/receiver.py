@@ -8,22 +8,12 @@ async with receiver() as r:
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aiohttp import web
-
-
-@dataclass(frozen=True)
-class Received:
-    """`headers` are found whatever the case of their names."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -34,11 +24,23 @@ class Answer:
     body: bytes = b""
 
 
+@dataclass(frozen=True)
+class Received:
+    """`headers` are found whatever the case of their names. `answer` is how it was answered, if its sender waited."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+    answer: Answer = Answer()
+
+
 @dataclass
 class Receiver:
-    """`most_at_once` is how many deliveries it ever had open together."""
+    """`most_at_once` is how many deliveries it ever had open together; `by_path` decides on those to some paths."""
 
     url: str = ""
+    by_path: dict[str, Callable[[Mapping[str, str]], Answer]] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     most_at_once: int = 0
     _open: int = 0
@@ -71,15 +73,20 @@ class Receiver:
 
     async def receive(self, request: web.Request) -> web.Response:
         body = await request.read()
-        answer = self._next.popleft() if self._next else self._standing
+        answer = self._answer(request)
         self._open += 1
         self.most_at_once = max(self.most_at_once, self._open)
         try:
-            await self._record(Received(request.path_qs, request.headers.copy(), body, datetime.now(UTC)))
+            await self._record(Received(request.path_qs, request.headers.copy(), body, datetime.now(UTC), answer))
             await asyncio.sleep(answer.delay)
         finally:
             self._open -= 1
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    def _answer(self, request: web.Request) -> Answer:
+        if decides := self.by_path.get(request.path):
+            return decides(request.headers)
+        return self._next.popleft() if self._next else self._standing
 
     async def _record(self, received: Received) -> None:
         async with self._changed:
