@@ -49,7 +49,7 @@ bench-retrieval: .venv/.locked ## measure how well retrieval finds; ARGS="--scal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.retrieval $(ARGS)
 
 .PHONY: faults
-faults: .venv/.locked ## kill, pause and restart processes under load; RUNS=100 SEED=1 and ARGS="--targets gateway,nats"
+faults: .venv/.locked ## strike processes and networks under load; RUNS=100 SEED=1, ARGS="--scenario rolling"
 	@$(BIN)/python -m tests.faults --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 .PHONY: secrets

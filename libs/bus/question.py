@@ -13,8 +13,9 @@ from libs.contracts.faults import Code, Fault
 
 Ask = Callable[[], Coroutine[Any, Any, None]]
 
-# Seconds of silence before it is asked a second, third and fourth time: each may come to another process.
-PAUSES = (1.0, 1.5, 2.5)
+# Seconds of silence before each further asking, which may come to another process. By the last one NATS has thrown out
+# a process that hangs.
+PAUSES = (1.0, 1.5, 2.5, 4.0)
 
 
 class Question:

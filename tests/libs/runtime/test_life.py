@@ -100,7 +100,7 @@ async def test_a_stop_finishes_what_was_accepted_in_order(settings: Common, call
         async def door() -> AsyncIterator[None]:
             told.append("door opens")
             yield
-            told.append(f"door closes while stopping: {service.stopping.is_set()}")
+            told.append(f"door closes while stopping: {service.stopping.is_set()}, ready: {service.health.ready}")
             answer.set()
 
         async def own_work() -> None:
@@ -123,7 +123,7 @@ async def test_a_stop_finishes_what_was_accepted_in_order(settings: Common, call
     assert (await asked)[0].runs == 1
     assert told == [
         "door opens",
-        "door closes while stopping: True",
+        "door closes while stopping: True, ready: False",
         "request answered",
         "own work finished",
         "background ends",

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from libs.contracts import runs
 from libs.contracts.faults import Code
@@ -145,6 +146,31 @@ def any_goes_on(rows) -> bool:
 async def holds_nothing(bus, holder, caller, ids) -> bool:
     cursors = [runs.Cursor(caller.workspace_id, run_id) for run_id in ids]
     return not any(found.found for found in await bus.call(runs.HELD, runs.AskFrames(cursors), to=holder))
+
+
+@pytest.mark.slow
+async def test_a_hanging_runner_swallows_no_call_that_may_be_repeated(nats_url, databases, upstream, bus, follower):
+    async with process("runner", nats_url, databases, **settings(upstream)) as sleeper:
+        caller = Caller(bus)
+        action = await caller.action()
+        old = await caller.run(action)
+        async with running("runner", nats_url, databases, **settings(upstream)):
+            sleeper.pause()
+            upstream.plays(*(Answer(pieces=(TEXT,)) for _ in range(16)))
+            later = [replace(caller.start(action, mode=Mode.ASYNC), durable=True) for _ in range(8)]
+            streamed = [replace(caller.start(action, mode=Mode.STREAMING), durable=True) for _ in range(8)]
+            async with asyncio.timeout(12):
+                read = asyncio.gather(*(caller.get(old.id) for _ in range(8)))
+                accepted = asyncio.gather(*(bus.call(runs.START, start, timeout=30) for start in later))
+                followed = await asyncio.gather(*(follower.start(start, timeout=30) for start in streamed))
+                assert {run.id for run in await read} == {old.id}
+                assert {run.id for run in await accepted} == {start.run_id for start in later}
+            sleeper.wake()
+            for _, frames in followed:
+                assert text_of([frame async for frame in frames]) == TEXT
+            for start in later:
+                ended = await caller.ended(start.run_id)
+                assert (ended.status, ended.attempt, ended.output) == (Status.SUCCEEDED, 1, TEXT)
 
 
 @pytest.mark.slow
