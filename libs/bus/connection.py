@@ -6,7 +6,8 @@ is away or goes: an answer that could still come is worth less than a caller who
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any
@@ -14,17 +15,16 @@ from typing import Any
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
 from nats.js import JetStreamContext
 
 from libs.bus import metrics
 from libs.bus.question import PAUSES, Ask, Question, unserved
+from libs.bus.subscription import Hearer, Subscription
 from libs.bus.tasks import Tasks
 from libs.contracts.faults import Code, Fault
 
 log = logging.getLogger(__name__)
 
-Hearer = Callable[[Msg], Awaitable[None]]
 Headers = dict[str, str] | None
 Heading = Callable[[float], Headers]
 
@@ -34,7 +34,6 @@ _RECONNECT_SECONDS = 0.25
 _PING_SECONDS = 3
 _FLUSH_SECONDS = 10.0
 _MOST_AGAIN = 64
-_PENDING_MESSAGES = 512 * 1024
 _PENDING_BYTES = 128 << 20
 
 
@@ -88,6 +87,9 @@ class Connection:
             await self._client.publish(subject, body, reply, headers)
         except (nats.errors.OutboundBufferLimitError, nats.errors.ConnectionClosedError):
             raise Lost(heard=False) from None
+        except OSError:
+            # Broken, and nats-py is still about to notice.
+            raise Lost(heard=True) from None
 
     async def request(self, subject: str, body: bytes, *, heading: Heading, timeout: float, again: bool = False) -> Msg:
         """Raises Lost, Unserved where nobody listens, or Fault TIMEOUT after `timeout` seconds.
@@ -158,14 +160,18 @@ class Connection:
 
     async def subscribe(
         self, subject: str, heard: Hearer, *, queue: str = "", max_bytes: int = _PENDING_BYTES
-    ) -> "Subscription":
+    ) -> Subscription:
         """Live once a later message on this connection is answered, or after `flush`. `heard` hands off and returns."""
         subscription = Subscription(self, subject, heard, queue, max_bytes)
         self._subscriptions.add(subscription)
-        await subscription.attach(self._client)
+        try:
+            await subscription.attach(self._client)
+        except OSError:
+            self.forget(subscription)
+            raise Lost(heard=False) from None
         return subscription
 
-    def forget(self, subscription: "Subscription") -> None:
+    def forget(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
 
     def on_reconnect(self, callback: Callable[[], object]) -> None:
@@ -237,7 +243,8 @@ class Connection:
                 await asyncio.sleep(_RECONNECT_SECONDS)
         for subscription in list(self._subscriptions):
             if subscription in self._subscriptions:
-                await subscription.attach(self._client)
+                with suppress(OSError):
+                    await subscription.attach(self._client)
         await self._on_back()
 
     async def _on_error(self, error: Exception) -> None:
@@ -269,53 +276,3 @@ class Unserved(Fault):
     def __init__(self, subject: str) -> None:
         super().__init__(Code.UNAVAILABLE, "A service that this needs is not running now; try again.", retry_after=1)
         self.subject = subject
-
-
-class Subscription:
-    """Interest in a subject that outlives the connection it was made on."""
-
-    def __init__(self, connection: Connection, subject: str, heard: Hearer, queue: str, max_bytes: int) -> None:
-        self._connection = connection
-        self._subject, self._heard, self._queue, self._max_bytes = subject, heard, queue, max_bytes
-        self._client = Client()
-        self._inner: NatsSubscription | None = None
-
-    async def attach(self, client: Client) -> None:
-        self._client = client
-        self._inner = await client.subscribe(  # pyright: ignore[reportUnknownMemberType] its futures have no type
-            self._subject,
-            self._queue,
-            self._heard,
-            pending_msgs_limit=_PENDING_MESSAGES,
-            pending_bytes_limit=self._max_bytes,
-        )
-
-    async def leave(self) -> None:
-        """Takes nothing new; all that the server had already sent is still heard before this returns."""
-        inner = self._inner
-        try:
-            if inner is not None and self._connection.connected:
-                await self._withdraw(inner)
-                await self._connection.flush()
-            # nats-py has no event for a subscription that has handed off all it had.
-            while inner is not None and inner.pending_msgs and not self._client.is_closed:  # noqa: ASYNC110
-                await asyncio.sleep(0)
-        except Fault:
-            log.warning("NATS went while a subscription was left", extra={"subject": self._subject})
-        finally:
-            await self.drop()
-
-    async def drop(self) -> None:
-        """Ends at once; what was on its way is not heard."""
-        self._connection.forget(self)
-        inner, self._inner = self._inner, None
-        if inner is None or self._client.is_closed:
-            return
-        if not self._client.is_connected:
-            # A SUB may still wait to be sent on reconnection.
-            await self._withdraw(inner)
-        await inner.unsubscribe()
-
-    async def _withdraw(self, inner: NatsSubscription) -> None:
-        """What nats-py's drain() begins with; the rest of it waits in its own flush(), see Connection.flush."""
-        await self._client._send_unsubscribe(inner._id)  # pyright: ignore[reportPrivateUsage]

@@ -13,8 +13,9 @@ import nats.js.errors
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from libs.bus.connection import Connection, Subscription
+from libs.bus.connection import Connection
 from libs.bus.stream import EVENTS, ensure, faults
+from libs.bus.subscription import Subscription
 from libs.contracts.faults import Code, Fault
 
 BATCH = 100

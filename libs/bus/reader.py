@@ -7,8 +7,8 @@ from nats.aio.msg import Msg
 
 from libs.bus import metrics
 from libs.bus.bodies import Bodies
-from libs.bus.connection import Subscription
 from libs.bus.order import Order
+from libs.bus.subscription import Subscription
 from libs.contracts import runs
 from libs.contracts.faults import Code, Fault
 

@@ -16,7 +16,8 @@ from nats.aio.msg import Msg
 
 from libs.bus import deadline, metrics
 from libs.bus.bodies import Bodies
-from libs.bus.connection import Connection, Headers, Lost, Subscription
+from libs.bus.connection import Connection, Headers, Lost
+from libs.bus.subscription import Subscription
 from libs.contracts.faults import Code, Fault
 from libs.contracts.subjects import Rpc
 from libs.runtime import logs
