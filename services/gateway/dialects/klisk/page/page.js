@@ -105,7 +105,9 @@ at("message").addEventListener("keydown", (event) => {
 
 at("message").addEventListener("input", fit);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !at("door").open) conversation.answer?.stop();
+  if (event.key !== "Escape" || at("door").open) return;
+  if (conversation.answer) conversation.answer.stop();
+  else if (parent !== window) parent.postMessage("polyvox: close", "*");
 });
 
 function fit() {
@@ -128,8 +130,9 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-async function choose(files) {
-  for (const file of files) {
+async function choose(list) {
+  // The list is emptied when its input is.
+  for (const file of [...list]) {
     if (!TYPES.includes(file.type)) status(`${file.name} is neither an image nor a PDF`, true);
     else if (file.size > MOST_BYTES) status(`${file.name} is larger than 20 MB`, true);
     else conversation.files.push({ name: file.name, mime_type: file.type, data: await base64(file) });

@@ -61,11 +61,14 @@
     Object.assign(button, { id: "polyvox-chat", type: "button" });
     button.style.cssText = styles.button;
     button.addEventListener("click", () => show(!isOpen()));
-    document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && isOpen()) {
-        show(false);
-        button.focus();
-      }
+    function close() {
+      if (!isOpen()) return;
+      show(false);
+      button.focus();
+    }
+    document.addEventListener("keydown", (event) => event.key === "Escape" && close());
+    window.addEventListener("message", (event) => {
+      if (frame && event.source === frame.contentWindow && event.data === "polyvox: close") close();
     });
     document.body.append(button);
     show(Boolean(given.auto_open));
