@@ -27,9 +27,9 @@ _INTRODUCTION = """\
 # Subjects
 
 What the services say to each other, made by `make pages` from `libs/contracts` and from the code of the
-services. An **rpc** is a question that its owner answers, an **event** a fact that its owner states, a **feed** the
-numbered frames of one run, published under the subject and the run's id. Bodies are MessagePack; a Fault may come in
-place of every answer."""
+services. An **rpc** is a question that its owner answers, an **event** a fact that its owner states, a **feed** what
+its owner says to whoever listens now, above all the numbered frames of a run under the subject and the run's id.
+Bodies are MessagePack; a Fault may come in place of every answer."""
 
 
 @dataclass(frozen=True)

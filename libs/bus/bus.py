@@ -127,6 +127,19 @@ class Bus:
             metrics.FRAMES_UNSENT.inc()
             log.warning("A frame was not published", extra={"feed": feed.name, "error": fault.message})
 
+    async def hear_feed(self, feed: Feed[Item], heard: Callable[[Item], object]) -> None:
+        """`heard` with every item of the feed that arrives, whoever sent it; one that can't be read is passed over."""
+
+        async def arrived(message: Msg) -> None:
+            try:
+                item = feed.unpack(await self.bodies.read(message, shared=True))
+            except (Fault, msgspec.DecodeError):
+                log.warning("An item of a feed can't be read", extra={"feed": feed.name})
+            else:
+                heard(item)
+
+        await self.connection.subscribe(feed.of("*"), arrived)
+
     async def state(self, subject: str, batch: list[Stated], message_id: str) -> int:
         """Hand a batch of facts to the stream of events; its sequence number there. Raises Fault UNAVAILABLE."""
         return await stream.state(self.connection, subject, batch, message_id)

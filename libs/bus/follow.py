@@ -10,9 +10,12 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
+from msgspec import structs
+
 from libs.bus import metrics
 from libs.bus.bus import Bus
 from libs.bus.connection import Lost
+from libs.bus.presence import Presence
 from libs.bus.reader import SILENCE, Reader
 from libs.bus.tasks import Tasks
 from libs.contracts import runs
@@ -63,10 +66,14 @@ class Following(AsyncIterator[runs.Frame]):
 
 
 class Follower:
-    """Follows runs over one bus connection; a gateway gives it one of its own, so that large replies delay no frame."""
+    """Follows runs over one bus connection; a gateway gives it one of its own, so that large replies delay no frame.
+
+    What it follows it says to their holders: a run may end that nobody follows any more.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._presence = Presence(bus)
         self._loop = asyncio.get_running_loop()
         self._readers: set[Reader] = set()
         self._pressing: set[Reader] = set()
@@ -78,10 +85,13 @@ class Follower:
     async def start(self, request: runs.StartRun, *, timeout: float = 10.0) -> tuple[runs.Run, Following]:
         """Start a run and follow it from its first frame. Raises the Fault with which it was not accepted."""
         reader = self._reader(runs.Cursor(request.workspace_id, request.run_id))
+        self._presence.join(reader)
         try:
             await self._subscribe(reader)
-            run = await self._bus.call(runs.START, request, timeout=timeout)
-        except BaseException:
+            run = await self._bus.call(runs.START, self._followed(request), timeout=timeout)
+        except BaseException as error:
+            if _is_refusal(error):
+                reader.stop()
             await self.leave(reader)
             raise
         if run.status in runs.ENDED or run.attempt > 1:
@@ -97,14 +107,21 @@ class Follower:
         """Start a run and wait for `timeout` seconds at most until it ended. A reply that was lost is asked for."""
         past_all = runs.Cursor(request.workspace_id, request.run_id, _PAST_EVERY_FRAME, _PAST_EVERY_FRAME)
         reader = self._reader(past_all)
-        started = asyncio.ensure_future(self._bus.call(runs.START, request, timeout=timeout))
+        self._presence.join(reader)
+        started = asyncio.ensure_future(self._bus.call(runs.START, self._followed(request), timeout=timeout))
         ended = asyncio.ensure_future(reader.ended())
         self._watch_over(reader)
         try:
             async with asyncio.timeout(timeout + _GRACE):
-                return await self._outcome(request, started, ended)
+                run = await self._outcome(request, started, ended)
+            reader.stop()
+            return run
         except TimeoutError:
             raise Fault(Code.TIMEOUT, "The run did not end in time.") from None
+        except Fault as fault:
+            if _is_refusal(fault):
+                reader.stop()
+            raise
         finally:
             started.cancel()
             await self.leave(reader)
@@ -132,20 +149,24 @@ class Follower:
         for reader in list(self._readers):
             reader.fail(Fault(Code.UNAVAILABLE, "The service stops; follow the run again.", retry_after=1))
             await self.leave(reader)
+        await self._presence.say_left()
         await self._tasks.cancel()
 
     async def open(self, reader: Reader) -> None:
         try:
             await self._subscribe(reader)
-            answers = await self._bus.call(runs.FRAMES, runs.AskFrames([reader.ask()]))
+            answers = await self._bus.call(runs.FRAMES, runs.AskFrames([reader.ask()], self._presence.name))
             if not any(answer.found for answer in answers):
                 raise not_found("run", reader.run_id)
         except BaseException:
             await self.leave(reader)
             raise
+        if reader in self._readers:
+            self._presence.join(reader)
         reader.answered(answers[0])
 
     async def leave(self, reader: Reader) -> None:
+        self._presence.leave(reader)
         self._readers.discard(reader)
         self._pressing.discard(reader)
         subscription, reader.subscription = reader.subscription, None
@@ -157,6 +178,9 @@ class Follower:
         """Called when an iterator is collected, in whatever thread."""
         if reader in self._readers and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(lambda: self._tasks.start(self.leave(reader)))
+
+    def _followed(self, request: runs.StartRun) -> runs.StartRun:
+        return structs.replace(request, follower=self._presence.name)
 
     def _reader(self, cursor: runs.Cursor) -> Reader:
         return Reader(cursor, self._bus.bodies, self._press)
@@ -175,7 +199,8 @@ class Follower:
         self._readers.add(reader)
         if not self._watched:
             self._watched = True
-            self._tasks.start(self._watch())
+            for work in (self._watch(), self._presence.tell_all(), self._presence.tell_left()):
+                self._tasks.start(work)
 
     def _reconnected(self) -> None:
         for reader in self._readers:
@@ -194,7 +219,7 @@ class Follower:
                 continue
             due = self._pressing_ones() if pressed else self._silent_ones()
             for readers in _questions(due):
-                question = runs.AskFrames([reader.ask() for reader in readers])
+                question = runs.AskFrames([reader.ask() for reader in readers], self._presence.name)
                 metrics.ASKED_AGAIN.labels("gap" if pressed else "silence").inc(len(readers))
                 self._tasks.start(self._ask(question, readers))
 
@@ -232,6 +257,11 @@ class Follower:
         finally:
             for reader in readers:
                 reader.unanswered() if answers is None else reader.answered(answers.get(reader.run_id))
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the runner said so: then there is no run that goes on."""
+    return isinstance(error, Fault) and not isinstance(error, Lost) and error.code is not Code.TIMEOUT
 
 
 def _questions(readers: list[Reader]) -> Iterator[list[Reader]]:

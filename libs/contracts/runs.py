@@ -199,6 +199,8 @@ class StartRun(Struct, frozen=True):
     there. `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
     `conditions` restrict what is retrieved, in the metadata filter's spelling (libs.contracts.search).
     `durable`: its start is committed before it is accepted, and it goes on to its end without a reader.
+    `follower` follows it from its start (libs.contracts.followers); without one, `unfollowed_seconds` is how long it
+    goes on until it has the first, None for as long as it takes.
     `tools` are the caller's own, beside the action's: a call of one ends the run, with the finish reason `tool_calls`,
     and what it came to is told in the `messages` of the next one. `tool_choice` is auto, none, required, or the name of
     the tool that must be called.
@@ -223,6 +225,8 @@ class StartRun(Struct, frozen=True):
     tools: list[Offered] = []
     tool_choice: str | None = None
     new_session: str | None = None
+    follower: str = ""
+    unfollowed_seconds: float | None = None
 
 
 class Run(Struct, frozen=True):
@@ -288,9 +292,12 @@ class Cursor(Struct, frozen=True):
 
 
 class AskFrames(Struct, frozen=True):
-    """All the cursors that a process wants to catch up on, in one question: each carries its workspace."""
+    """All the cursors that a process wants to catch up on, in one question: each carries its workspace. `follower`
+    follows these runs from now on.
+    """
 
     cursors: list[Cursor]
+    follower: str = ""
 
 
 class Frames(Struct, frozen=True):

@@ -1,7 +1,8 @@
 """The three shapes in which services speak, and the registry that keeps a subject from being declared twice.
 
-`Rpc` is a question that its owner answers, `Event` a fact in the past tense that its owner states, `Feed` the numbered
-frames of one run. A subject reads `rpc|event|feed.<owner>.<noun>.<verb>`. The wire format is MessagePack.
+`Rpc` is a question that its owner answers, `Event` a fact in the past tense that its owner states, `Feed` what its
+owner says to whoever listens now, above all the numbered frames of one run. A subject reads
+`rpc|event|feed.<owner>.<noun>.<verb>`. The wire format is MessagePack.
 
 A request that makes something may bring the `id` of what is to be: the same id again makes nothing more, and is
 answered with what was made.
@@ -101,7 +102,7 @@ class Event(Subject, Generic[Fact]):
 
 
 class Feed(Subject, Generic[Item]):
-    """Frames published under `<name>.<id>`, one message a frame, in order and kept by nobody but their publisher."""
+    """Items published under `<name>.<id>`, one message an item, in order and kept by nobody but their publisher."""
 
     def __init__(self, name: str, item: type[Item]) -> None:
         super().__init__("feed", name)

@@ -20,6 +20,7 @@ from services.runner.holding import Holding
 from services.runner.installation import put_default_model
 from services.runner.journal import Journal
 from services.runner.keys import Keys
+from services.runner.lingering import Lingering
 from services.runner.models import Models
 from services.runner.prices import Prices
 from services.runner.prompts import Prompting
@@ -112,8 +113,8 @@ def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance, le
     fence = Fence(database, lease, holding)
     feeds, settling = Feeds(bus, fence), Settling(service, acceptance.catalog)
     journal, ending = Journal(database, holding, instance), Ending(service, feeds)
-    reading = Reading(database, bus, holding, fence)
-    running = Running(holding, Generation(bus, upstream, Answers(database, bus), feeds), ending)
+    reading, lingering = Reading(database, bus, holding, fence), Lingering(bus, holding, settings.linger_seconds)
+    running = Running(holding, Generation(bus, upstream, Answers(database, bus), feeds), ending, lingering)
     beginning = Beginning(database, acceptance, holding, running, settling=settling)
     queue = Queue(database, of_workspace=settings.claimed_per_workspace, of_model=settings.claimed_per_model)
     claims = Claims(service, holding, fence, beginning, queue=queue)
@@ -135,6 +136,7 @@ def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance, le
     service.background("frames", journal.write_frames)
     service.background("claims", claims.run)
     service.background("reaper", reaper.run)
+    service.background("lingering", lingering.run)
     service.background("stopping", lambda: running.end_in_time(service.stopping, service.work_seconds))
     service.on_stop(upstream.close)
     service.on_stop(running.stop)

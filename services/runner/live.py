@@ -11,6 +11,7 @@ from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Mode, Status, Thinking, Token
 from services.runner.acceptance import Accepted
+from services.runner.audience import Audience
 from services.runner.frames import Recording
 from services.runner.providers.call import Finished, Piece
 
@@ -29,7 +30,8 @@ def _future() -> "asyncio.Future[runs.Run]":
 class Live(Struct, eq=False, kw_only=True):
     """`followed`: somebody may be reading its feed; a run that nobody follows publishes nothing, since whoever begins
     to follow it asks for its frames first. `stored` counts its frames that have been written, and `may_have_parts` from
-    before the first of them was. `ended` is the run as it was recorded, once it is.
+    before the first of them was. `audience` is None where the run goes on to its end whether or not it is read. `ended`
+    is the run as it was recorded, once it is.
     """
 
     id: UUID
@@ -50,6 +52,7 @@ class Live(Struct, eq=False, kw_only=True):
     may_have_parts: bool = False
     ending: bool = False
     stopped: tuple[Status, Failure | None] | None = None
+    audience: Audience | None = None
     task: asyncio.Task[None] | None = None
     ended: asyncio.Future[runs.Run] = field(default_factory=_future)
     length: int = 0
@@ -67,6 +70,11 @@ class Live(Struct, eq=False, kw_only=True):
             messages=accepted.messages,
             created_at=created_at or _now(),
         )
+
+    def followed_by(self, follower: str) -> None:
+        """`follower` is empty where nobody says who asks."""
+        if follower and self.audience is not None:
+            self.audience.join(follower)
 
     def elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.began) * 1000, 3)

@@ -71,33 +71,36 @@ class Reading:
 
     async def held(self, asked: AskFrames) -> list[Frames]:
         """What this instance holds; a run that it doesn't is not found."""
-        return [self._here(cursor) or Frames(cursor.run_id, False) for cursor in asked.cursors]
+        return [self._here(cursor, asked.follower) or Frames(cursor.run_id, False) for cursor in asked.cursors]
 
     async def frames(self, asked: AskFrames) -> list[Frames]:
         """What follows each cursor, in their order."""
-        answers = {cursor: found for cursor in asked.cursors if (found := self._here(cursor))}
+        answers = {cursor: found for cursor in asked.cursors if (found := self._here(cursor, asked.follower))}
         if elsewhere := [cursor for cursor in asked.cursors if cursor not in answers]:
-            answers |= await self._elsewhere(elsewhere)
+            answers |= await self._elsewhere(elsewhere, asked.follower)
         return [answers[cursor] for cursor in asked.cursors]
 
     def _held(self, run_id: UUID) -> Live | None:
         """Unless it may be another's by now: then Postgres knows."""
         return self._holding.get(run_id) if self._fence.open else None
 
-    def _here(self, cursor: Cursor) -> Frames | None:
+    def _here(self, cursor: Cursor, follower: str) -> Frames | None:
         live = self._held(cursor.run_id)
         if live is None or live.workspace_id != cursor.workspace_id:
             return None
+        live.followed_by(follower)
         return Frames(live.id, True, _status(live), _joined(live, cursor))
 
-    async def _elsewhere(self, cursors: list[Cursor]) -> dict[Cursor, Frames]:
+    async def _elsewhere(self, cursors: list[Cursor], follower: str) -> dict[Cursor, Frames]:
         kept = await self.kept(list({cursor.run_id for cursor in cursors}))
         holders: dict[str, list[Cursor]] = {}
         for cursor in cursors:
             if _goes_on(kept.get(cursor.run_id)):
                 holders.setdefault(kept[cursor.run_id].run.holder, []).append(cursor)
         answers: dict[Cursor, Frames] = {}
-        for answered in await asyncio.gather(*(self._ask(holder, asked) for holder, asked in holders.items())):
+        for answered in await asyncio.gather(
+            *(self._ask(holder, asked, follower) for holder, asked in holders.items())
+        ):
             answers |= answered
         if silent := {cursor.run_id for asked in holders.values() for cursor in asked if cursor not in answers}:
             # It ended while its holder was asked, or its holder is dead.
@@ -105,12 +108,12 @@ class Reading:
         rest = [cursor for cursor in cursors if cursor not in answers]
         return answers | {cursor: await self._stored(cursor, kept.get(cursor.run_id)) for cursor in rest}
 
-    async def _ask(self, holder: str, cursors: list[Cursor]) -> dict[Cursor, Frames]:
+    async def _ask(self, holder: str, cursors: list[Cursor], follower: str) -> dict[Cursor, Frames]:
         """What the holder has of these runs; nothing of those that it does not hold."""
         if holder == self._holder:
             return {}
         try:
-            told = await self._bus.call(runs.HELD, AskFrames(cursors), timeout=_HOLDER_SECONDS, to=holder)
+            told = await self._bus.call(runs.HELD, AskFrames(cursors, follower), timeout=_HOLDER_SECONDS, to=holder)
         except Fault as fault:
             log.warning("A holder of runs does not answer", extra={"holder": holder, "error": fault.message})
             return {}

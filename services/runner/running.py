@@ -10,6 +10,7 @@ from libs.runtime import logs
 from services.runner.ending import Ending
 from services.runner.generation import Generation
 from services.runner.holding import Holding
+from services.runner.lingering import Lingering
 from services.runner.live import Live
 
 log = logging.getLogger(__name__)
@@ -20,14 +21,15 @@ _RESTARTED = Failure(Code.UNAVAILABLE, "The engine was restarted before the run 
 
 
 class Running:
-    def __init__(self, holding: Holding, generation: Generation, ending: Ending) -> None:
-        self._holding, self._generation, self._ending = holding, generation, ending
+    def __init__(self, holding: Holding, generation: Generation, ending: Ending, lingering: Lingering) -> None:
+        self._holding, self._generation, self._ending, self._lingering = holding, generation, ending, lingering
 
     def begin(self, live: Live) -> None:
         """Takes over the slot that was taken for it."""
         # A context of its own: the run owes nothing to the deadline of whoever asked for it.
         task = asyncio.get_running_loop().create_task(self._run(live), context=Context())
         self._holding.hold(live, task)
+        self._lingering.begin(live)
         live.ended.add_done_callback(_heard)
 
     async def _run(self, live: Live) -> None:

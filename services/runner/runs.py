@@ -91,6 +91,7 @@ class Starting:
     async def _answer(self, live: Live, request: StartRun) -> Run:
         if live.workspace_id != request.workspace_id:
             raise Fault(Code.CONFLICT, f"There is another run of the id {live.id}.")
+        live.followed_by(request.follower)
         if request.mode is Mode.BLOCKING:
             return await asyncio.shield(live.ended)
         return self._reading.of(live)

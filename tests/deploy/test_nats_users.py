@@ -10,6 +10,7 @@ from nats.errors import Error
 
 from deploy.local import nats as local_nats
 from deploy.local.children import ROOT
+from libs.contracts import followers
 from libs.contracts.subjects import MAY_CALL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -77,6 +78,15 @@ async def test_replies_are_read_by_who_asked_and_sent_by_who_was_asked(guarded, 
 async def test_frames_come_from_the_runner_and_go_to_the_gateway(guarded, service):
     assert await is_refused(guarded, service, publish="feed.runner.runs.1") == (service != "runner")
     assert await is_refused(guarded, service, subscribe="feed.runner.runs.1") == (service != "gateway")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_what_a_gateway_follows_is_said_by_it_and_heard_by_the_runners(guarded, service):
+    subject = followers.FEED.of("gateway-1")
+    assert await is_refused(guarded, service, publish=subject) == (service != "gateway")
+    assert await is_refused(guarded, service, subscribe=followers.FEED.of("*")) == (
+        service not in ("gateway", "runner")
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -1,5 +1,6 @@
 """What these tests say over the bus, and a NATS server that goes away and comes back."""
 
+import signal
 from pathlib import Path
 from uuid import UUID
 
@@ -47,6 +48,12 @@ class Restartable:
 
     def stop(self) -> None:
         self._server.stop()
+
+    def pause(self) -> None:
+        self._server.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self._server.process.send_signal(signal.SIGCONT)
 
     def start(self) -> None:
         self._server = nats.start(self._folder, port=self._port)

@@ -12,6 +12,8 @@ from services.gateway.directory.callers import Caller
 from services.gateway.http import params
 
 VOICE = "klu"
+# From the answer with the address of the stream until that is asked for.
+_UNFOLLOWED_SECONDS = 60.0
 _PENDING = "PENDING"
 _STATUS = {
     runs.Status.QUEUED: _PENDING,
@@ -40,19 +42,21 @@ class Links(Struct, frozen=True):
 def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
     if body.experiment:
         raise _no_experiment(body.experiment)
+    mode = _mode(body)
     return runs.StartRun(
         workspace_id=caller.workspace_id,
         run_id=ids.new(),
         action_id=values.required(body.action or body.agent, "action"),
         inputs=_inputs(body),
         voice=VOICE,
-        mode=_mode(body),
+        mode=mode,
         session_id=values.reference(body.session, "session"),
         messages=[runs.Message(message.role, message.content) for message in body.messages or []],
         conditions=_conditions(body.metadata_filter),
         cache=values.flag(body.cache, "cache"),
         environment=body.environment or None,
         end_user="" if body.ext_user_id is None else str(body.ext_user_id),
+        unfollowed_seconds=_UNFOLLOWED_SECONDS if mode is runs.Mode.STREAMING else None,
     )
 
 

@@ -1,0 +1,38 @@
+"""The audience of a run: the processes that follow it for their clients, as its holder has heard."""
+
+from services.runner.ear import Ear
+
+# A process that has not spoken of the run for so long does not follow it any more.
+SILENT_SECONDS = 3.0
+
+
+class Audience:
+    """`patience`: the seconds for which the run goes on after its last follower."""
+
+    def __init__(self, ear: Ear, patience: float) -> None:
+        self._ear, self._patience = ear, patience
+        self._heard: dict[str, float] = {}
+        self._until: float | None = None
+
+    def expect(self, seconds: float) -> None:
+        """The first follower comes within so long."""
+        self._until = self._ear.now + seconds
+
+    def join(self, follower: str) -> None:
+        """It follows, or still does."""
+        self._heard[follower] = self._ear.now
+        self._until = None
+
+    def leave(self, follower: str) -> None:
+        if self._heard.pop(follower, None) is not None and not self._heard:
+            self._until = self._ear.now + self._patience
+
+    def forget_silent(self) -> None:
+        before = self._ear.now - SILENT_SECONDS
+        for follower in [follower for follower, heard in self._heard.items() if heard <= before]:
+            self.leave(follower)
+
+    @property
+    def gone(self) -> bool:
+        """Nobody follows, and nobody is waited for."""
+        return self._until is not None and self._until <= self._ear.now
