@@ -25,7 +25,7 @@ class App(Struct, frozen=True):
 
 
 class CreateApp(Struct, frozen=True):
-    """With a `prompt` or a model it is made with its default action, called as itself."""
+    """With a `prompt`, a model or contexts it is made with its default action, called as itself."""
 
     workspace_id: UUID
     name: str
@@ -35,6 +35,7 @@ class CreateApp(Struct, frozen=True):
     id: UUID | None = None
     prompt: str | None = None
     model_id: UUID | None = None
+    context_ids: list[UUID] = []
 
 
 class GetApp(Struct, frozen=True):
@@ -48,7 +49,7 @@ class PageApps(Struct, frozen=True):
 
 
 class UpdateApp(Struct, frozen=True):
-    """What is UNSET stays as it is. Prompt and model are those of its default action, made where it has none."""
+    """What is UNSET stays as it is. What is not the app's own is its default action's, made where it has none."""
 
     workspace_id: UUID
     app_id: UUID
@@ -56,6 +57,7 @@ class UpdateApp(Struct, frozen=True):
     description: str | UnsetType = UNSET
     prompt: str | UnsetType = UNSET
     model_id: UUID | UnsetType | None = UNSET
+    context_ids: list[UUID] | UnsetType = UNSET
 
 
 CREATE = Rpc("rpc.runner.apps.create", CreateApp, App)

@@ -45,20 +45,19 @@ class Apps:
     async def update(self, asked: UpdateApp) -> App:
         """Raises Fault as an action's update does, before anything is changed."""
         named(asked.name)
-        if asked.prompt is not UNSET or asked.model_id is not UNSET:
+        if any(value is not UNSET for value in (asked.prompt, asked.model_id, asked.context_ids)):
             await self._update_default(await self.get(GetApp(asked.workspace_id, asked.app_id)), asked)
         await stored.update(self._database, storable(asked))
         return await self.get(GetApp(asked.workspace_id, asked.app_id))
 
     async def _update_default(self, app: App, asked: UpdateApp) -> None:
+        changes = {"prompt": asked.prompt, "model_id": asked.model_id, "context_ids": asked.context_ids}
+        given = {name: value for name, value in changes.items() if value is not UNSET}
         if app.default_action_id is not None:
-            wanted = actions.UpdateAction(
-                app.workspace_id, app.default_action_id, prompt=asked.prompt, model_id=asked.model_id
-            )
-            await self._actions.update(wanted)
-            return
-        prompt, model_id = asked.prompt or "", asked.model_id or None
-        await self._actions.create(actions.CreateAction(app.workspace_id, app.id, app.name, prompt, model_id=model_id))
+            await self._actions.update(actions.UpdateAction(app.workspace_id, app.default_action_id, **given))
+        else:
+            made = {"prompt": "", "created_by": app.created_by} | given
+            await self._actions.create(actions.CreateAction(app.workspace_id, app.id, app.name, **made))
 
     async def delete(self, asked: apps.GetApp) -> App:
         """The app as it was."""
@@ -73,7 +72,7 @@ class Apps:
 
 def _first(asked: CreateApp, app_id: UUID) -> actions.CreateAction | None:
     """The action that an app is made with."""
-    if asked.prompt is None and asked.model_id is None:
+    if asked.prompt is None and asked.model_id is None and not asked.context_ids:
         return None
     return actions.CreateAction(
         asked.workspace_id,
@@ -81,5 +80,6 @@ def _first(asked: CreateApp, app_id: UUID) -> actions.CreateAction | None:
         asked.name,
         asked.prompt or "",
         model_id=asked.model_id,
+        context_ids=asked.context_ids,
         created_by=asked.created_by,
     )

@@ -56,7 +56,7 @@ class Catalog:
     async def action(self, workspace_id: UUID, id: UUID) -> Scripted:
         """The action of that id, or the default one of the app of that id.
 
-        Raises Fault NOT_FOUND, and CONFLICT for an app without an action.
+        Raises Fault NOT_FOUND, and INVALID for an app without an action.
         """
         scripted = await self._actions.get(str(id)) or await self._default(workspace_id, id)
         if scripted is None or scripted.action.workspace_id != workspace_id:
@@ -78,7 +78,7 @@ class Catalog:
         if app is None or app.workspace_id != workspace_id:
             return None
         if app.default_action_id is None:
-            raise Fault(Code.CONFLICT, "This app has no action to run: give it a prompt.")
+            raise Fault(Code.INVALID, "This app has no action to run: give it a prompt.")
         return await self._actions.get(str(app.default_action_id))
 
     async def model(self, workspace_id: UUID, id: UUID | None) -> ReadyModel:

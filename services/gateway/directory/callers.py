@@ -32,9 +32,9 @@ class Callers:
         self._database = database
         self._keys = changes.cache(KEYS, self._load)
 
-    async def of(self, request: web.Request) -> Caller:
-        """The caller of a request with `Authorization: Bearer <key>`. Raises Fault UNAUTHORIZED."""
-        caller = await self.of_key(_bearer(request))
+    async def of(self, request: web.Request, *schemes: str) -> Caller:
+        """The caller by `Authorization: <scheme> <key>`, where Bearer is the default. Raises Fault UNAUTHORIZED."""
+        caller = await self.of_key(_key(request, schemes or ("Bearer",)))
         if caller is None:
             raise Fault(Code.UNAUTHORIZED, "This API key is not valid, or was revoked.")
         return caller
@@ -58,9 +58,9 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def _bearer(request: web.Request) -> str:
+def _key(request: web.Request, schemes: tuple[str, ...]) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     key = key.strip()
-    if scheme.lower() != "bearer" or not key:
-        raise Fault(Code.UNAUTHORIZED, "An API key is needed: send it as `Authorization: Bearer <key>`.")
+    if not key or scheme.lower() not in map(str.lower, schemes):
+        raise Fault(Code.UNAUTHORIZED, f"An API key is needed: send it as `Authorization: {schemes[0]} <key>`.")
     return key

@@ -4,13 +4,15 @@ A client gets its Struct of sound values, or a Fault that names the field: MALFO
 what does not fit. Nothing that MessagePack or Postgres would refuse later gets past here.
 """
 
+import asyncio
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
@@ -18,7 +20,11 @@ from libs.contracts.faults import Code, Fault
 T = TypeVar("T")
 
 MOST_BYTES = 32 << 20
+MOST_YAML_BYTES = 128 << 10
+_BODY = web.RequestKey("body", bytes)
+_LIMIT = "most_bytes"
 _DEEPEST = 64
+_YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 _MOST_VALUES = 500_000
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
@@ -47,20 +53,65 @@ async def read_optional(request: web.Request, type: type[T]) -> T:
     return decode(await whole(request) or b"{}", type)
 
 
+def up_to(most: int, *, at_once: int = 4) -> Callable[[Handler], Handler]:
+    """Lets a route take bodies of so many bytes; of those over MOST_BYTES it takes a few at once, as each is held."""
+    gate = asyncio.Semaphore(at_once)
+
+    def allow(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def gated(request: web.Request) -> web.StreamResponse:
+            if (request.content_length or most) <= MOST_BYTES:
+                return await handler(request)
+            async with gate:
+                return await handler(request)
+
+        setattr(gated, _LIMIT, most)
+        return gated
+
+    return allow
+
+
+async def read_json_or_yaml(request: web.Request, type: type[T]) -> T:
+    """As `read`, where a Content-Type of YAML says so from that. YAML takes long to parse: it may be short alone."""
+    if request.content_type not in _YAML:
+        return await read(request, type)
+    raw = await whole(request)
+    if len(raw) > MOST_YAML_BYTES:
+        raise Fault(Code.TOO_LARGE, f"YAML may hold {MOST_YAML_BYTES >> 10} KiB at most: send JSON.")
+    try:
+        decoded = msgspec.yaml.decode(raw, type=type)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, RecursionError, ValueError, TypeError):
+        raise Fault(Code.MALFORMED, "The body is not valid YAML.") from None
+    _refuse_unsound(decoded)
+    return decoded
+
+
 async def whole(request: web.Request) -> bytes:
     """The body as it came, read once. Raises Fault MALFORMED or TOO_LARGE."""
-    if (request.content_length or 0) > MOST_BYTES:
-        raise _too_large()
+    if _BODY not in request:
+        request[_BODY] = await _read(request)
+    return request[_BODY]
+
+
+async def _read(request: web.Request) -> bytes:
+    most = getattr(request.match_info.handler, _LIMIT, MOST_BYTES)
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
+    body = bytearray()
     try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > most:
+                raise _too_large(most)
     except web.RequestPayloadError:
         raise Fault(Code.MALFORMED, "The body does not arrive as its headers announce it.") from None
+    return bytes(body)
 
 
-def _too_large() -> Fault:
-    return Fault(Code.TOO_LARGE, f"The body is larger than the {MOST_BYTES >> 20} MiB allowed.")
+def _too_large(most: int) -> Fault:
+    return Fault(Code.TOO_LARGE, f"The body is larger than the {most >> 20} MiB allowed.")
 
 
 def decode(raw: bytes, type: type[T]) -> T:

@@ -68,7 +68,10 @@ class _Guard:
             try:
                 return await handler(request)
             except Exception as error:
-                return self._tell(request, voice, problems.of(error))
+                problem = problems.of(error)
+                response = self._tell(request, voice, problem)
+                response[idempotency.PASSES] = problem.passes
+                return response
 
         return await idempotency.once(request, request[CALLER].workspace_id, answering)
 

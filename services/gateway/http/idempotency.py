@@ -1,6 +1,6 @@
 """Idempotency keys: a POST with an `Idempotency-Key` has one effect and one answer, however often it is made.
 
-Shared by every voice. Answers of 5xx and 429 are no answers: who asks again has it done again. What comes without a
+Shared by every voice. What would be a 5xx or 429 is no answer: who asks again has it done again. What comes without a
 key costs nothing.
 """
 
@@ -21,6 +21,8 @@ from services.gateway.http.effect import EFFECT, REPLAYED
 
 Answering = Callable[[], Awaitable[web.StreamResponse]]
 Taking = Callable[[], Awaitable[bytes]]
+
+PASSES = web.ResponseKey("passes", bool)
 
 _HEADER = istr(HEADER)
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -97,7 +99,8 @@ async def _digest(request: web.Request) -> bytes:
 
 
 def _is_final(response: web.StreamResponse) -> bool:
-    return response.status < 500 and response.status != 429
+    """A voice may tell what passes with any status."""
+    return not response.get(PASSES, False)
 
 
 def _kept(response: web.StreamResponse) -> Answer:

@@ -28,6 +28,11 @@ class Problem(Struct, frozen=True):
     retry_after: float | None = None
     allow: str | None = None
 
+    @property
+    def passes(self) -> bool:
+        """Asked again, it may go better: no final answer."""
+        return self.status >= 500 or self.status == 429
+
     def headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         if self.retry_after is not None:

@@ -1,10 +1,10 @@
-"""Server-sent events: framing, heartbeats on quiet streams, pacing, and their end when the process stops.
+"""Streams: server-sent events and other framings, heartbeats on quiet ones, and their end when the process stops.
 
 Shared by every voice. An event's id is the place of its frame in the run, so that a client resumes after it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 from uuid import UUID
@@ -19,14 +19,25 @@ from services.gateway.http.requests import REQUEST, REQUEST_ID
 
 BEGUN = web.RequestKey("begun", web.StreamResponse)
 
-_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache, no-transform",
-    "X-Accel-Buffering": "no",
-}
-_HEARTBEAT = b": still here\n\n"
+_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 _QUIET_SECONDS = 15.0
 _BEAT_SECONDS = 5.0
+
+
+class Framing(Struct, frozen=True):
+    """How a kind of stream is told by its header, and what keeps a quiet one alive without saying anything."""
+
+    content_type: str
+    heartbeat: bytes
+
+
+EVENTS = Framing("text/event-stream; charset=utf-8", b": still here\n\n")
+
+
+class Written(Protocol):
+    """What a stream is made of: an event, a line."""
+
+    def encoded(self) -> bytes: ...
 
 
 class Event(Struct, frozen=True):
@@ -48,20 +59,20 @@ class Event(Struct, frozen=True):
 
 
 class Stream:
-    """One response of events, written by `task`. `written_at` is the loop's time of its last write."""
+    """One streamed response, written by `task`. `written_at` is the loop's time of its last write."""
 
-    def __init__(self, response: web.StreamResponse, key_hash: str) -> None:
-        self.response, self.key_hash = response, key_hash
+    def __init__(self, response: web.StreamResponse, key_hash: str, heartbeat: bytes) -> None:
+        self.response, self.key_hash, self._heartbeat = response, key_hash, heartbeat
         self.task = this_task()
         self.written_at = _now()
 
-    async def write(self, event: Event) -> None:
+    async def write(self, event: Written) -> None:
         self.written_at = _now()
         await self.response.write(event.encoded())
 
     async def beat(self) -> None:
         self.written_at = _now()
-        await self.response.write(_HEARTBEAT)
+        await self.response.write(self._heartbeat)
 
 
 class Open(Protocol):
@@ -83,13 +94,21 @@ class Streams:
         self._doubts = asyncio.Event()
 
     @asynccontextmanager
-    async def open(self, request: web.Request, *, key_hash: str = "") -> AsyncIterator[Stream]:
+    async def open(
+        self,
+        request: web.Request,
+        *,
+        key_hash: str = "",
+        framing: Framing = EVENTS,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Stream]:
         """Sends the headers at once, and the end of the body at the end. `key_hash` is that of the caller's key."""
-        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: request[REQUEST]} | effect.headers(request))
+        told = {"Content-Type": framing.content_type, REQUEST_ID: request[REQUEST], **(headers or {})}
+        response = web.StreamResponse(headers=_HEADERS | told | effect.headers(request))
         request[BEGUN] = response
         await response.prepare(request)
         await effect.streams(request)
-        stream = Stream(response, key_hash)
+        stream = Stream(response, key_hash, framing.heartbeat)
         with self.holding(stream):
             yield stream
             await response.write_eof()

@@ -32,10 +32,14 @@ class Ticket(Struct, frozen=True, array_like=True):
     blob: str
     max_bytes: int
 
+    @classmethod
+    def of(cls, upload: files.Upload) -> "Ticket":
+        return cls(upload.workspace_id, upload.id, upload.blob, upload.max_bytes)
+
 
 def sealed(sealer: Sealer, upload: files.Upload) -> str:
     """The ticket as it stands in an address, good for 24 hours."""
-    ticket = Ticket(upload.workspace_id, upload.id, upload.blob, upload.max_bytes)
+    ticket = Ticket.of(upload)
     return sealer.token(msgspec.msgpack.encode(ticket), about=_ABOUT, seconds=_SECONDS)
 
 
@@ -50,7 +54,7 @@ async def receive(request: web.Request, ticket: Ticket) -> web.Response:
     Under an Idempotency-Key, one that was taken in before is only compared.
     """
     if not idempotency.is_given(request):
-        await _take(request, ticket, await _parts(request))
+        await take(request, ticket, await _parts(request))
         return reply.nothing()
     return await idempotency.once_read(
         request,
@@ -63,7 +67,7 @@ async def receive(request: web.Request, ticket: Ticket) -> web.Response:
 
 async def _take_hashed(request: web.Request, ticket: Ticket) -> bytes:
     digest = hashlib.sha256()
-    await _take(request, ticket, _hashed(await _parts(request), digest))
+    await take(request, ticket, _hashed(await _parts(request), digest))
     return digest.digest()
 
 
@@ -76,7 +80,8 @@ async def _skim_hashed(request: web.Request, ticket: Ticket) -> bytes:
     return digest.digest()
 
 
-async def _take(request: web.Request, ticket: Ticket, chunks: AsyncIterator[bytes]) -> None:
+async def take(request: web.Request, ticket: Ticket, chunks: AsyncIterator[bytes]) -> None:
+    """Raises Fault TOO_LARGE."""
     size = await request.app[ENGINE].blobs.put(ticket.blob, chunks, max_bytes=ticket.max_bytes)
     await ask(request, files.FINISH, files.FinishUpload(ticket.workspace_id, ticket.upload_id, size))
 

@@ -6,6 +6,7 @@ Every route answers with and without a trailing slash, without a redirect. No tw
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -22,13 +23,13 @@ _VARIABLE = re.compile(r"{[^{}]+}")
 class Voice:
     """`routes` know their caller (`request[CALLER]`), `open_routes` carry their right in their address.
 
-    `pages` are for browsers, under the prefix alone. `root` begins the addresses at the root whose unknown ones are
-    this voice's to answer. `cors`: pages of every origin may ask it.
+    `pages` are for browsers, under the prefix alone. `roots` begin the addresses at the root whose unknown ones are
+    this voice's to answer; the longest one counts. `cors`: pages of every origin may ask it.
     """
 
     name: str
     prefix: str
-    root: str
+    roots: Sequence[str]
     authenticate: Callable[[web.Request], Awaitable[Caller]]
     render: Callable[[Problem], web.Response]
     routes: Sequence[web.RouteDef]
@@ -77,7 +78,8 @@ def by_path(voices: Sequence[Voice], path: str) -> Voice | None:
     for voice in voices:
         if _begins(path, voice.prefix):
             return voice
-    return next((voice for voice in voices if _begins(path, voice.root)), None)
+    found = [(len(root), voice) for voice in voices for root in voice.roots if _begins(path, root)]
+    return max(found, key=itemgetter(0))[1] if found else None
 
 
 def _begins(path: str, start: str) -> bool:

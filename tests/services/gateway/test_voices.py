@@ -14,7 +14,7 @@ async def handler(request: web.Request) -> web.Response:
 
 
 def voice(name: str, *routes: web.RouteDef, prefix: str = "", root: str = "/v1") -> Voice:
-    return Voice(name, prefix or f"/{name}", root, auth.caller, errors.render, routes)
+    return Voice(name, prefix or f"/{name}", [root], auth.caller, errors.render, routes)
 
 
 def test_two_voices_may_not_claim_one_root_route():

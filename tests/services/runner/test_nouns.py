@@ -112,7 +112,7 @@ async def test_an_app_whose_action_is_refused_is_not_made(caller):
 async def test_an_app_without_an_action_runs_once_it_is_given_a_prompt(caller, other):
     app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "Empty"))
     start = runs.StartRun(caller.workspace_id, ids.new(), app.id, {}, "klu")
-    assert (await fault(caller.bus.call(runs.START, start))).code is Code.CONFLICT
+    assert (await fault(caller.bus.call(runs.START, start))).code is Code.INVALID
     foreign = runs.StartRun(other.workspace_id, ids.new(), app.id, {}, "klu")
     assert (await fault(caller.bus.call(runs.START, foreign))).code is Code.NOT_FOUND
     await caller.bus.call(apps.UPDATE, apps.UpdateApp(caller.workspace_id, app.id, prompt="Speak."))

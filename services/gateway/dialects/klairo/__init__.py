@@ -4,4 +4,4 @@ from services.gateway.dialects.klairo import auth, errors
 from services.gateway.dialects.klairo.routes import routes
 from services.gateway.http.voices import Voice, listed
 
-VOICE = Voice("klairo", "/klairo", "/api", auth.caller, errors.render, listed(routes))
+VOICE = Voice("klairo", "/klairo", ["/api"], auth.caller, errors.render, listed(routes))

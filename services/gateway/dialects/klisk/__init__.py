@@ -4,4 +4,4 @@ from services.gateway.dialects.klisk import auth, errors
 from services.gateway.dialects.klisk.routes import OPEN_ROUTES, PAGES, ROUTES
 from services.gateway.http.voices import Voice
 
-VOICE = Voice("klisk", auth.PREFIX, "/ws", auth.caller, errors.render, ROUTES, OPEN_ROUTES, PAGES, cors=True)
+VOICE = Voice("klisk", auth.PREFIX, ["/ws"], auth.caller, errors.render, ROUTES, OPEN_ROUTES, PAGES, cors=True)

@@ -6,13 +6,12 @@ from aiohttp import web
 
 from libs.contracts import contexts, documents
 from libs.contracts.faults import Fault
-from libs.contracts.paging import Slice
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, uploads
-from services.gateway.dialects.klu.routes.fields import called
 from services.gateway.engine import ask
 from services.gateway.http import effect, paging, params, reply
 from services.gateway.http.body import read
+from services.gateway.http.fields import called
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -90,17 +89,9 @@ async def add_files(request: web.Request) -> web.Response:
 async def context_status(request: web.Request) -> web.Response:
     context = asked(request)
     await ask(request, contexts.GET, context)
-    return reply.json(translate.contexts.overall([status async for status in _statuses(request, context)]))
+    return reply.json(translate.contexts.overall([document.status async for document in _documents(request, context)]))
 
 
-async def _statuses(request: web.Request, context: contexts.GetContext) -> AsyncIterator[documents.Status]:
-    """Of every document, page by page."""
-    offset, total = 0, 1
-    while offset < total:
-        slice = Slice(offset, paging.MOST)
-        page = await ask(
-            request, documents.PAGE, documents.PageDocuments(context.workspace_id, context.context_id, slice)
-        )
-        for document in page.items:
-            yield document.status
-        offset, total = offset + paging.MOST, page.total
+def _documents(request: web.Request, context: contexts.GetContext) -> AsyncIterator[documents.Document]:
+    place = context.workspace_id, context.context_id
+    return paging.every(lambda part: ask(request, documents.PAGE, documents.PageDocuments(*place, part)))

@@ -5,10 +5,10 @@ from aiohttp import web
 from libs.contracts import contexts, documents, search
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes.contexts import asked
-from services.gateway.dialects.klu.routes.fields import called
 from services.gateway.engine import ask
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
+from services.gateway.http.fields import called
 
 routes = web.RouteTableDef()
 

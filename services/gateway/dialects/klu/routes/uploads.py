@@ -6,10 +6,10 @@ from libs.contracts import files
 from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.auth import PREFIX
-from services.gateway.dialects.klu.routes.fields import called
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import links, reply, uploads
 from services.gateway.http.body import read
+from services.gateway.http.fields import called
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()

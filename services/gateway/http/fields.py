@@ -1,4 +1,4 @@
-"""Fields as Klu's bodies call them, in the Faults of services that call them otherwise."""
+"""Fields as a voice's bodies call them, in the Faults of services that call them otherwise."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -1,0 +1,11 @@
+"""LLMStack's credentials: `Authorization: Token KEY`; some of its clients say Bearer."""
+
+from aiohttp import web
+
+from services.gateway.directory.callers import Caller
+from services.gateway.engine import ENGINE
+
+
+async def caller(request: web.Request) -> Caller:
+    """Raises Fault UNAUTHORIZED."""
+    return await request.app[ENGINE].callers.of(request, "Token", "Bearer")
