@@ -20,11 +20,9 @@ from libs.contracts.faults import Code, Fault
 T = TypeVar("T")
 
 MOST_BYTES = 32 << 20
-MOST_YAML_BYTES = 128 << 10
 _BODY = web.RequestKey("body", bytes)
 _LIMIT = "most_bytes"
-_DEEPEST = 64
-_YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
+DEEPEST = 64
 _MOST_VALUES = 500_000
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
@@ -71,23 +69,6 @@ def up_to(most: int, *, at_once: int = 4) -> Callable[[Handler], Handler]:
     return allow
 
 
-async def read_json_or_yaml(request: web.Request, type: type[T]) -> T:
-    """As `read`, where a Content-Type of YAML says so from that. YAML takes long to parse: it may be short alone."""
-    if request.content_type not in _YAML:
-        return await read(request, type)
-    raw = await whole(request)
-    if len(raw) > MOST_YAML_BYTES:
-        raise Fault(Code.TOO_LARGE, f"YAML may hold {MOST_YAML_BYTES >> 10} KiB at most: send JSON.")
-    try:
-        decoded = msgspec.yaml.decode(raw, type=type)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
-    except (msgspec.DecodeError, RecursionError, ValueError, TypeError):
-        raise Fault(Code.MALFORMED, "The body is not valid YAML.") from None
-    _refuse_unsound(decoded)
-    return decoded
-
-
 async def whole(request: web.Request) -> bytes:
     """The body as it came, read once. Raises Fault MALFORMED or TOO_LARGE."""
     if _BODY not in request:
@@ -118,12 +99,12 @@ def decode(raw: bytes, type: type[T]) -> T:
     try:
         decoded = _decoder(type).decode(raw)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise invalid(str(error)) from None
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(raw, error) from None
-    _refuse_unsound(decoded)
+    refuse_unsound(decoded)
     return decoded
 
 
@@ -132,8 +113,8 @@ def _decoder(type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type)
 
 
-def _too_deep() -> Fault:
-    return Fault(Code.MALFORMED, f"The body is nested more than {_DEEPEST} levels deep.")
+def too_deep() -> Fault:
+    return Fault(Code.MALFORMED, f"The body is nested more than {DEEPEST} levels deep.")
 
 
 def _malformed(raw: bytes, error: Exception) -> Fault:
@@ -169,7 +150,7 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield where, found
 
 
-def _invalid(message: str) -> Fault:
+def invalid(message: str) -> Fault:
     """msgspec's "Expected `str`, got `int` - at `$.names[0]`" as a Fault that names `names[0]`."""
     reason, _, place = message.partition(" - at `$")
     path = place.rstrip("`").removeprefix(".").replace("[...]", "")
@@ -189,10 +170,10 @@ def in_words(reason: str) -> str:
     return f"Expected {choices}, got {_WORDS.get(given.rstrip('`'), given.rstrip('`'))}."
 
 
-def _refuse_unsound(body: Any) -> None:
+def refuse_unsound(body: Any) -> None:
     """Refuses by level, so that depth and number of values are bounded whatever the shape."""
     level, count = [body], 0
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         below: list[Any] = []
         if not all(_is_sound(value, below) for value in level):
             raise _unsound(body)
@@ -201,7 +182,7 @@ def _refuse_unsound(body: Any) -> None:
         level, count = below, count + len(below)
         if count > _MOST_VALUES:
             raise Fault(Code.TOO_LARGE, f"The body holds more than {_MOST_VALUES:,} values.")
-    raise _too_deep()
+    raise too_deep()
 
 
 def _is_sound(value: Any, below: list[Any]) -> bool:

@@ -65,13 +65,18 @@ async def _chunks(file: File, field: str) -> AsyncIterator[bytes]:
 
 def decoded(file: File, *, field: str = "file") -> Iterator[bytes]:
     """Raises Fault INVALID."""
-    rest = b""
+    rest, ended = b"", False
     for start in range(file.start, len(file.content), _PIECE):
         piece = rest + _letters(file.content[start : start + _PIECE], field)
         whole = len(piece) - len(piece) % 4
         rest = piece[whole:]
+        if whole and ended:
+            raise _no_base64(field)
         if whole:
+            ended = piece[:whole].endswith(b"=")
             yield _bytes(piece[:whole], field)
+    if rest and ended:
+        raise _no_base64(field)
     if rest:
         yield _bytes(rest.ljust(4, b"="), field)
 

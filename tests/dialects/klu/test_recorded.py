@@ -1,62 +1,14 @@
-"""Recorded pairs: what Klu's clients send, what the gateway then asks the other services, and what they get.
+"""Recorded pairs: what Klu's clients send, what the gateway then asks the other services, and what they get."""
 
-A pair of fixtures/ holds the `request`, what the services `answered` by subject, what they were `asked`, and the
-`response`. $WORKSPACE stands for the workspace of the key, $URL for the gateway's address.
-"""
-
-import json
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from libs.contracts.subjects import DECLARED, Rpc
-from tests.services.gateway.peers import Door
+from tests.dialects import recorded
 
 pytestmark = pytest.mark.asyncio
 
-FIXTURES = Path(__file__).parent / "fixtures"
-PAIRS = [
-    pytest.param(pair, id=f"{file.stem}: {pair['name']}")
-    for file in sorted(FIXTURES.glob("*.json"))
-    for pair in json.loads(file.read_text())
-]
 
-
-def filled(value: Any, door: Door) -> Any:
-    text = json.dumps(value).replace("$WORKSPACE", str(door.workspace_id)).replace("$URL", door.url)
-    return json.loads(text)
-
-
-async def serve(door: Door, answered: dict[str, Any]) -> None:
-    for subject, answer in answered.items():
-        rpc = DECLARED[subject]
-        assert isinstance(rpc, Rpc)
-        reply = msgspec.convert(answer, rpc.reply)
-        await door.peers.answer(rpc, lambda _, reply=reply: reply)
-    door.peers.asked.clear()
-
-
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", recorded.pairs(Path(__file__).parent / "fixtures"))
 async def test_a_recorded_pair(door, pair):
-    await serve(door, pair.get("answered", {}))
-    request = filled(pair["request"], door)
-    answer = await door.call(
-        request["method"], request["path"], request.get("body"), headers=request.get("headers", {})
-    )
-    assert (answer.status, answer.json) == (pair["response"]["status"], filled(pair["response"]["body"], door))
-    assert told(door.peers.asked) == told(meant(filled(pair["asked"], door)))
-
-
-def meant(questions: list[dict[str, Any]]) -> list[Any]:
-    """The questions of a pair. What one leaves out has its default."""
-    types = {rpc.request.__name__: rpc.request for rpc in DECLARED.values() if isinstance(rpc, Rpc)}
-    return [msgspec.convert(fields, types[name]) for question in questions for name, fields in question.items()]
-
-
-def told(questions: list[Any]) -> list[dict[str, Any]]:
-    """In one order, and without the id of what is to be made, which comes with an Idempotency-Key alone."""
-    assert all(getattr(question, "id", None) is None for question in questions)
-    named = [{type(question).__name__: msgspec.to_builtins(question)} for question in questions]
-    return sorted(named, key=json.dumps)
+    await recorded.replay(door, pair)

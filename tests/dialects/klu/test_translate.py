@@ -1,30 +1,24 @@
 """Klu's translations: pure, and whatever a client's JSON decodes to, they raise nothing but Fault."""
 
 from datetime import UTC, datetime
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Struct, UnsetType
 
 from libs.contracts import actions, contexts, documents, feedback, ids, models, runs, sessions
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.directory.callers import Caller
+from tests.dialects.bodies import JSON, body_of
 
 NOW = datetime(2026, 3, 11, 11, 30, tzinfo=UTC)
 WORKSPACE, THING = ids.new(), ids.new()
 CALLER = Caller(WORKSPACE, ids.new(), ids.new())
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 GUIDS = st.sampled_from(["", "x", str(THING), ids.crockford("act", THING), "0" * 26])
 FIELDS: dict[Any, dict[str, Any]] = {
     wire.runs.RunAction: {
@@ -89,38 +83,12 @@ def rating(value: int | str) -> feedback.Feedback:
     return feedback.Feedback(ids.new(), WORKSPACE, THING, "rating", value, "api", "", {}, NOW, NOW)
 
 
-def sendable(type: Any) -> st.SearchStrategy[Any]:
-    """Any JSON that decodes as `type`."""
-    origin, inner = get_origin(type), get_args(type)
-    if type is Any:
-        return JSON
-    if origin in (Union, UnionType):
-        return st.one_of(*(sendable(choice) for choice in inner if choice is not UnsetType))
-    if origin is Literal:
-        return st.sampled_from(inner)
-    if origin is list:
-        return st.lists(sendable(inner[0]), max_size=3)
-    if origin is dict:
-        return st.dictionaries(st.text(max_size=8), sendable(inner[1]), max_size=3)
-    if issubclass(type, Struct):
-        return body_of(type)
-    return st.from_type(type)
-
-
-def body_of(type: Any) -> st.SearchStrategy[dict[str, Any]]:
-    own = FIELDS.get(type, {})
-    fields = msgspec.structs.fields(type)
-    sent = {field.encode_name: own[field.name] if field.name in own else sendable(field.type) for field in fields}
-    required = {field.encode_name: sent.pop(field.encode_name) for field in fields if field.required}
-    return st.fixed_dictionaries(required, optional=sent)
-
-
 @pytest.mark.parametrize(("type", "apply"), TRANSLATIONS, ids=lambda case: getattr(case, "__name__", ""))
 @settings(max_examples=50, deadline=None)
 @given(sent=st.data())
 def test_a_translation_raises_nothing_but_faults(type, apply, sent):
     try:
-        body = msgspec.convert(sent.draw(body_of(type)), type)
+        body = msgspec.convert(sent.draw(body_of(type, FIELDS)), type)
     except msgspec.ValidationError:
         return
     try:

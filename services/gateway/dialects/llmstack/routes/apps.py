@@ -8,8 +8,7 @@ from aiohttp import web
 from libs.contracts import actions, apps, models
 from services.gateway.dialects.llmstack import translate, wire
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
-from services.gateway.http.body import read_json_or_yaml
+from services.gateway.http import paging, params, reply, yaml
 from services.gateway.http.fields import called
 from services.gateway.http.voices import CALLER
 
@@ -43,7 +42,7 @@ async def _one(request: web.Request, app: apps.App, *, status: int = 200) -> web
 
 @routes.post("/api/apps")
 async def create_app(request: web.Request) -> web.Response:
-    body = await read_json_or_yaml(request, wire.CreateApp)
+    body = await yaml.read_or_json(request, wire.CreateApp)
     wanted = translate.apps.create(request[CALLER], body, await _models(request) if body.model else [])
     with called(context_ids="datasources"):
         return await _one(request, await ask(request, apps.CREATE, wanted), status=201)
@@ -63,7 +62,7 @@ async def get_app(request: web.Request) -> web.Response:
 
 @routes.patch("/api/apps/{guid}")
 async def update_app(request: web.Request) -> web.Response:
-    asked, body = _asked(request), await read_json_or_yaml(request, wire.UpdateApp)
+    asked, body = _asked(request), await yaml.read_or_json(request, wire.UpdateApp)
     wanted = translate.apps.update(asked, body, await _models(request) if body.model else [])
     return await _one(request, await ask(request, apps.UPDATE, wanted))
 

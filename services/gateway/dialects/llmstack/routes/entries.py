@@ -14,7 +14,7 @@ from services.gateway.http.voices import CALLER
 routes = web.RouteTableDef()
 
 # A file of 50 MiB in base64, line breaks and what stands beside it included.
-_MOST_BYTES = 72 << 20
+MOST_BYTES = 72 << 20
 
 
 def _entry(request: web.Request) -> documents.GetDocument:
@@ -33,7 +33,7 @@ async def _found(request: web.Request) -> documents.Document:
 @routes.post("/api/datasources/{guid}/entries")
 @routes.post("/api/datasources/{guid}/add_entry")
 @routes.post("/api/datasources/{guid}/add_entry_async")
-@up_to(_MOST_BYTES)
+@up_to(MOST_BYTES)
 async def add_entry(request: web.Request) -> web.StreamResponse:
     wanted = translate.entries.add(asked(request), await read(request, wire.AddEntry))
     with called(text="entry_data.content", urls="entry_data.url", metadata="entry_metadata"):

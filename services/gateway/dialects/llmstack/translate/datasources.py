@@ -3,7 +3,7 @@
 from typing import Any
 
 from libs.contracts import contexts
-from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.llmstack import wire
 from services.gateway.directory.callers import Caller
 from services.gateway.http import params
@@ -30,8 +30,7 @@ def type_of(given: Any, *, field: str | None = None) -> wire.DatasourceType:
     text = str(given)
     found = next((each for each in TYPES if text.lower() in (each.slug, str(each.id))), None)
     if found is None:
-        missing = not_found("datasource type", params.shown(text))
-        raise Fault(missing.code, missing.message, field=field)
+        raise Fault(Code.NOT_FOUND, f"There is no type {params.shown(text)!r} of datasources.", field=field)
     return found
 
 

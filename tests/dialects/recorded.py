@@ -1,0 +1,61 @@
+"""Recorded pairs: what a voice's clients send, what the gateway then asks the other services, and what they get.
+
+A pair of a voice's fixtures/ holds the `request`, what the services `answered` by subject, what they were `asked`, and
+the `response`. $WORKSPACE stands for the workspace of the key, $URL for the gateway's address. A `body` that is no text
+is sent as JSON.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.contracts.subjects import DECLARED, Rpc
+from tests.services.gateway.peers import Door
+
+
+def pairs(fixtures: Path) -> list[Any]:
+    """As parameters of a test."""
+    return [
+        pytest.param(pair, id=f"{file.stem}: {pair['name']}")
+        for file in sorted(fixtures.glob("*.json"))
+        for pair in json.loads(file.read_text())
+    ]
+
+
+async def replay(door: Door, pair: dict[str, Any]) -> None:
+    await _serve(door, pair.get("answered", {}))
+    request, body = _filled(pair["request"], door), pair["request"].get("body")
+    sent = body.encode() if isinstance(body, str) else request.get("body")
+    answer = await door.call(request["method"], request["path"], sent, headers=request.get("headers", {}))
+    assert (answer.status, answer.json) == (pair["response"]["status"], _filled(pair["response"]["body"], door))
+    assert _told(door.peers.asked) == _told(_meant(_filled(pair["asked"], door)))
+
+
+def _filled(value: Any, door: Door) -> Any:
+    text = json.dumps(value).replace("$WORKSPACE", str(door.workspace_id)).replace("$URL", door.url)
+    return json.loads(text)
+
+
+async def _serve(door: Door, answered: dict[str, Any]) -> None:
+    for subject, answer in answered.items():
+        rpc = DECLARED[subject]
+        assert isinstance(rpc, Rpc)
+        reply = msgspec.convert(answer, rpc.reply)
+        await door.peers.answer(rpc, lambda _, reply=reply: reply)
+    door.peers.asked.clear()
+
+
+def _meant(questions: list[dict[str, Any]]) -> list[Any]:
+    """The questions of a pair. What one leaves out has its default."""
+    types = {rpc.request.__name__: rpc.request for rpc in DECLARED.values() if isinstance(rpc, Rpc)}
+    return [msgspec.convert(fields, types[name]) for question in questions for name, fields in question.items()]
+
+
+def _told(questions: list[Any]) -> list[dict[str, Any]]:
+    """In one order, and without the id of what is to be made, which comes with an Idempotency-Key alone."""
+    assert all(getattr(question, "id", None) is None for question in questions)
+    named = [{type(question).__name__: msgspec.to_builtins(question)} for question in questions]
+    return sorted(named, key=json.dumps)
