@@ -34,6 +34,8 @@ class How(StrEnum):
 _TO_PROCESSES = (How.KILL, How.PAUSE, How.RESTART)
 _TO_NETWORKS = (How.DELAY, How.BYTES, How.SILENCE, How.CUT, How.RESET)
 _DELAYS = (0.005, 0.03, 0.1)
+# Seconds after the load's last beginning in which blows may still go on.
+_AFTERWARDS = 3.0
 
 
 class Blow(Struct, frozen=True):
@@ -58,22 +60,26 @@ def plan(chosen: random.Random, targets: list[str], *, count: int, seconds: floa
 
 def _blow(chosen: random.Random, targets: list[str], seconds: float) -> Blow:
     target, at = chosen.choice(targets), round(chosen.uniform(0.2, seconds), 2)
+    # What takes longer than a lease begins early: a trial is not to wait for its last blow.
+    most = seconds + _AFTERWARDS - at
     if target in NETWORKS:
-        return _to_network(chosen, target, at)
+        return _to_network(chosen, target, at, most)
     how = chosen.choices(_TO_PROCESSES, weights=(5, 3, 2))[0]
-    if how is How.PAUSE:
-        # The children of a paused PostgreSQL go on: only its greeting of new connections pauses.
-        longest = 3.0 if target in SERVERS else 7.0
-        return Blow(at, target, how, round(chosen.uniform(0.3, longest), 2))
-    return Blow(at, target, how, round(chosen.uniform(0.0, 1.5), 2))
+    # The children of a paused PostgreSQL go on: only its greeting of new connections pauses.
+    longest = {How.PAUSE: 3.0 if target in SERVERS else 7.0}.get(how, 1.5)
+    return Blow(at, target, how, _lasting(chosen, longest, most))
 
 
-def _to_network(chosen: random.Random, target: str, at: float) -> Blow:
+def _to_network(chosen: random.Random, target: str, at: float, most: float) -> Blow:
     """Of all services, or of one, which is then alone with it for longer."""
     how, of_one = chosen.choice(_TO_NETWORKS), target != "net:model" and chosen.random() < 0.6
     whose = chosen.choice(SERVICES) if of_one else ""
     longest = {How.SILENCE: 7.0 if of_one else 3.0, How.DELAY: 4.0}.get(how, 1.5)
-    return Blow(at, target, how, round(chosen.uniform(0.2, longest), 2), whose, chosen.choice(_DELAYS))
+    return Blow(at, target, how, _lasting(chosen, longest, most), whose, chosen.choice(_DELAYS))
+
+
+def _lasting(chosen: random.Random, longest: float, most: float) -> float:
+    return round(min(chosen.uniform(0.2, longest), most), 2)
 
 
 async def wreak(cluster: Cluster, blows: list[Blow]) -> None:

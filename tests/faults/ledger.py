@@ -23,13 +23,14 @@ RUNS = STREAMS | {Kind.BLOCKING, Kind.ASYNC}
 
 @dataclass
 class Entry:
-    """`word` is in what was sent, and nowhere else. `guid` is what was accepted; `text` what was read of a run to its
-    end; `failed` where that end was told as a failure.
+    """`word` is in what was sent, and nowhere else, with so many characters of `padding` beside it. `guid` is what was
+    accepted; `text` what was read of a run to its end; `failed` where that end was told as a failure.
     """
 
     kind: Kind
     word: str
     key: str
+    padding: int = 0
     guid: str | None = None
     text: str = ""
     finished: bool = False

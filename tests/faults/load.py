@@ -20,6 +20,8 @@ from tests.faults.ledger import RUNS, STREAMS, Entry, Kind, Ledger
 
 _TIMEOUT = aiohttp.ClientTimeout(total=25.0, sock_read=10.0)
 _KINDS = (Kind.BLOCKING, Kind.STREAMING, Kind.STREAMING, Kind.ASYNC, Kind.CANCELLED, Kind.DOCUMENT, Kind.FEEDBACK)
+# What is so large goes between the services as a blob.
+_LARGE, _LARGE_SHARE = 300_000, 0.1
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
@@ -66,7 +68,8 @@ class Client:
 
     def _run(self, entry: Entry) -> dict[str, Any]:
         mode = {"streaming": True} if entry.kind in STREAMS else {"async_mode": entry.kind is Kind.ASYNC}
-        return {"action": self._place.action, "input": {"word": entry.word}, **mode}
+        given = {"word": entry.word, "padding": "." * entry.padding}
+        return {"action": self._place.action, "input": given, **mode}
 
     async def post(self, path: str, body: Any, key: str) -> Any:
         """The JSON of the 200 in the end. Raises GaveUp at a refusal for good."""
@@ -194,7 +197,8 @@ async def events(stream: aiohttp.StreamReader) -> AsyncIterator[dict[str, str]]:
 def entries(chosen: random.Random, seed: int, count: int) -> Iterator[Entry]:
     for number in range(count):
         word = f"w{seed}x{number}"
-        yield Entry(_KINDS[number] if number < len(_KINDS) else chosen.choice(_KINDS), word, f"key-{word}")
+        kind = _KINDS[number] if number < len(_KINDS) else chosen.choice(_KINDS)
+        yield Entry(kind, word, f"key-{word}", padding=_LARGE if chosen.random() < _LARGE_SHARE else 0)
 
 
 async def work(client: Client, ledger: Ledger, moments: list[float], *, patience: float) -> None:
