@@ -12,6 +12,10 @@ _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)} | {"I": 1, "L": 1, "O": 0}
 
 
+# Where there must be an id, the one of nothing.
+NONE = UUID(int=0)
+
+
 def new() -> UUID:
     """A UUIDv7 (RFC 9562, section 5.7)."""
     milliseconds = time.time_ns() // 1_000_000

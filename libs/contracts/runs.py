@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Raw, Struct, ValidationError, msgpack
 
-from libs.contracts.actions import Parameters
+from libs.contracts.actions import Kind, Parameters
 from libs.contracts.faults import Failure
 from libs.contracts.paging import Page, Slice
 from libs.contracts.subjects import Event, Feed, Rpc
@@ -191,10 +191,23 @@ class _Frames(Feed[Frame]):
             return Frame(number.attempt, number.n, Unknown())
 
 
+class Draft(Struct, frozen=True):
+    """An action that is not kept: it runs once, in place of what an action says. Every field is as an action's."""
+
+    prompt: str = ""
+    kind: Kind = "prompt"
+    system_message: str = ""
+    model_id: UUID | None = None
+    parameters: Parameters = Parameters()
+    context_ids: list[UUID] = []
+    tool_ids: list[UUID] = []
+
+
 class StartRun(Struct, frozen=True):
     """Starts the run `run_id`, minted by the caller; the same id again answers with the same run.
 
-    `action_id`: an app's id stands for its default action.
+    `action_id`: an app's id stands for its default action. With a `draft` it says whose run that is, ids.NONE nobody's.
+    `passages`: how many of them the answer may come from, at most.
     `new_session`: what the session is called where there is none of its id yet, and it is made; None where it must be
     there. `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
     `conditions` restrict what is retrieved, in the metadata filter's spelling (libs.contracts.search).
@@ -227,6 +240,19 @@ class StartRun(Struct, frozen=True):
     new_session: str | None = None
     follower: str = ""
     unfollowed_seconds: float | None = None
+    draft: Draft | None = None
+    passages: int | None = None
+
+
+class Rendered(Struct, frozen=True):
+    """What a run would send to the model: its passages are found, and nothing is asked."""
+
+    action_id: UUID
+    action_version: int
+    model_id: UUID
+    model: str
+    messages: list[Message]
+    parameters: Parameters
 
 
 class Run(Struct, frozen=True):
@@ -367,6 +393,7 @@ class RunsErased(Struct, frozen=True):
 
 
 START = _Started("rpc.runner.runs.start", StartRun, Run)
+RENDER = Rpc("rpc.runner.runs.render", StartRun, Rendered)
 GET = Rpc("rpc.runner.runs.get", GetRun, Run)
 PAGE = Rpc("rpc.runner.runs.page", PageRuns, Page[Run])
 FRAMES = _AskedFrames("rpc.runner.runs.frames", AskFrames, list[Frames])

@@ -11,6 +11,7 @@ from services.runner.answers import Answers
 from services.runner.apps import Apps
 from services.runner.catalog import Catalog
 from services.runner.claims import Beginning, Claims
+from services.runner.drafts import Drafts
 from services.runner.ending import Ending
 from services.runner.erasing import Erasing
 from services.runner.feeds import Feeds
@@ -22,6 +23,7 @@ from services.runner.journal import Journal
 from services.runner.keys import Keys
 from services.runner.lingering import Lingering
 from services.runner.models import Models
+from services.runner.previews import Previews
 from services.runner.prices import Prices
 from services.runner.prompts import Prompting
 from services.runner.providers.upstream import Upstream
@@ -48,7 +50,7 @@ async def build(service: Service, settings: Settings) -> None:
     keys, renderer, upkeep = Keys(lambda: service.sealer), Renderer(), Upkeep(database)
     prompting = Prompting(renderer)
     catalog = Catalog(database, service.changes, prompting, keys, prices=Prices.of(settings.prices))
-    versions = Versions(database, service.changes, catalog, prompting)
+    drafts = Drafts(Versions(database, service.changes, catalog, prompting), prompting)
     await upkeep.once()
     await put_default_model(database, keys, settings)
 
@@ -62,7 +64,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_stop(renderer.close)
     _hear(service)
     _serve_nouns(service, catalog, prompting, keys)
-    _serve_runs(service, settings, Acceptance(catalog, versions, prompting, Recall(database)), lease)
+    _serve_runs(service, settings, Acceptance(catalog, drafts, prompting, Recall(database)), lease)
 
 
 def _hear(service: Service) -> None:
@@ -122,6 +124,7 @@ def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance, le
     starting = Starting(acceptance, holding, journal, running, reading=reading, fence=fence, claims=claims)
     stopping = Stopping(service, holding, reading, settling)
     starts = service.serve(runs.START, starting.start, slots=settings.run_slots + _SPARE_SLOTS)
+    service.serve(runs.RENDER, Previews(bus, acceptance).render)
     service.serve(runs.GET, reading.get)
     service.serve(runs.PAGE, reading.page)
     service.serve(runs.FRAMES, reading.frames)

@@ -13,11 +13,11 @@ from libs.contracts.runs import Message
 from libs.postgres import text
 from services.runner import memory
 from services.runner.catalog import Catalog, ReadyModel
+from services.runner.drafts import Drafts
 from services.runner.prompts import Prompt, Prompting, Scripted
 from services.runner.recall import Recall
 from services.runner.storable import storable
 from services.runner.store.sessions import Turn
-from services.runner.versions import Versions
 
 
 class Accepted(Struct, frozen=True):
@@ -34,12 +34,12 @@ class Accepted(Struct, frozen=True):
 
 
 class Acceptance:
-    def __init__(self, catalog: Catalog, versions: Versions, prompting: Prompting, recall: Recall) -> None:
-        self.catalog, self._versions, self._prompting, self._recall = catalog, versions, prompting, recall
+    def __init__(self, catalog: Catalog, drafts: Drafts, prompting: Prompting, recall: Recall) -> None:
+        self.catalog, self._drafts, self._prompting, self._recall = catalog, drafts, prompting, recall
 
     async def accept(self, request: runs.StartRun) -> Accepted:
         """Raises Fault: NOT_FOUND for an unknown action, model or session, INVALID for what is wrong with the input."""
-        scripted = await self._versions.chosen(request.workspace_id, request.action_id, request.environment)
+        scripted = await self._drafts.chosen(request)
         request, turns = await self._in_session(_storable(request, scripted))
         model = await self.catalog.model(request.workspace_id, scripted.action.model_id)
         conditions = search.conditions(request.conditions) if request.conditions else {}

@@ -83,11 +83,8 @@ class Generation:
         await self._send(live)
 
     async def _ground(self, live: Live) -> None:
-        accepted = live.accepted
-        action = accepted.scripted.action
-        grounds = Grounds(live.workspace_id, action.context_ids, accepted.prompt.search, accepted.conditions)
-        found = await grounding.passages(self._bus, grounds)
-        fitting = await grounding.fitting(found, live.messages, accepted.room)
+        found = await grounding.passages(self._bus, Grounds.of(live.accepted))
+        fitting = await grounding.fitting(found, live.messages, live.accepted.room)
         live.messages = grounding.grounded(live.messages, fitting)
         retrieved = grounding.sources(fitting)
         live.sources = retrieved.sources

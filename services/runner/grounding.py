@@ -10,6 +10,7 @@ from libs.bus.bus import Bus
 from libs.contracts import runs, search
 from libs.contracts.runs import Message, Source
 from services.runner import memory
+from services.runner.acceptance import Accepted
 from services.runner.frames import changed
 from services.runner.store.grounded import Grounded
 
@@ -25,6 +26,13 @@ class Grounds(Struct, frozen=True):
     context_ids: list[UUID]
     text: str
     conditions: dict[str, search.Condition]
+    limit: int = PASSAGES
+
+    @classmethod
+    def of(cls, accepted: Accepted) -> "Grounds":
+        action, request = accepted.scripted.action, accepted.request
+        limit = request.passages or PASSAGES
+        return cls(action.workspace_id, action.context_ids, accepted.prompt.search, accepted.conditions, limit)
 
 
 async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
@@ -33,7 +41,7 @@ async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
         grounds.workspace_id,
         grounds.context_ids,
         grounds.text[:_LONGEST_QUESTION],
-        limit=PASSAGES,
+        limit=grounds.limit,
         conditions=grounds.conditions,
     )
     return await bus.call(search.QUERY, query, timeout=_SEARCH_SECONDS)

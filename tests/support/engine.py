@@ -27,7 +27,7 @@ class Client:
     key: str
 
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        headers = ({"Authorization": f"Bearer {self.key}"} if self.key else {}) | options.pop("headers", {})
         async with self.session.request(method, self.url + path, json=body, headers=headers, **options) as answer:
             text = await answer.text()
             return answer.status, await answer.json() if "json" in answer.content_type else text

@@ -34,7 +34,7 @@ class Callers:
 
     async def of(self, request: web.Request, *schemes: str) -> Caller:
         """The caller by `Authorization: <scheme> <key>`, where Bearer is the default. Raises Fault UNAUTHORIZED."""
-        caller = await self.of_key(_key(request, schemes or ("Bearer",)))
+        caller = await self.of_key(given(request, *schemes))
         if caller is None:
             raise Fault(Code.UNAUTHORIZED, "This API key is not valid, or was revoked.")
         return caller
@@ -58,7 +58,9 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def _key(request: web.Request, schemes: tuple[str, ...]) -> str:
+def given(request: web.Request, *schemes: str) -> str:
+    """The credential of these schemes, of Bearer where none is named. Raises Fault UNAUTHORIZED where there is none."""
+    schemes = schemes or ("Bearer",)
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     key = key.strip()
     if not key or scheme.lower() not in map(str.lower, schemes):

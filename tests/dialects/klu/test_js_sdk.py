@@ -114,6 +114,14 @@ async def test_an_action_is_run_asynchronously(klu, made, engine):
     assert await eventually(result) == {"msg": "Later.", "status": "SUCCESS"}
 
 
+async def test_a_prompt_is_tried_in_the_playground(klu, made, engine):
+    engine.says("Be", "cause.")
+    config = {"values": {"it": "that"}, "modelConfig": {"temperature": 0.3}}
+    answer = await klu("actions.playground", "Why {{it}}?", made.model, config)
+    assert "".join(answer["tokens"]) == "Because."
+    assert engine.upstream.asked[-1].body["messages"][-1]["content"] == "Why that?"
+
+
 async def test_a_session_remembers(klu, made, engine):
     one = (await klu("sessions.create", {"action": made.action, "name": "Talk", "extUserId": "ada"}))["guid"]
     for said, heard in (("I am Ada.", "Hello, Ada."), ("Who am I?", "Ada.")):
@@ -163,6 +171,8 @@ async def test_a_context_is_filled_and_searched(klu, tmp_path):
     [english] = await klu("contexts.search", guid, "When?", 0, 10, "", {"lang": "en"})
     assert english["content"] == "The shop opens at nine."
     assert {one["content"] for one in await klu("contexts.listDocs", guid)} >= {"The shop opens at nine."}
+    answer = await klu("contexts.prompt", guid, "When does the shop close?", "search", 20, 1)
+    assert answer["msg"] == "Hello from the model."
     assert await klu("contexts.deleteAllDocs", guid) == {"status": "SUCCESS"}
     assert (await klu("contexts.update", guid, {"name": "Store"}))["name"] == "Store"
     assert (await klu("contexts.get", guid))["name"] == "Store"

@@ -144,6 +144,34 @@ async def sent(klu: Sdk, engine: Engine, action: str, environment: str | None) -
     return engine.upstream.asked[-1].body["messages"][-1]["content"]
 
 
+async def test_a_prompt_is_tried_in_the_playground(klu, made, engine):
+    engine.says("Be", "cause.")
+    given = {"values": {"it": "that"}, "model_config": {"temperature": 0.3, "maxResponseLength": 9}}
+    answer = await klu("actions.playground", "Why {{it}}?", made.model, **given)
+    assert "".join(answer["tokens"]) == "Because."
+    asked = engine.upstream.asked[-1].body
+    assert (asked["messages"], asked["max_tokens"]) == ([{"role": "user", "content": "Why that?"}], 9)
+    point = await klu("data.get", answer["data_guid"])
+    assert (point["action"], point["output"]) == (None, "Because.")
+    assert answer["data_guid"] not in {one["guid"] for one in await klu("actions.get_data", made.action)}
+    with pytest.raises(SdkError, match="WorkspaceOrUserNotFoundError"):
+        await klu("actions.playground", "Why?", NOBODY)
+
+
+async def test_an_action_s_prompt_is_asked_for_and_answered_by_the_gateway(klu, made, engine):
+    payload = await klu("actions.get_action_prompt", made.action, {"question": "Why?"})
+    assert payload["messages"] == [{"role": "user", "content": "Answer: Why?"}]
+    assert payload["model"] == "test-model"
+    assert "sk-1234567890abcdef" not in str(payload)
+    engine.says("Because.")
+    assert (await klu("actions.prompt", made.action, {"question": "Why?"}, gateway=True))["msg"] == "Because."
+    assert engine.upstream.asked[-1].body["messages"] == payload["messages"]
+    engine.says("Be", "cause", ".")
+    streamed = await klu("actions.stream", made.action, {"question": "Why?"}, gateway=True)
+    assert "".join(token or "" for token in streamed["tokens"]) == "Because."
+    assert [point["output"] for point in (await klu("actions.get_data", made.action))[:2]] == ["Because."] * 2
+
+
 async def test_an_action_that_is_none(klu):
     if "80" in klu.name:
         pytest.skip("this version sends the action's guid nowhere")
@@ -208,14 +236,18 @@ async def test_a_context_is_filled_and_searched(klu, tmp_path):
     [english] = await klu("context.search", guid, "When?", metadata={"lang": "en"})
     assert english["content"] == "The shop opens at nine."
     assert {one["content"] for one in await klu("context.list_docs", guid)} >= {"The shop opens at nine."}
+    answer = await klu("context.prompt", guid, "When does the shop close?", number_of_results=1, response_length=20)
+    assert (answer["msg"], answer["streaming"]) == ("Hello from the model.", False)
+    assert len(answer["metadata"]["sources"]) == 1
     assert (await klu("context.update", guid, name="Store"))["name"] == "Store"
     assert (await klu("context.get", guid))["name"] == "Store"
     assert [one["guid"] for one in await klu("context.list")] == [guid]
     assert await klu("context.delete_all_docs", guid) == {"status": "SUCCESS"}
     assert await klu("context.list_docs", guid) == []
     assert (await klu("context.delete", guid))["guid"] == guid
-    with pytest.raises(SdkError, match="ContextNotFoundError"):
-        await klu("context.search", guid, "When?")
+    for call in ("context.search", "context.prompt"):
+        with pytest.raises(SdkError, match="ContextNotFoundError"):
+            await klu(call, guid, "When?")
 
 
 async def ready(klu: Sdk, guid: str) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from libs.contracts import actions, contexts, documents, feedback, ids, models, runs, sessions
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page, Slice
+from services.gateway.completions.wire import ChatRequest
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.directory.callers import Caller
 from tests.dialects.bodies import JSON, body_of
@@ -50,6 +51,10 @@ TRANSLATIONS = [
         wire.actions.SetContext,
         lambda body: translate.actions.set_context(CALLER, actions.GetAction(WORKSPACE, THING), body),
     ),
+    (wire.actions.Deploy, lambda body: translate.actions.deploy(CALLER, actions.GetAction(WORKSPACE, THING), body)),
+    (wire.actions.Playground, lambda body: translate.drafts.playground(CALLER, body)),
+    (wire.contexts.PromptContext, lambda body: translate.drafts.of_context(CALLER, body)),
+    (ChatRequest, lambda body: translate.drafts.completion(CALLER, body, action_id=THING, model_id=None)),
     (wire.apps.CreateApp, lambda body: translate.apps.create(CALLER, body)),
     (wire.contexts.CreateContext, lambda body: translate.contexts.create(CALLER, body)),
     (

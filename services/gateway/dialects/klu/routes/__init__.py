@@ -3,6 +3,7 @@
 from services.gateway.dialects.klu.routes import (
     actions,
     apps,
+    completions,
     contexts,
     data,
     documents,
@@ -19,6 +20,7 @@ from services.gateway.http.voices import listed
 ROUTES = listed(
     runs.routes,
     actions.routes,
+    completions.routes,
     apps.routes,
     contexts.routes,
     documents.routes,
@@ -30,4 +32,4 @@ ROUTES = listed(
     providers.routes,
     workspaces.routes,
 )
-OPEN_ROUTES = listed(runs.open_routes, uploads.open_routes)
+OPEN_ROUTES = listed(runs.open_routes, completions.open_routes, uploads.open_routes)

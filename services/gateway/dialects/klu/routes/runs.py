@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import structs
 
-from libs.contracts import runs, sessions
+from libs.contracts import contexts, runs, sessions
 from libs.contracts.faults import Code, Fault
 from services.gateway import running
 from services.gateway.dialects.klu import translate, wire
@@ -45,6 +45,23 @@ async def prompt_of_session(request: web.Request) -> web.Response:
         session = await ask(request, sessions.GET, named)
         body = structs.replace(body, action=translate.runs.action_of(session))
     return await _run(request, body)
+
+
+@routes.post("/v1/actions/playground")
+async def playground(request: web.Request) -> web.Response:
+    wanted = translate.drafts.playground(request[CALLER], await read(request, wire.actions.Playground))
+    run = await running.start(request, wanted)
+    return reply.json(translate.runs.reply(run, _links(request, run, streaming=True), streaming=True))
+
+
+@routes.post("/v1/context/prompt")
+@routes.post("/v1/contexts/prompt")
+async def prompt_context(request: web.Request) -> web.Response:
+    body = await read(request, wire.contexts.PromptContext)
+    context, wanted = translate.drafts.of_context(request[CALLER], body)
+    await ask(request, contexts.GET, context)
+    run = await running.start(request, wanted)
+    return reply.json(translate.drafts.context_reply(run, _links(request, run, streaming=False)))
 
 
 async def _run(request: web.Request, body: wire.runs.RunAction) -> web.Response:

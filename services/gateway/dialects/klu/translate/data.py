@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.contracts import feedback, runs
+from libs.contracts import feedback, ids, runs
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import feedback as feedback_of
 from services.gateway.dialects.klu.translate import values
@@ -19,8 +19,8 @@ def reply(run: runs.Run, said: Iterable[feedback.Feedback]) -> wire.data.DataPoi
     metadata = _metadata(run)
     return wire.data.DataPoint(
         guid=str(run.id),
-        action=str(run.action_id),
-        action_guid=str(run.action_id),
+        action=_action(run),
+        action_guid=_action(run),
         session=values.spelled(run.session_id),
         input=run.inputs,
         prompt=_last(run.prompt, "user") or "",
@@ -39,6 +39,11 @@ def reply(run: runs.Run, said: Iterable[feedback.Feedback]) -> wire.data.DataPoi
         created_at=run.created_at,
         updated_at=run.finished_at or run.created_at,
     )
+
+
+def _action(run: runs.Run) -> str | None:
+    """None for what ran without one: in the playground, or as a question to a context."""
+    return None if run.action_id == ids.NONE else str(run.action_id)
 
 
 def _last(prompt: list[runs.Message], role: str) -> str | None:

@@ -13,7 +13,7 @@ from services.gateway.http import params
 
 VOICE = "klu"
 # From the answer with the address of the stream until that is asked for.
-_UNFOLLOWED_SECONDS = 60.0
+UNFOLLOWED_SECONDS = 60.0
 _PENDING = "PENDING"
 _STATUS = {
     runs.Status.QUEUED: _PENDING,
@@ -56,7 +56,7 @@ def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
         cache=values.flag(body.cache, "cache"),
         environment=body.environment or None,
         end_user="" if body.ext_user_id is None else str(body.ext_user_id),
-        unfollowed_seconds=_UNFOLLOWED_SECONDS if mode is runs.Mode.STREAMING else None,
+        unfollowed_seconds=UNFOLLOWED_SECONDS if mode is runs.Mode.STREAMING else None,
     )
 
 

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from services.gateway.completions.wire import ChatRequest
 from services.gateway.dialects.klu.wire.runs import Message
 
 Kind = Literal["prompt", "chat"]
@@ -48,6 +49,30 @@ class Deploy(Struct, frozen=True, kw_only=True):
 
 class Disable(Struct, frozen=True, kw_only=True):
     environment: str | None = None
+
+
+class Playground(Struct, frozen=True, kw_only=True):
+    """The Python SDK says `modelguid`, `toolguids` and `indexguids`, the JavaScript one `modelId` and so on."""
+
+    prompt: str
+    values: str | dict[str, Any] | None = None
+    modelguid: str | None = None
+    model_id: str | None = field(default=None, name="modelId")
+    toolguids: list[str] | None = None
+    tool_ids: list[str] | None = field(default=None, name="toolIds")
+    indexguids: list[str] | None = None
+    index_ids: list[str] | None = field(default=None, name="indexIds")
+    model_config: dict[str, Any] | None = field(default=None, name="modelConfig")
+
+
+class GatewayHeaders(Struct, frozen=True):
+    authorization: str = field(name="Authorization")
+
+
+class GatewayPayload(ChatRequest, frozen=True, kw_only=True, omit_defaults=True):
+    """A chat completion to ask for, with the right to it."""
+
+    headers: GatewayHeaders
 
 
 class Version(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class CreateContext(Struct, frozen=True, kw_only=True):
@@ -22,6 +22,24 @@ class UpdateContext(Struct, frozen=True, kw_only=True):
 
 class AddFiles(Struct, frozen=True):
     files: list[str]
+
+
+class PromptContext(Struct, frozen=True, kw_only=True):
+    """`responseLength` is in tokens. There is one `responseMode`: an answer from the passages that are found."""
+
+    context: str
+    prompt: str
+    response_mode: str | None = field(default=None, name="responseMode")
+    response_length: int | None = field(default=None, name="responseLength")
+    similarity_top_k: int | None = field(default=None, name="similarityTopK")
+
+
+class EmbedContext(Struct, frozen=True):
+    guid: str
+
+
+class Embedding(Struct, frozen=True):
+    msg: str
 
 
 class Presign(Struct, frozen=True):

@@ -13,8 +13,8 @@ class DataPoint(Struct, frozen=True, kw_only=True):
     """`latency` is in milliseconds."""
 
     guid: str
-    action: str
-    action_guid: str
+    action: str | None
+    action_guid: str | None
     session: str | None
     input: str | dict[str, Any]
     prompt: str

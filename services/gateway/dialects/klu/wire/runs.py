@@ -41,6 +41,12 @@ class RunReply(Struct, frozen=True, kw_only=True):
     streaming_url: str | None = None
 
 
+class ContextReply(RunReply, frozen=True, kw_only=True):
+    """Strict, too."""
+
+    metadata: dict[str, Any]
+
+
 class PageRunReply(RunReply, frozen=True, kw_only=True):
     """As the API page has it, which calls the streaming URL otherwise."""
 

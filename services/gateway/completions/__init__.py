@@ -1,0 +1,1 @@
+"""Chat completions as OpenAI's clients speak them: what every voice that offers them shares."""

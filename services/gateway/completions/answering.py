@@ -1,0 +1,34 @@
+"""Answering a chat completion with a run: blocking, or in a stream of the answer's own."""
+
+from contextlib import aclosing
+
+from aiohttp import web
+
+from libs.contracts import runs
+from libs.contracts.faults import Fault
+from services.gateway import running
+from services.gateway.completions import told, wire
+from services.gateway.completions.told import Telling
+from services.gateway.engine import ENGINE
+from services.gateway.http import reply
+from services.gateway.http.voices import CALLER
+
+
+async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequest) -> web.StreamResponse:
+    """Raises Fault before the answer has begun; what happens later is told within it."""
+    if start.mode is not runs.Mode.STREAMING:
+        return reply.json(told.completion(await running.start(request, start), body.model))
+    run, frames = await running.follow(request, start)
+    telling = Telling(run, body.model, usage=bool(body.stream_options and body.stream_options.include_usage))
+    async with aclosing(frames), request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash) as stream:
+        await stream.write(telling.begin())
+        try:
+            async for frame in frames:
+                for event in telling.of(frame):
+                    await stream.write(event)
+                if telling.ended:
+                    break
+        except Fault as fault:
+            for event in told.failed(fault.failure()):
+                await stream.write(event)
+    return stream.response

@@ -1,0 +1,78 @@
+"""What a chat completion asks, in the engine's words. Pure; raises nothing but Fault."""
+
+from libs.contracts import runs
+from libs.contracts.actions import Parameters
+from libs.contracts.faults import Code, Fault
+from libs.contracts.tools import Offered
+from services.gateway.completions import wire
+
+_ROLES = {"developer": "system"}
+
+
+def mode(body: wire.ChatRequest) -> runs.Mode:
+    return runs.Mode.STREAMING if body.stream else runs.Mode.BLOCKING
+
+
+def messages(body: wire.ChatRequest) -> list[runs.Message]:
+    return [_message(message, place) for place, message in enumerate(body.messages)]
+
+
+def _message(message: wire.Message, place: int) -> runs.Message:
+    calls = [runs.ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or []]
+    role = _ROLES.get(message.role, message.role)
+    return runs.Message(role, _content(message.content, place), calls, message.tool_call_id or "")  # type: ignore[arg-type]
+
+
+def _content(content: str | list[wire.Part] | None, place: int) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    for part, piece in enumerate(content):
+        if piece.type != "text":
+            raise Fault(
+                Code.INVALID,
+                f"A message holds text here, and nothing of the kind {piece.type!r}.",
+                field=f"messages[{place}].content[{part}].type",
+            )
+    return "".join(piece.text for piece in content)
+
+
+def parameters(body: wire.ChatRequest) -> Parameters:
+    return Parameters(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        stop=[body.stop] if isinstance(body.stop, str) else body.stop,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        seed=body.seed,
+        response_format=body.response_format,
+        logit_bias=body.logit_bias,
+    )
+
+
+def tools(body: wire.ChatRequest) -> list[Offered]:
+    offered = (tool.function for tool in body.tools or [])
+    return [Offered(tool.name, tool.description or "", tool.parameters or {}) for tool in offered]
+
+
+def tool_choice(body: wire.ChatRequest) -> str | None:
+    choice = body.tool_choice
+    return choice.function.name if isinstance(choice, wire.NamedTool) else choice
+
+
+def request(rendered: runs.Rendered) -> wire.ChatRequest:
+    """A request that asks for what was rendered."""
+    given = rendered.parameters
+    return wire.ChatRequest(
+        model=rendered.model,
+        messages=[wire.Message(message.role, message.content) for message in rendered.messages],
+        temperature=given.temperature,
+        top_p=given.top_p,
+        max_tokens=given.max_tokens,
+        stop=given.stop,
+        presence_penalty=given.presence_penalty,
+        frequency_penalty=given.frequency_penalty,
+        seed=given.seed,
+        response_format=given.response_format,
+        logit_bias=given.logit_bias,
+    )
