@@ -7,9 +7,19 @@ since nothing else says what came before it. An answer of the run's holder may a
 from collections import deque
 from collections.abc import Iterable
 
-from libs.contracts.runs import Frame
+from libs.contracts.runs import FEED, Frame
 
-BUFFER = 1 << 20
+# Bytes that one reader may hold, and a question is answered with at most; both as `weight` has it.
+BUFFER = 640 << 10
+ANSWER = 256 << 10
+_OF_A_FRAME = 300
+
+
+def weight(frame: Frame, size: int | None = None) -> int:
+    """About what a frame takes in memory: small ones take more there than on the wire, where it has this size."""
+    if size is None:
+        size = len(text) if isinstance(text := getattr(frame.body, "text", None), str) else len(FEED.pack(frame))
+    return size + _OF_A_FRAME
 
 
 class Order:
@@ -26,7 +36,12 @@ class Order:
     @property
     def wants(self) -> bool:
         """Whether to ask for what follows this place. A slow reader first takes what it has."""
-        return not self.ended and (bool(self._ahead) or (self._missed and not self._ready))
+        return not self.ended and (bool(self._ahead and not self.full) or (self._missed and not self._ready))
+
+    @property
+    def full(self) -> bool:
+        """Its reader has enough to take; what is ahead alone fills nothing, since it waits for what is missing."""
+        return bool(self._ready) and self._held >= BUFFER
 
     def miss(self) -> None:
         """Something may have been sent that did not arrive."""
@@ -37,7 +52,8 @@ class Order:
         self._missed = False
 
     def heard(self, frame: Frame, size: int) -> None:
-        """A frame from the feed, `size` bytes long. What is over 1 MiB is let go, and asked for again."""
+        """A frame from the feed, `size` bytes long. What is too much is let go, and asked for again."""
+        size = weight(frame, size)
         if self.ended or (frame.attempt, frame.n) <= (self.attempt, self.after):
             return
         if self._held + size > BUFFER and self._held:
@@ -54,7 +70,10 @@ class Order:
         """The answer to a question: what follows a place in the run, in order; `ended`: there will be no more."""
         for frame in frames:
             if self._follows(frame):
-                self._accept(frame, 0)
+                if self.full:
+                    self._missed = True
+                    break
+                self._accept(frame, weight(frame))
         self._close_up()
         if ended and not self._ahead and not self._missed:
             self.ended = True

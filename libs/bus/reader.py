@@ -41,7 +41,7 @@ class Reader:
         return self._may_ask and self.order.wants and now >= self._not_before
 
     def silent(self, now: float, seconds: float) -> bool:
-        return self._may_ask and not self.order.ended and now - self._active_at >= seconds
+        return self._may_ask and not self.order.ended and not self.order.full and now - self._active_at >= seconds
 
     @property
     def _may_ask(self) -> bool:
@@ -69,6 +69,8 @@ class Reader:
         if answer is not None and answer.found:
             self._not_found = 0
             self.order.told(answer.frames, ended=answer.status in runs.ENDED)
+            if answer.more:
+                self.order.miss()
         else:
             self._not_found += 1
         if self._not_found >= _LOST_AFTER:

@@ -31,7 +31,9 @@ TIMEOUT = "Pv-Timeout"
 REQUEST = "Pv-Request"
 FAULT = "Pv-Fault"
 
+# The line is full with so many waiting, or while the first in it has waited so long.
 _WAITING_PER_SLOT = 16
+_PATIENCE = 2.0
 _TIMEOUT_UNSAID = 10.0
 _LONGEST_MESSAGE = 4096
 _encoder = msgspec.msgpack.Encoder()
@@ -55,7 +57,7 @@ class Served(Generic[Request, Reply]):
         self.rpc, self._handler = rpc, handler
         self._subject, self._queue, self._slots = subject, queue, slots
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: deque[tuple[Msg, float]] = deque()
+        self._waiting: deque[tuple[Msg, float, float]] = deque()
         self._subscription: Subscription | None = None
         self._turn = asyncio.Lock()
         self._stopped = False
@@ -100,7 +102,7 @@ class Served(Generic[Request, Reply]):
             await asyncio.sleep(0)
 
     async def _cut_off(self) -> None:
-        waiting = [message for message, _ in self._waiting]
+        waiting = [message for message, *_ in self._waiting]
         self._waiting.clear()
         for task in self._tasks:
             task.cancel()
@@ -109,14 +111,22 @@ class Served(Generic[Request, Reply]):
             await self._send(message, *_failed(_CUT_OFF))
 
     async def _accept(self, message: Msg) -> None:
-        until = asyncio.get_running_loop().time() + _timeout_of(message)
+        now = asyncio.get_running_loop().time()
+        until = now + _timeout_of(message)
         if len(self._tasks) < self._slots:
             self._begin(self._handle(message, until))
-        elif len(self._waiting) < self._slots * _WAITING_PER_SLOT:
-            self._waiting.append((message, until))
+        elif self._takes_more(now):
+            self._waiting.append((message, until, now))
         else:
             metrics.REFUSED.labels(self._subject).inc()
             await self._send(message, *_failed(_BUSY))
+
+    def _takes_more(self, now: float) -> bool:
+        """Whoever would only wait for a time-out is better told at once."""
+        if not self._waiting:
+            return True
+        *_, since = self._waiting[0]
+        return len(self._waiting) < self._slots * _WAITING_PER_SLOT and now - since < _PATIENCE
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         # A context of its own: nothing of the connection's or of the request before it.
@@ -130,7 +140,7 @@ class Served(Generic[Request, Reply]):
             log.error("An answer was lost", extra={"subject": self._subject}, exc_info=error)
         now = asyncio.get_running_loop().time()
         while self._waiting:
-            message, until = self._waiting.popleft()
+            message, until, _ = self._waiting.popleft()
             if until > now:
                 self._begin(self._handle(message, until))
                 return

@@ -327,12 +327,16 @@ class AskFrames(Struct, frozen=True):
 
 
 class Frames(Struct, frozen=True):
-    """What follows a cursor; `found` is False for a run that the workspace does not have."""
+    """What follows a cursor; `found` is False for a run that the workspace does not have.
+
+    `more`: the rest is too much for one answer. The run counts as going on until all of it was asked for.
+    """
 
     run_id: UUID
     found: bool
     status: Status | None = None
     frames: list[Frame] = []
+    more: bool = False
 
 
 class _LooseFrames(Struct, frozen=True):
@@ -340,6 +344,7 @@ class _LooseFrames(Struct, frozen=True):
     found: bool
     status: Status | None = None
     frames: list[Raw] = []
+    more: bool = False
 
 
 class _AskedFrames(Rpc[AskFrames, list[Frames]]):
@@ -354,7 +359,9 @@ class _AskedFrames(Rpc[AskFrames, list[Frames]]):
             return [self._known(answer) for answer in self._loose.decode(body)]
 
     def _known(self, answer: _LooseFrames) -> Frames:
-        return Frames(answer.run_id, answer.found, answer.status, [FEED.unpack(bytes(raw)) for raw in answer.frames])
+        return Frames(
+            answer.run_id, answer.found, answer.status, [FEED.unpack(bytes(raw)) for raw in answer.frames], answer.more
+        )
 
 
 class _Started(Rpc[StartRun, Run]):

@@ -5,6 +5,7 @@ a connection is given back with is what the next one gets, and behind PgBouncer 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,9 @@ from libs.contracts.faults import Code, Fault
 
 COMMAND_SECONDS = 60.0
 PULSE_SECONDS = 5.0
+# The line for a connection is full with so many waiting, or while the first in it has waited so long.
+_LONGEST_LINE = 1000
+_PATIENCE = 2.0
 
 # Stopping, out of connections or room, or of patience: nothing that another statement would put right.
 _AWAY = (
@@ -57,11 +61,12 @@ class Connection(_Base):
 
 
 class PoolUse(Struct, frozen=True):
-    """Connections open, those of them idle, and callers waiting for one."""
+    """Connections open, those of them idle, callers waiting for one, and the most that may be open."""
 
     size: int
     idle: int
     waiting: int
+    most: int
 
 
 class Database:
@@ -71,7 +76,8 @@ class Database:
         self.schema = schema
         self.pulse: Database = pulse or self
         self._pool = pool
-        self._waiting = 0
+        self._waiting: dict[object, float] = {}
+        self.refused = 0
         self._wakers: dict[str, list[Callable[[], None]]] = {}
 
     @classmethod
@@ -91,8 +97,8 @@ class Database:
 
     @asynccontextmanager
     async def acquire(self, *, timeout: float = 5.0) -> AsyncGenerator[Connection]:
-        """A connection. Raises Fault UNAVAILABLE when none comes free in `timeout` seconds, the server is away, or a
-        statement takes over a minute.
+        """A connection. Raises Fault UNAVAILABLE when none comes free in `timeout` seconds, at once where the line for
+        one is full, when the server is away, or a statement takes over a minute.
         """
         connection = await self._take(timeout)
         bare = connection.itself()
@@ -129,7 +135,7 @@ class Database:
         self._wakers.setdefault(topic, []).append(waker)
 
     def use(self) -> PoolUse:
-        return PoolUse(self._pool.get_size(), self._pool.get_idle_size(), self._waiting)
+        return PoolUse(self._pool.get_size(), self._pool.get_idle_size(), len(self._waiting), self._pool.get_max_size())
 
     async def close(self, *, timeout: float = 5.0) -> None:
         """Let work on connections end, for `timeout` seconds at most."""
@@ -141,7 +147,9 @@ class Database:
             self._pool.terminate()
 
     async def _take(self, timeout: float) -> Connection:
-        self._waiting += 1
+        self._must_take_more()
+        place = object()
+        self._waiting[place] = time.monotonic()
         try:
             return cast("Connection", await self._pool.acquire(timeout=timeout))
         except TimeoutError:
@@ -149,7 +157,19 @@ class Database:
         except (*_NO_ENTRY, asyncpg.InterfaceError) as error:
             raise _unavailable("The database is away.") from error
         finally:
-            self._waiting -= 1
+            del self._waiting[place]
+
+    def _must_take_more(self) -> None:
+        """Raises Fault UNAVAILABLE where the line does not move: whoever would wait for a time-out is told at once.
+
+        The pulse has a handful of users, each of which waits for itself.
+        """
+        if not self._waiting or self.pulse is self:
+            return
+        since = next(iter(self._waiting.values()))
+        if len(self._waiting) >= _LONGEST_LINE or time.monotonic() - since > _PATIENCE:
+            self.refused += 1
+            raise _unavailable("The database is busy.")
 
     async def _give_back(self, connection: Connection, bare: Connection) -> None:
         topics, bare.topics = bare.topics, set()

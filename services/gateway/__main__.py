@@ -20,6 +20,7 @@ from services.gateway.effects.keeper import Effects
 from services.gateway.engine import Engine
 from services.gateway.http import server
 from services.gateway.http.access import AccessLog
+from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
 
 VOICES = (klu.VOICE, klisk.VOICE, klairo.VOICE, llmstack.VOICE)
@@ -32,6 +33,9 @@ class Settings(Common, kw_only=True, frozen=True):
     listen: str = "127.0.0.1:4000,[::1]:4000"
     # What clients are told as the beginning of this engine's addresses, where a proxy stands before it.
     public_url: str = ""
+    requests_at_once: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 4096
+    body_megabytes_at_once: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 256
+    stalled_seconds: Annotated[float, Meta(gt=0, description="a number of seconds")] = 30.0
     run_seconds: Annotated[float, Meta(gt=0, description="the seconds that a blocking run may take")] = 600.0
     retention_days: Annotated[int, Meta(ge=0, le=36_500, description="a number of days; 0 for ever")] = 0
     # Whether the Klisk voice needs a key, and which keys open it beside those of the workspaces.
@@ -79,9 +83,10 @@ async def build(service: Service, settings: Settings) -> None:
         callers=Callers(service.database, service.changes),
         guests=_guests(service.database, settings),
         effects=Effects(service.database, service.sealer),
-        streams=Streams(),
+        streams=Streams(stalled_seconds=settings.stalled_seconds),
         public_url=settings.public_url,
         run_seconds=settings.run_seconds,
+        room=Room(requests=settings.requests_at_once, body_bytes=settings.body_megabytes_at_once << 20),
     )
     service.changes.watch(KEYS, engine.streams.doubt)
     access = AccessLog(service.name, service.instance, on=settings.log_level in ("DEBUG", "INFO"))

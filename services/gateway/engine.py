@@ -1,6 +1,6 @@
 """What a route works with, put together once by `build`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from services.gateway.directory.callers import Callers
 from services.gateway.directory.guests import Guests
 from services.gateway.effects.keeper import Effects
 from services.gateway.http import effect
+from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
 
 Req = TypeVar("Req")
@@ -37,6 +38,7 @@ class Engine:
     streams: Streams
     public_url: str = ""
     run_seconds: float = 600.0
+    room: Room = field(default_factory=Room)
 
 
 ENGINE = web.AppKey("engine", Engine)

@@ -6,6 +6,7 @@ import time
 from uuid import UUID
 
 from libs.bus.bus import Bus
+from libs.bus.order import ANSWER, weight
 from libs.contracts import runs
 from libs.contracts.faults import Fault, not_found
 from libs.contracts.paging import Page
@@ -89,7 +90,7 @@ class Reading:
         if live is None or live.workspace_id != cursor.workspace_id:
             return None
         live.followed_by(follower)
-        return Frames(live.id, True, _status(live), _joined(live, cursor))
+        return _answer(live.id, _status(live), _joined(live, cursor))
 
     async def _elsewhere(self, cursors: list[Cursor], follower: str) -> dict[Cursor, Frames]:
         kept = await self.kept(list({cursor.run_id for cursor in cursors}))
@@ -127,7 +128,17 @@ class Reading:
             frames = await parts.of(self._database, run.id, run.attempt)
         else:
             frames = restored(Recorded(run.output, run.thinking, kept.frames), run.attempt)
-        return Frames(run.id, True, run.status, following(frames, cursor))
+        return _answer(run.id, run.status, following(frames, cursor))
+
+
+def _answer(run_id: UUID, status: runs.Status, frames: list[runs.Frame]) -> Frames:
+    """As much as one answer holds, one frame at least."""
+    size = 0
+    for place, frame in enumerate(frames):
+        size += weight(frame)
+        if size > ANSWER and place:
+            return Frames(run_id, True, runs.Status.RUNNING, frames[:place], more=True)
+    return Frames(run_id, True, status, frames)
 
 
 def _goes_on(kept: Kept | None) -> bool:

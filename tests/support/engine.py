@@ -68,7 +68,8 @@ class Engine:
 
 
 @asynccontextmanager
-async def engine(nats_url: str, databases: Databases, folder: Path) -> AsyncGenerator[Engine]:
+async def engine(nats_url: str, databases: Databases, folder: Path, **more: dict[str, Any]) -> AsyncGenerator[Engine]:
+    """`more`: settings of services by their names."""
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(provider())
         hooks = await stack.enter_async_context(receiver())
@@ -77,10 +78,14 @@ async def engine(nats_url: str, databases: Databases, folder: Path) -> AsyncGene
             "retrieval": {"vectors_url": f"embedded://{folder}/vectors"},
         }
         for name in SERVICES:
-            await stack.enter_async_context(running(name, nats_url, databases, **settings.get(name, {})))
+            await stack.enter_async_context(
+                running(name, nats_url, databases, **(settings.get(name, {}) | more.get(name, {})))
+            )
         # Found at the last moment: every connection that the others open takes a port.
         port = free_port()
-        await stack.enter_async_context(running("gateway", nats_url, databases, listen=f"127.0.0.1:{port}"))
+        await stack.enter_async_context(
+            running("gateway", nats_url, databases, listen=f"127.0.0.1:{port}", **more.get("gateway", {}))
+        )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         database = await Database.connect(databases.dsn("gateway"), schema="gateway", pool_size=2)
         stack.push_async_callback(database.close)

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
+from services.gateway.engine import ENGINE
 
 T = TypeVar("T")
 
@@ -77,15 +78,20 @@ async def whole(request: web.Request) -> bytes:
 
 
 async def _read(request: web.Request) -> bytes:
+    """There is room for it before any of it is read, as far as its length is known."""
     most = getattr(request.match_info.handler, _LIMIT, MOST_BYTES)
-    if (request.content_length or 0) > most:
+    room, announced = request.app[ENGINE].room, request.content_length
+    if (announced or 0) > most:
         raise _too_large(most)
+    room.hold(request, announced or 0)
     body = bytearray()
     try:
         async for chunk in request.content.iter_any():
             body += chunk
             if len(body) > most:
                 raise _too_large(most)
+            if announced is None:
+                room.hold(request, len(chunk))
     except web.RequestPayloadError:
         raise Fault(Code.MALFORMED, "The body does not arrive as its headers announce it.") from None
     return bytes(body)

@@ -11,7 +11,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import SystemRoute
 
+from libs.contracts.faults import Fault
 from libs.runtime import logs
+from services.gateway.engine import ENGINE
 from services.gateway.http import idempotency, metrics, params, problems, reply, sse
 from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
@@ -52,6 +54,21 @@ class _Guard:
 
     async def _answer_in_voice(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         voice, wants_caller = self._handlers.get(request.match_info.handler, (None, False))
+        if voice is None:
+            return await self._answer(request, None, wants_caller, handler)
+        room = request.app[ENGINE].room
+        try:
+            room.enter()
+        except Fault as full:
+            return self._tell(request, voice, problems.of(full))
+        try:
+            return await self._answer(request, voice, wants_caller, handler)
+        finally:
+            room.leave(request)
+
+    async def _answer(
+        self, request: web.Request, voice: Voice | None, wants_caller: bool, handler: Handler
+    ) -> web.StreamResponse:
         try:
             if voice is None or not wants_caller:
                 return await handler(request)

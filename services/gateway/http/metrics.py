@@ -2,9 +2,13 @@
 
 import functools
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 STREAMS = Gauge("polyvox_http_streams", "Streams of events that are open")
+STALLED = Counter("polyvox_http_streams_stalled", "Streams broken off because their reader took in nothing")
+REFUSED = Counter("polyvox_http_requests_refused", "Requests refused at once because too much was in hand", ["what"])
+REQUESTS = Gauge("polyvox_http_requests_in_hand", "Requests being answered, streams among them")
+BODY_BYTES = Gauge("polyvox_http_body_bytes_held", "Bytes of the bodies of the requests in hand")
 _ANSWERS = Histogram(
     "polyvox_http_seconds",
     "Seconds from a request to the end of its answer",

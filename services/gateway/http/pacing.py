@@ -1,7 +1,8 @@
 """Pacing: the events of a stream with a gap between every two.
 
 For clients that take in only the first event of each network read. What comes within the gap waits, and is handed on
-together, so that a fast run is slowed down by no more than one gap.
+together, so that a fast run is slowed down by no more than one gap. While the reader is too slow nothing gathers: the
+sender waits for it.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ class Paced(Generic[T]):
             await self._write()
         elif self._writer is None:
             self._writer = asyncio.create_task(self._write_later())
-        elif self._writer.done() or len(self._waiting) >= _MOST_WAITING:
+        elif self._writer.done() or self._stream.blocked or len(self._waiting) >= _MOST_WAITING:
             await self._finish()
 
     async def _write_later(self) -> None:

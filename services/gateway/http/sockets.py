@@ -34,8 +34,9 @@ class _Response(web.WebSocketResponse):
 class Socket:
     """One WebSocket, answered by `task`. A message over the limit closes it with 1009."""
 
-    # It is kept awake by its pings.
+    # It is kept awake by its pings, and let go by them where the other end takes in nothing.
     written_at = math.inf
+    blocked = False
 
     def __init__(self) -> None:
         self.response = _Response(
@@ -50,6 +51,9 @@ class Socket:
             await self.response.send_str(text)
 
     async def beat(self) -> None:
+        pass
+
+    def let_go(self) -> None:
         pass
 
     async def close(self, code: int) -> None:

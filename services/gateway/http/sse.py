@@ -59,20 +59,34 @@ class Event(Struct, frozen=True):
 
 
 class Stream:
-    """One streamed response, written by `task`. `written_at` is the loop's time of its last write."""
+    """One streamed response, written by `task`. `written_at` is the loop's time of its last write.
 
-    def __init__(self, response: web.StreamResponse, key_hash: str, heartbeat: bytes) -> None:
-        self.response, self.key_hash, self._heartbeat = response, key_hash, heartbeat
+    `blocked`: the reader is slow, and the last write waits until it has taken in what was written before.
+    """
+
+    def __init__(
+        self, response: web.StreamResponse, key_hash: str, heartbeat: bytes, transport: asyncio.Transport | None
+    ) -> None:
+        self.response, self.key_hash, self._heartbeat, self._transport = response, key_hash, heartbeat, transport
         self.task = this_task()
         self.written_at = _now()
+        self.blocked = False
 
     async def write(self, event: Written) -> None:
-        self.written_at = _now()
+        self.written_at, self.blocked = _now(), True
         await self.response.write(event.encoded())
+        self.blocked = False
 
     async def beat(self) -> None:
-        self.written_at = _now()
-        await self.response.write(self._heartbeat)
+        """Never waits: a reader that has not taken in what there is needs no sign of life."""
+        if not self.blocked and self._transport is not None and not self._transport.get_write_buffer_size():
+            self.written_at = _now()
+            await self.response.write(self._heartbeat)
+
+    def let_go(self) -> None:
+        """Breaks the connection off, whatever still waits to be sent."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 class Open(Protocol):
@@ -81,14 +95,21 @@ class Open(Protocol):
     key_hash: str
     task: asyncio.Task[object]
     written_at: float
+    blocked: bool
 
     async def beat(self) -> None: ...
 
+    def let_go(self) -> None: ...
+
 
 class Streams:
-    """The streams that this process has open, and other connections that end as they do."""
+    """The streams that this process has open, and other connections that end as they do.
 
-    def __init__(self) -> None:
+    A reader that takes in nothing for `stalled_seconds` is let go.
+    """
+
+    def __init__(self, *, stalled_seconds: float) -> None:
+        self._stalled_seconds = stalled_seconds
         self._open: set[Open] = set()
         self._doubted: set[str] = set()
         self._doubts = asyncio.Event()
@@ -108,7 +129,7 @@ class Streams:
         request[BEGUN] = response
         await response.prepare(request)
         await effect.streams(request)
-        stream = Stream(response, key_hash, framing.heartbeat)
+        stream = Stream(response, key_hash, framing.heartbeat, request.transport)
         with self.holding(stream):
             yield stream
             await response.write_eof()
@@ -125,11 +146,17 @@ class Streams:
             metrics.STREAMS.dec()
 
     async def beat(self) -> None:
-        """Keeps quiet streams from being taken for dead on the way. Runs as long as the process serves."""
+        """Keeps quiet streams from being taken for dead on the way, and lets go of those that nobody reads. Runs as
+        long as the process serves.
+        """
         while True:
-            await asyncio.sleep(_BEAT_SECONDS)
-            before = _now() - _QUIET_SECONDS
-            quiet = [stream for stream in self._open if stream.written_at < before]
+            await asyncio.sleep(min(_BEAT_SECONDS, self._stalled_seconds / 2))
+            now = _now()
+            for stream in [each for each in self._open if each.blocked]:
+                if stream.written_at < now - self._stalled_seconds:
+                    metrics.STALLED.inc()
+                    stream.let_go()
+            quiet = [stream for stream in self._open if stream.written_at < now - _QUIET_SECONDS]
             await asyncio.gather(*(stream.beat() for stream in quiet), return_exceptions=True)
 
     def end(self) -> None:

@@ -73,6 +73,20 @@ async def test_a_request_whose_caller_gave_up_while_it_waited_is_not_handled(run
     assert isinstance(late[0].exception(), Fault)
 
 
+async def test_a_line_that_does_not_move_takes_nobody_more(runner, gateway):
+    gate = Gate()
+    served = await runner.serve(ECHO, gate, slots=1)
+    held = asked(gateway, 2, timeout=10)
+    await until(lambda: served.waiting == 1)
+    await asyncio.sleep(2.1)
+    with pytest.raises(Fault) as refused:
+        await gateway.call(ECHO, echo(), timeout=10)
+    assert (refused.value.code, refused.value.retry_after) == (Code.UNAVAILABLE, 1)
+    gate.opened.set()
+    await asyncio.gather(*held)
+    await gateway.call(ECHO, echo())
+
+
 async def test_a_paused_one_leaves_the_queue_to_others_and_loses_nothing(nats_url, blobs, runner, gateway):
     other = await Bus.connect(nats_url, owner="runner", instance="runner-2", blobs=blobs)
     here, there = Gate(), Gate()

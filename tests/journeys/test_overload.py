@@ -1,0 +1,95 @@
+"""Beyond capacity callers are told so at once, and one who reads slowly or not at all is nobody else's trouble."""
+
+import asyncio
+import socket
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from services.gateway.http import metrics
+from tests.journeys.test_the_main_job import action
+from tests.support.engine import Client, engine
+from tests.support.provider import Answer
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_AT_ONCE = 0.1
+
+
+async def timed(client: Client, path: str, body: Any) -> tuple[int, str | None, float]:
+    """The status, its Retry-After, and how long it took; the best of three, since the machine has other work."""
+    tries: list[tuple[int, str | None, float]] = []
+    for _ in range(3):
+        began = time.perf_counter()
+        headers = {"Authorization": f"Bearer {client.key}"}
+        async with client.session.post(client.url + path, json=body, headers=headers) as answer:
+            await answer.read()
+            tries.append((answer.status, answer.headers.get("Retry-After"), time.perf_counter() - began))
+    return min(tries, key=lambda tried: tried[2])
+
+
+async def test_a_caller_who_finds_every_run_slot_taken_is_refused_at_once(nats_url, databases, tmp_path):
+    async with engine(nats_url, databases, tmp_path, runner={"run_slots": 2}) as small:
+        client = await small.workspace("full")
+        body = {"action": await action(client, "Wait."), "input": ""}
+        gate = asyncio.Event()
+        small.upstream.plays(Answer(gate=gate), Answer(gate=gate))
+        going_on = [asyncio.ensure_future(client.call("POST", "/v1/actions", body)) for _ in range(2)]
+        await until(lambda: small.upstream.answering == 2)
+        for mode in ({}, {"streaming": True}):
+            status, retry_after, seconds = await timed(client, "/v1/actions", body | mode)
+            assert (status, retry_after) == (503, "1")
+            assert seconds < _AT_ONCE
+        gate.set()
+        assert [status for status, _ in await asyncio.gather(*going_on)] == [200, 200]
+        assert (await client.call("POST", "/v1/actions", body))[0] == 200
+
+
+class Silent:
+    """A client that asks for a stream and never reads it."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname
+        assert parts.port
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect((parts.hostname, parts.port))
+        self._socket.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+async def text_of(stream: aiohttp.ClientResponse) -> int:
+    """How many characters of tokens came."""
+    total = 0
+    async for line in stream.content:
+        total += line.count(b"x")
+    return total
+
+
+async def test_a_reader_that_takes_in_nothing_slows_nobody_and_is_let_go(nats_url, databases, tmp_path):
+    pieces = tuple("x" * 8000 for _ in range(2000))
+    async with AsyncExitStack() as stack:
+        busy = await stack.enter_async_context(engine(nats_url, databases, tmp_path, gateway={"stalled_seconds": 1.0}))
+        client = await busy.workspace("slow")
+        asked = await action(client, "Say much.")
+        busy.upstream.plays(Answer(pieces=pieces, first=0.3))
+        started = await client.post("/v1/actions/", {"action": asked, "input": "", "streaming": True})
+        before = metrics.STALLED._value.get()
+        silent = Silent(started["streaming_url"])
+        stack.callback(silent.close)
+        async with client.session.get(started["streaming_url"]) as stream:
+            began = time.perf_counter()
+            reading = asyncio.ensure_future(text_of(stream))
+            busy.says("At once.")
+            assert (await client.post("/v1/actions", {"action": asked, "input": ""}))["msg"] == "At once."
+            assert await reading == 16_000_000
+            assert time.perf_counter() - began < 20
+        await until(lambda: metrics.STALLED._value.get() > before)

@@ -1,0 +1,77 @@
+"""What the gateway takes in at once is bounded: more is refused at once, in the voice that was spoken to."""
+
+import asyncio
+import time
+
+import pytest
+
+from libs.contracts import apps
+from libs.contracts.faults import Code, Fault
+from tests.services.gateway.peers import Door, Reply, opened
+
+pytestmark = pytest.mark.asyncio
+
+
+async def refusal(door: Door, method: str, path: str, body: object = None) -> Reply:
+    """A 503 that comes at once, in the best of three tries: the machine has other work."""
+    quickest = 9.0
+    for _ in range(3):
+        began = time.perf_counter()
+        answer = await door.call(method, path, body)
+        quickest = min(quickest, time.perf_counter() - began)
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1"), answer.text
+    assert quickest < 0.1
+    return answer
+
+
+async def test_more_requests_than_there_is_room_for_are_refused_at_once_and_the_others_answered(nats_url, databases):
+    async with opened(nats_url, databases, requests_at_once=2) as door:
+        asked, gate = asyncio.Semaphore(0), asyncio.Event()
+
+        async def slow(_: object) -> Fault:
+            asked.release()
+            await gate.wait()
+            raise Fault(Code.NOT_FOUND, "There is none.")
+
+        await door.peers.answer(apps.GET, slow)
+        path = f"/v1/apps/{door.workspace_id}"
+        waiting = [asyncio.ensure_future(door.call("GET", path)) for _ in range(2)]
+        for _ in waiting:
+            await asked.acquire()
+        assert (await refusal(door, "GET", "/v1/workspace/current")).json["error"]
+        assert (await refusal(door, "GET", "/api/webhooks")).json["error"]["code"] == "SERVICE_UNAVAILABLE"
+        assert (await door.call("GET", "/health")).status == 200
+        gate.set()
+        assert [answer.status for answer in await asyncio.gather(*waiting)] == [404, 404]
+        assert (await door.call("GET", "/v1/workspace/current")).status == 200
+
+
+async def test_bodies_that_there_is_no_room_for_are_refused_before_they_are_read(nats_url, databases):
+    async with opened(nats_url, databases, body_megabytes_at_once=1) as door:
+        asked, gate = asyncio.Event(), asyncio.Event()
+
+        async def slow(_: object) -> Fault:
+            asked.set()
+            await gate.wait()
+            raise Fault(Code.CONFLICT, "Another time.")
+
+        await door.peers.answer(apps.CREATE, slow)
+        large = {"name": "x", "description": "y" * 900_000}
+        first = asyncio.ensure_future(door.call("POST", "/v1/apps", large))
+        await asked.wait()
+        await refusal(door, "POST", "/v1/apps", large)
+        gate.set()
+        assert (await first).status == 409
+        assert (await door.call("POST", "/v1/apps", large)).status == 409
+
+
+async def test_a_pool_whose_connections_are_all_taken_refuses_those_who_would_wait_for_a_time_out(nats_url, databases):
+    async with opened(nats_url, databases, postgres_pool_size=1) as door:
+        path = "/v1/workspace/current"
+        assert (await door.call("GET", path)).status == 200
+        async with door.service.database.acquire():
+            first = asyncio.ensure_future(door.call("GET", path))
+            await asyncio.sleep(2.1)
+            await refusal(door, "GET", path)
+        assert (await first).status == 200
+        assert (await door.call("GET", path)).status == 200
