@@ -21,6 +21,7 @@ from services.gateway.http.requests import REQUEST, REQUEST_ID, request_id
 from services.gateway.http.voices import CALLER, Voice, by_handler, by_path
 
 _CLIENT_LEFT = 499
+_ALWAYS_ANSWERED = "/health"
 
 
 def guard(voices: Sequence[Voice], access: AccessLog) -> Middleware:
@@ -54,8 +55,8 @@ class _Guard:
 
     async def _answer_in_voice(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         voice, wants_caller = self._handlers.get(request.match_info.handler, (None, False))
-        if voice is None:
-            return await self._answer(request, None, wants_caller, handler)
+        if voice is None or request.path == _ALWAYS_ANSWERED:
+            return await self._answer(request, voice, wants_caller, handler)
         room = request.app[ENGINE].room
         try:
             room.enter()
