@@ -63,7 +63,9 @@ class Scale:
 
     async def _ingest(self, service: Process, chunks: int) -> None:
         library = list(itertools.islice(texts(self._known), chunks // CHUNKS_EACH))
-        print(f"{len(library)} documents of about {CHUNKS_EACH} chunks, {sum(map(len, library)) >> 20} MiB of text")
+        print(
+            f"{len(library)} documents of about {CHUNKS_EACH} chunks, {sum(map(len, library)) >> 20} MiB of text", flush=True
+        )
         meter, began = _meter(service), time.monotonic()
         waiting = iter(enumerate(library))
 
@@ -180,7 +182,7 @@ def _meter(service: Process) -> Meter:
 
 async def _until(asked: Callable[[], Awaitable[object]]) -> None:
     while not await asked():
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
 
 
 def _tell_times(name: str, times: list[float]) -> None:

@@ -4,8 +4,6 @@ their texts come from Postgres.
 So what was deleted is gone at once, whatever its vectors do.
 """
 
-from uuid import UUID
-
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Database
@@ -15,7 +13,7 @@ from services.retrieval.fusion import fused
 from services.retrieval.merging import merged
 from services.retrieval.reranking import Reranker
 from services.retrieval.store import chunks, contexts
-from services.retrieval.vectors import Question, Vectors, Where
+from services.retrieval.vectors import Hit, Question, Vectors, Where
 
 _MOST = 100
 _SECONDS = 15.0
@@ -48,28 +46,26 @@ class Search:
         hits = await self._vectors.search(await self._embedder.space(), where, Question(text, vector), limit=candidates)
         if not hits:
             await self._must_exist(request)
-        near = {hit.id: min(1.0, max(0.0, hit.score)) for hit in fused(hits, self._words)}
-        scores = {id: score for id, score in near.items() if score >= request.min_score}
-        return merged(await self._best(request, text, scores))
+        near = [hit for hit in fused(hits, self._words) if max(0.0, hit.score) >= request.min_score]
+        return merged(await self._best(request, text, near))
 
-    async def _best(self, request: search.Query, text: str, scores: dict[UUID, float]) -> list[search.Passage]:
+    async def _best(self, request: search.Query, text: str, hits: list[Hit]) -> list[search.Passage]:
         if self._reranker is None:
-            return await self._told(request, scores, request.limit)
-        found = await self._told(request, scores, max(request.limit, reranking.CANDIDATES))
+            return await self._told(request, hits, request.limit)
+        found = await self._told(request, hits, max(request.limit, reranking.CANDIDATES))
         order = await self._reranker.order(text, [passage.text for passage in found])
         return [found[place] for place in order[: request.limit]]
 
-    async def _told(self, request: search.Query, scores: dict[UUID, float], limit: int) -> list[search.Passage]:
+    async def _told(self, request: search.Query, hits: list[Hit], limit: int) -> list[search.Passage]:
         """The best that are still there: no more rows are read than are missing."""
         passages: list[search.Passage] = []
-        left = list(scores)
-        while left and len(passages) < limit:
+        while hits and len(passages) < limit:
             wanted = limit - len(passages)
-            asked, left = left[:wanted], left[wanted:]
-            found = await chunks.passages(self._database, request, {id: scores[id] for id in asked})
+            asked, hits = hits[:wanted], hits[wanted:]
+            found = await chunks.passages(self._database, request, {hit.id: _score(hit) for hit in asked})
             if found.contexts != len(set(request.context_ids)):
                 await self._must_exist(request)
-            passages += [found.passages[id] for id in asked if id in found.passages]
+            passages += [found.passages[hit.id] for hit in asked if hit.id in found.passages]
         return passages
 
     async def _must_exist(self, request: search.Query) -> None:
@@ -86,6 +82,11 @@ def _check(request: search.Query) -> None:
         raise Fault(Code.INVALID, "The question is empty.", field="text")
     if not 1 <= request.limit <= _MOST:
         raise Fault(Code.INVALID, f"The limit is a number from 1 to {_MOST}.", field="limit")
+
+
+def _score(hit: Hit) -> float:
+    """Rounding may leave a cosine a little outside."""
+    return min(1.0, max(0.0, hit.score))
 
 
 def _shortened(text: str) -> str:

@@ -63,11 +63,14 @@ async def page(database: Database, document_id: UUID, *, first: int, limit: int)
 
 async def passages(database: Database, query: search.Query, scores: dict[UUID, float]) -> Found:
     """Those of the scored chunks that are still there, and within the query's workspace and contexts."""
+    # OFFSET 0 has each document looked up by its id: the planner would rather walk through all of the context.
     rows = await database.fetch(
         """
         SELECT chunk.id, document_id, context_id, name, position, start, chunk.text, metadata,
             (SELECT count(*) FROM contexts WHERE workspace_id = $2 AND id = ANY($3)) AS contexts
-        FROM chunks AS chunk JOIN documents ON documents.id = document_id
+        FROM chunks AS chunk CROSS JOIN LATERAL (
+            SELECT workspace_id, context_id, name, metadata FROM documents WHERE documents.id = document_id OFFSET 0
+        ) AS document
         WHERE chunk.id = ANY($1) AND workspace_id = $2 AND context_id = ANY($3)
         """,
         list(scores),
