@@ -63,9 +63,8 @@ class Scale:
 
     async def _ingest(self, service: Process, chunks: int) -> None:
         library = list(itertools.islice(texts(self._known), chunks // CHUNKS_EACH))
-        print(
-            f"{len(library)} documents of about {CHUNKS_EACH} chunks, {sum(map(len, library)) >> 20} MiB of text", flush=True
-        )
+        size = sum(map(len, library)) >> 20
+        print(f"{len(library)} documents of about {CHUNKS_EACH} chunks, {size} MiB of text", flush=True)
         meter, began = _meter(service), time.monotonic()
         waiting = iter(enumerate(library))
 

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # Flushing shortens the write-ahead log. It takes tens of milliseconds, so it waits for quiet, up to so many updates.
 _UPDATES_UNFLUSHED = 200
+# Ends the names of the spaces' folders; those of another layout are left alone, and their points made anew here.
+_LAYOUT = f".{payload.LAYOUT}"
 
 
 class Engine:
@@ -29,13 +31,14 @@ class Engine:
         self._words = Words()
         self._shards: dict[str, _Shard] = {}
         for known in folder.iterdir():
-            if known.is_dir() and not known.name.startswith("."):
+            if known.is_dir() and known.name.endswith(_LAYOUT):
                 self._open(known)
 
     def ensure(self, space: Space) -> bool:
         if space.name in self._shards:
             return False
-        self._shards[space.name] = _Shard(qdrant.EdgeShard.create(str(self._folder / space.name), _config(space)))
+        folder = self._folder / f"{space.name}{_LAYOUT}"
+        self._shards[space.name] = _Shard(qdrant.EdgeShard.create(str(folder), _config(space)))
         return True
 
     def upsert(self, space: Space, points: list[Point]) -> None:
@@ -76,7 +79,7 @@ class Engine:
     def _open(self, folder: Path) -> None:
         """Vectors can be made again, so what can't be read is put aside instead of keeping the service down."""
         try:
-            self._shards[folder.name] = _Shard(qdrant.EdgeShard.load(str(folder)))
+            self._shards[folder.name.removesuffix(_LAYOUT)] = _Shard(qdrant.EdgeShard.load(str(folder)))
         except Exception as error:
             aside = folder.with_name(f".broken-{folder.name}-{time.time_ns()}")
             shutil.move(folder, aside)

@@ -133,7 +133,7 @@ class ServerVectors:
 
 
 def _collection(space: Space) -> str:
-    return _PREFIX + space.name
+    return f"{_PREFIX}{payload.LAYOUT}_{space.name}"
 
 
 def _keyword(field: str) -> models.KeywordIndexParams:

@@ -133,6 +133,19 @@ async def test_contexts_and_workspaces_see_their_own_alone(vectors: Vectors, spa
     assert await found(vectors, space, Where(stranger, [sibling])) == []
 
 
+async def test_a_filter_finds_in_each_of_the_contexts_and_in_no_other(vectors: Vectors, space: Space) -> None:
+    one, other, third = uuid4(), uuid4(), uuid4()
+    sizes = {one: 1, other: 2, third: 1}
+    points = [point("a boat", vector(1, 0, 0, 0), context=each, color="red", size=size) for each, size in sizes.items()]
+    await vectors.upsert(space, [*points, point("a boat", vector(1, 0, 0, 0), context=one, color="blue", size=1)])
+    asked = Where(WORKSPACE, [one, other], search.conditions({"color": ["red", "green"]}))
+    assert set(await found(vectors, space, asked)) == {points[0].id, points[1].id}
+    narrower = Where(WORKSPACE, [one, other], search.conditions({"color": "red", "size": {"gt": 1}}))
+    assert await found(vectors, space, narrower) == [points[1].id]
+    stranger = Where(uuid4(), [one, other], search.conditions({"color": "red"}))
+    assert await found(vectors, space, stranger) == []
+
+
 LIBRARY: dict[str, dict[str, Any]] = {
     "red 2020": {"color": "red", "year": 2020, "draft": False},
     "blue 2022": {"color": "blue", "year": 2022.5, "draft": True},

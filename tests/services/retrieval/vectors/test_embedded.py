@@ -9,7 +9,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from services.retrieval.vectors import Question, Space, Where
+from services.retrieval.vectors import Question, Space, Where, payload
 from services.retrieval.vectors.embedded import EmbeddedVectors
 from tests.services.retrieval.vectors.test_contract import WORKSPACE, point, vector
 
@@ -67,12 +67,12 @@ async def test_a_space_that_cannot_be_read_is_put_aside_and_made_anew(tmp_path: 
     vectors = EmbeddedVectors(tmp_path)
     await vectors.ensure(SPACE)
     await vectors.close()
-    for file in (tmp_path / SPACE.name / "segments").rglob("*"):
+    for file in (tmp_path / f"{SPACE.name}.{payload.LAYOUT}" / "segments").rglob("*"):
         if file.is_file():
             file.write_bytes(b"\xff" * 10)
     again = EmbeddedVectors(tmp_path)
     assert await again.ensure(SPACE)
-    assert list(tmp_path.glob(".broken-test-*"))
+    assert list(tmp_path.glob(f".broken-{SPACE.name}.*"))
     await again.close()
 
 
@@ -98,3 +98,13 @@ asyncio.run(main())
     await service.wait()
     psutil.wait_procs([engine], timeout=5)
     assert not engine.is_running()
+
+
+async def test_points_of_another_layout_are_made_anew(tmp_path: Path) -> None:
+    vectors = EmbeddedVectors(tmp_path)
+    await vectors.ensure(SPACE)
+    await vectors.close()
+    (tmp_path / f"{SPACE.name}.{payload.LAYOUT}").rename(tmp_path / f"{SPACE.name}.0")
+    again = EmbeddedVectors(tmp_path)
+    assert await again.ensure(SPACE)
+    await again.close()
