@@ -194,9 +194,10 @@ async def events(stream: aiohttp.StreamReader) -> AsyncIterator[dict[str, str]]:
             event = {}
 
 
-def entries(chosen: random.Random, seed: int, count: int) -> Iterator[Entry]:
+def entries(chosen: random.Random, seed: int, count: int, *, slow: float = 0.0) -> Iterator[Entry]:
+    """`slow` is the share of those whose answer takes long."""
     for number in range(count):
-        word = f"w{seed}x{number}"
+        word = f"w{seed}x{number}" + ("s" if chosen.random() < slow else "")
         kind = _KINDS[number] if number < len(_KINDS) else chosen.choice(_KINDS)
         yield Entry(kind, word, f"key-{word}", padding=_LARGE if chosen.random() < _LARGE_SHARE else 0)
 

@@ -5,7 +5,9 @@ import re
 
 from tests.support.provider import Answer, Asked
 
-_WORD = re.compile(r"w\d+x\d+")
+_WORD = re.compile(r"w\d+x\d+s?")
+# What ends in an s is told slowly, over nine seconds.
+_SLOW_PIECES, _SLOW_BETWEEN = 60, 0.15
 
 
 def answer(asked: Asked) -> Answer:
@@ -16,7 +18,7 @@ def answer(asked: Asked) -> Answer:
 
 
 def of(word: str) -> Answer:
-    chosen = random.Random(word)
-    pieces = tuple(f"{word}:{n} " for n in range(chosen.randrange(3, 60)))
-    between = chosen.choice((0.0, 0.01, 0.03, 0.06))
+    chosen, slow = random.Random(word), word.endswith("s")
+    pieces = tuple(f"{word}:{n} " for n in range(_SLOW_PIECES if slow else chosen.randrange(3, 60)))
+    between = _SLOW_BETWEEN if slow else chosen.choice((0.0, 0.01, 0.03, 0.06))
     return Answer(pieces=pieces, usage=(7, len(pieces)), first=chosen.choice((0.0, 0.05, 0.3)), between=between)

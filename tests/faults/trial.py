@@ -23,7 +23,8 @@ from tests.faults.ledger import Ledger
 from tests.faults.moods import Moods
 from tests.support.receiver import Received, Receiver
 
-_ROLL = 4
+# How many times longer a roll's load takes, and which share of its answers is slow.
+_ROLL, _SLOW = 4, 0.08
 TARGETS = (*SERVICES, *SERVERS, *NETWORKS)
 
 
@@ -81,8 +82,8 @@ class _Trial:
         chosen, self._ledger, self._scenario = random.Random(seed), Ledger(), options.scenario.of(seed)
         self._blows = chaos.plan(chosen, list(options.targets), count=options.blows, seconds=options.seconds)
         # A roll takes a few seconds for each service, all of them under load.
-        longer = _ROLL if self._scenario is Scenario.ROLLING else 1
-        self._ledger.entries.extend(load.entries(chosen, seed, options.operations * longer))
+        longer, slow = (_ROLL, _SLOW) if self._scenario is Scenario.ROLLING else (1, 0.0)
+        self._ledger.entries.extend(load.entries(chosen, seed, options.operations * longer, slow=slow))
         self._moments = [chosen.uniform(0, options.seconds * longer) for _ in self._ledger.entries]
 
     async def run(self) -> Verdict:
