@@ -1,12 +1,13 @@
 """The runner: what it serves, and what it does in the background and at its stop."""
 
-from libs.contracts import actions, apps, documents, models, runs, sessions, workspaces
+from libs.contracts import actions, apps, documents, models, runs, sessions, tools, workspaces
 from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
 from services.runner import erasing
 from services.runner.acceptance import Acceptance
 from services.runner.actions import Actions
+from services.runner.agent import Agent
 from services.runner.answers import Answers
 from services.runner.apps import Apps
 from services.runner.catalog import Catalog
@@ -18,7 +19,7 @@ from services.runner.feeds import Feeds
 from services.runner.fence import Fence
 from services.runner.generation import Generation
 from services.runner.holding import Holding
-from services.runner.installation import put_default_model
+from services.runner.installation import put_default_model, put_search_tool
 from services.runner.journal import Journal
 from services.runner.keys import Keys
 from services.runner.lingering import Lingering
@@ -33,10 +34,13 @@ from services.runner.recall import Recall
 from services.runner.rendering import Renderer
 from services.runner.running import Running
 from services.runner.runs import Starting, Stopping
+from services.runner.schemas import Schemas
 from services.runner.sessions import Sessions
 from services.runner.settings import Settings
 from services.runner.settling import Settling
 from services.runner.store.queue import Queue
+from services.runner.tools.registry import Tools
+from services.runner.tools.toolbox import Toolbox
 from services.runner.upkeep import Upkeep
 from services.runner.vendors import Vendors
 from services.runner.versions import Deploying, Versions
@@ -47,12 +51,13 @@ _SPARE_SLOTS = 64
 
 async def build(service: Service, settings: Settings) -> None:
     database = service.database
-    keys, renderer, upkeep = Keys(lambda: service.sealer), Renderer(), Upkeep(database)
+    keys, renderer, schemas, upkeep = Keys(lambda: service.sealer), Renderer(), Schemas(), Upkeep(database)
     prompting = Prompting(renderer)
     catalog = Catalog(database, service.changes, prompting, keys, prices=Prices.of(settings.prices))
     drafts = Drafts(Versions(database, service.changes, catalog, prompting), prompting)
     await upkeep.once()
     await put_default_model(database, keys, settings)
+    await put_search_tool(database)
 
     lease = Lease(database, service.instance, service.instance)
     await lease.renew()
@@ -62,9 +67,11 @@ async def build(service: Service, settings: Settings) -> None:
     # What is named first is ended last: an instance lives while it has runs.
     service.on_stop(lease.release)
     service.on_stop(renderer.close)
+    service.on_stop(schemas.close)
     _hear(service)
-    _serve_nouns(service, catalog, prompting, keys)
-    _serve_runs(service, settings, Acceptance(catalog, drafts, prompting, Recall(database)), lease)
+    _serve_nouns(service, catalog, prompting, keys, schemas=schemas)
+    acceptance = Acceptance(catalog, drafts, prompting, Recall(database))
+    _serve_runs(service, settings, acceptance, lease, schemas=schemas)
 
 
 def _hear(service: Service) -> None:
@@ -73,11 +80,12 @@ def _hear(service: Service) -> None:
     service.hear(workspaces.EXPIRED, erasing.workspace_expired)
 
 
-def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys) -> None:
+def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys, *, schemas: Schemas) -> None:
     database, vendors = service.database, Vendors(service.database, catalog, service.egress, keys)
     session, model = Sessions(database, catalog), Models(database, catalog, vendors)
-    action = Actions(database, service.bus, catalog, prompting)
+    action = Actions(database, service.bus, catalog, prompting, schemas=schemas)
     app, deploying = Apps(database, catalog, action), Deploying(database, catalog, action)
+    tool = Tools(service, catalog, keys, schemas)
     service.serve(apps.CREATE, app.create)
     service.serve(apps.GET, app.get)
     service.serve(apps.PAGE, app.page)
@@ -107,16 +115,25 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(sessions.CONTINUE, session.go_on)
     service.serve(sessions.PAGE, session.page)
     service.serve(sessions.DELETE, session.delete)
+    service.serve(tools.CREATE, tool.create)
+    service.serve(tools.GET, tool.get)
+    service.serve(tools.PAGE, tool.page)
+    service.serve(tools.UPDATE, tool.update)
+    service.serve(tools.DELETE, tool.delete)
+    service.serve(tools.DISCOVER, tool.discover)
 
 
-def _serve_runs(service: Service, settings: Settings, acceptance: Acceptance, lease: Lease) -> None:
+def _serve_runs(
+    service: Service, settings: Settings, acceptance: Acceptance, lease: Lease, *, schemas: Schemas
+) -> None:
     database, bus, instance = service.database, service.bus, service.instance
     holding, upstream = Holding(settings.run_slots), Upstream(service.egress)
     fence = Fence(database, lease, holding)
     feeds, settling = Feeds(bus, fence), Settling(service, acceptance.catalog)
     journal, ending = Journal(database, holding, instance), Ending(service, feeds)
     reading, lingering = Reading(database, bus, holding, fence), Lingering(bus, holding, settings.linger_seconds)
-    running = Running(holding, Generation(bus, upstream, Answers(database, bus), feeds), ending, lingering)
+    agent = Agent(upstream, feeds, Toolbox(bus, service.egress, schemas, feeds), schemas)
+    running = Running(holding, Generation(bus, agent, Answers(database, bus), feeds), ending, lingering)
     beginning = Beginning(database, acceptance, holding, running, settling=settling)
     queue = Queue(database, of_workspace=settings.claimed_per_workspace, of_model=settings.claimed_per_model)
     claims = Claims(service, holding, fence, beginning, queue=queue)

@@ -18,6 +18,7 @@ from services.runner.prompts import Prompt, Prompting, Scripted
 from services.runner.recall import Recall
 from services.runner.storable import storable
 from services.runner.store.sessions import Turn
+from services.runner.tools.ready import Toolkit, toolkit
 
 
 class Accepted(Struct, frozen=True):
@@ -31,6 +32,7 @@ class Accepted(Struct, frozen=True):
     prompt: Prompt
     messages: list[Message]
     room: int
+    toolkit: Toolkit = Toolkit()
 
 
 class Acceptance:
@@ -50,7 +52,9 @@ class Acceptance:
         share = room // 2 if scripted.action.context_ids else room
         texts = [prompt.system, *(turn.content for turn in prompt.turns)]
         messages = prompt.messages(await memory.recalled(turns, texts, share))
-        return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room)
+        tools = await self._catalog.tools(request.workspace_id, scripted.action.tool_ids)
+        kit = toolkit(tools, request, parameters.tool_rounds)
+        return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room, kit)
 
     async def _in_session(self, request: runs.StartRun) -> tuple[runs.StartRun, list[Turn]]:
         """The run with its session's earlier turns, newest first. An id that another workspace's session has is no

@@ -7,25 +7,39 @@ from msgspec import UNSET
 
 from libs.bus.bus import Bus
 from libs.contracts import contexts, ids
-from libs.contracts.actions import Action, ActionsOf, CreateAction, FindAction, GetAction, PageActions, UpdateAction
+from libs.contracts.actions import (
+    Action,
+    ActionsOf,
+    CreateAction,
+    FindAction,
+    GetAction,
+    PageActions,
+    Parameters,
+    UpdateAction,
+)
 from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Connection, Database
-from services.runner import parameters
+from services.runner import formats, parameters
 from services.runner.catalog import ACTION, APP, NAMES, Catalog
 from services.runner.prompts import Prompting
+from services.runner.schemas import Schemas
 from services.runner.storable import named, storable
 from services.runner.store import actions as stored
 from services.runner.store import apps
+from services.runner.tools.ready import different
 
 
 class Actions:
-    def __init__(self, database: Database, bus: Bus, catalog: Catalog, prompting: Prompting) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, catalog: Catalog, prompting: Prompting, *, schemas: Schemas
+    ) -> None:
         self._database, self._bus, self._catalog, self._prompting = database, bus, catalog, prompting
+        self._schemas = schemas
 
     async def create(self, asked: CreateAction) -> Action:
-        """Raises Fault NOT_FOUND for an unknown app, model or context, INVALID for a template or parameter."""
+        """Raises Fault NOT_FOUND for an unknown app, model, context or tool, INVALID for a template or parameter."""
         asked, id = storable(asked), asked.id or ids.new()
         if await apps.get(self._database, asked.workspace_id, asked.app_id) is None:
             raise not_found("app", asked.app_id)
@@ -82,15 +96,32 @@ class Actions:
     async def check(self, action: CreateAction | Action) -> None:
         """Raises Fault for what would not run."""
         named(action.name)
-        parameters.check(action.parameters)
+        await self._check_parameters(action.parameters)
         await self._prompting.check(action.prompt, action.system_message)
         if action.model_id is not None:
             await self._catalog.model(action.workspace_id, action.model_id)
+        await self._check_tools(action)
         if action.context_ids:
             asked = contexts.GetRevisions(action.workspace_id, action.context_ids)
             known = await self._bus.call(contexts.REVISIONS, asked)
             if unknown := [id for id in action.context_ids if id not in known]:
                 raise not_found("context", unknown[0])
+
+    async def _check_parameters(self, given: Parameters) -> None:
+        parameters.check(given)
+        if given.response_format and (schema := formats.check(given.response_format)) is not None:
+            await self._schemas.check(schema, "parameters.response_format")
+
+    async def _check_tools(self, action: CreateAction | Action) -> None:
+        """Those that are new are known; one that was deleted since it was attached is in nobody's way."""
+        known = await self._catalog.tools(action.workspace_id, action.tool_ids)
+        different([ready.tool.name for ready in known])
+        missing = set(action.tool_ids) - {ready.tool.id for ready in known}
+        if missing and isinstance(action, Action):
+            before = await self.get(GetAction(action.workspace_id, action.id))
+            missing -= set(before.tool_ids)
+        if missing:
+            raise not_found("tool", min(missing))
 
 
 async def _changed(connection: Connection, workspace_id: UUID, id: UUID) -> None:

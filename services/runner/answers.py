@@ -1,7 +1,7 @@
 """Answers that answer again: a run that asks for `cache` takes a like run's answer, if there is one.
 
 Like runs have the same workspace, version of the action, messages (what the session remembers included), model,
-parameters, and the same revision of every context, searched under the same conditions.
+parameters and tools, and the same revision of every context, searched under the same conditions.
 """
 
 from hashlib import blake2b
@@ -37,6 +37,9 @@ class Answers:
             accepted.conditions,
             accepted.prompt.search,
             await self._revisions(accepted),
+            [(tool.tool.id, tool.tool.updated_at) for tool in accepted.toolkit.ours.values()],
+            accepted.toolkit.theirs,
+            accepted.toolkit.choice,
         )
         return blake2b(_encoder.encode(same), digest_size=32).digest()
 

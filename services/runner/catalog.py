@@ -1,4 +1,6 @@
-"""What runs are made of, cached ready to use: actions with their templates parsed, models with their keys opened."""
+"""What runs are made of, cached ready to use: actions with their templates parsed, models and tools with their secrets
+opened.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,11 +18,13 @@ from services.runner.keys import Keys
 from services.runner.prices import Prices
 from services.runner.prompts import Prompting, Scripted
 from services.runner.providers.call import Endpoint
-from services.runner.store import actions, apps, models
+from services.runner.store import actions, apps, models, tools
+from services.runner.tools.ready import Ready
 
 # Kinds of changes, which whoever writes such a row states. A workspace's default model and the names of its actions are
 # cached under its id.
 ACTION, APP, NAMES, MODEL, DEFAULT = "runner.action", "runner.app", "runner.names", "runner.model", "runner.default"
+TOOL = "runner.tool"
 INSTALLATION = "installation"
 
 
@@ -45,6 +49,7 @@ class Catalog:
         self._apps = changes.cache(APP, self._load_app)
         self._models = changes.cache(MODEL, self._load_model)
         self._defaults = changes.cache(DEFAULT, self._load_default)
+        self._tools = changes.cache(TOOL, self._load_tool)
 
     @asynccontextmanager
     async def changing(self) -> AsyncGenerator[Connection]:
@@ -89,6 +94,11 @@ class Catalog:
             raise not_found("model", chosen)
         return model
 
+    async def tools(self, workspace_id: UUID, ids: list[UUID]) -> list[Ready]:
+        """Those of the tools that there are: one that was deleted is offered no more."""
+        found = [await self._tools.get(str(id)) for id in ids]
+        return [ready for ready in found if ready is not None and ready.tool.workspace_id in (workspace_id, None)]
+
     async def default(self, workspace_id: UUID) -> UUID:
         """Raises Fault NOT_FOUND where neither the workspace nor the installation has a model."""
         chosen = await self._defaults.get(str(workspace_id)) or await self._defaults.get(INSTALLATION)
@@ -120,6 +130,10 @@ class Catalog:
         endpoint = Endpoint(provider.kind, provider.name, provider.url, key, model.llm, guarded)
         price = model.price or self._prices.find(endpoint)
         return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint, price)
+
+    async def _load_tool(self, id: str) -> Ready | None:
+        found = await tools.of_any_workspace(self._database, UUID(id))
+        return found and Ready(found.tool, self._keys.open_headers(found.tool.id, found.sealed_headers))
 
     async def _load_default(self, workspace_id: str) -> UUID | None:
         return await models.default(self._database, None if workspace_id == INSTALLATION else UUID(workspace_id))

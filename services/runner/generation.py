@@ -1,4 +1,4 @@
-"""One run from its acceptance to its outcome: a cached answer, or passages, the model's stream, and its frames."""
+"""One run from its acceptance to its outcome: a cached answer, or passages and what the agent makes of them."""
 
 import asyncio
 import logging
@@ -7,15 +7,15 @@ from libs.bus.bus import Bus
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Status
-from services.runner import grounding, tokens
+from services.runner import grounding, rounds
 from services.runner.account import Outcome
+from services.runner.agent import Agent
 from services.runner.answers import Answers, said
 from services.runner.feeds import Feeds
 from services.runner.grounding import Grounds
 from services.runner.live import Live
 from services.runner.prices import priced
-from services.runner.providers.call import Finished, ModelCall, Piece
-from services.runner.providers.upstream import Upstream
+from services.runner.providers.call import Finished
 from services.runner.store.runs import Kept
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,8 @@ _INTERNAL = Failure(Code.INTERNAL, "Something went wrong on our side.")
 
 
 class Generation:
-    def __init__(self, bus: Bus, upstream: Upstream, answers: Answers, feeds: Feeds) -> None:
-        self._bus, self._upstream, self._answers, self._feeds = bus, upstream, answers, feeds
+    def __init__(self, bus: Bus, agent: Agent, answers: Answers, feeds: Feeds) -> None:
+        self._bus, self._agent, self._answers, self._feeds = bus, agent, answers, feeds
 
     async def outcome(self, live: Live) -> Outcome:
         """Whatever happens to a run is its outcome; only the end of the process itself is none."""
@@ -50,7 +50,7 @@ class Generation:
         live.ending = True
         live.recording.flush()
         reason = live.finished.reason if live.finished else ""
-        usage = priced(await _usage(live), live.accepted.model.price)
+        usage = priced(await rounds.usage(live.rounds), live.accepted.model.price)
         return Outcome(status, reason, usage, latency, failure)
 
     async def _generate(self, live: Live) -> None:
@@ -62,7 +62,7 @@ class Generation:
         await self._begin(live)
         if live.accepted.scripted.action.context_ids:
             await self._ground(live)
-        await self._listen(live)
+        await self._agent.answer(live)
 
     async def _begin(self, live: Live) -> None:
         request, endpoint = live.accepted.request, live.accepted.model.endpoint
@@ -74,7 +74,7 @@ class Generation:
     async def _repeat(self, live: Live, kept: Kept) -> None:
         """Another run's answer, in the frames in which it was given."""
         live.cached_from = kept.run
-        live.messages, live.sources = kept.run.prompt, kept.run.sources
+        live.messages, live.sources, live.calls = kept.run.prompt, kept.run.sources, kept.run.calls
         await self._begin(live)
         for body in said(kept):
             live.recording.add(body)
@@ -91,16 +91,6 @@ class Generation:
         live.recording.add(retrieved)
         await self._send(live)
 
-    async def _listen(self, live: Live) -> None:
-        call = ModelCall(live.accepted.model.endpoint, live.messages, live.accepted.parameters)
-
-        async def hear(pieces: list[Piece]) -> None:
-            live.take(pieces)
-            if live.followed:
-                await self._feeds.move(live)
-
-        await self._upstream.ask(call, hear)
-
     async def _send(self, live: Live) -> None:
         if live.followed:
             await self._feeds.send(live)
@@ -111,14 +101,3 @@ def _uncancel() -> None:
     task = asyncio.current_task()
     assert task is not None
     task.uncancel()
-
-
-async def _usage(live: Live) -> runs.Usage:
-    """As the provider told, or counted; nothing where no model was asked, or it refused."""
-    if live.finished is not None and live.finished.usage is not None:
-        return live.finished.usage
-    said = [frame.body.text for frame in live.recording.frames if isinstance(frame.body, runs.Token | runs.Thinking)]
-    if live.finished is None and not said:
-        return runs.Usage()
-    prompt = [await tokens.count(message.content) + tokens.PER_MESSAGE for message in live.messages]
-    return runs.Usage(sum(prompt), await tokens.count("".join(said)), counted=True)

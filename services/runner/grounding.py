@@ -50,12 +50,12 @@ async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
 async def fitting(found: list[search.Passage], messages: list[Message], room: int) -> list[search.Passage]:
     """The best passages that fit beside these messages, best first."""
     texts = [message.content for message in messages]
-    if memory.surely(room, [*texts, *(_numbered(number, passage) for number, passage in enumerate(found, 1)), _RULE]):
+    if memory.surely(room, [*texts, *(numbered(number, passage) for number, passage in enumerate(found, 1)), _RULE]):
         return found
     kept: list[search.Passage] = []
     rest = await memory.left(room, [*texts, _RULE])
     for passage in found:
-        needed = await memory.left(rest, [_numbered(len(kept) + 1, passage)]) if rest > 0 else -1
+        needed = await memory.left(rest, [numbered(len(kept) + 1, passage)]) if rest > 0 else -1
         if needed >= 0:
             rest = needed
             kept.append(passage)
@@ -67,15 +67,17 @@ _REMOVED = "(The passages given here were removed: a document was deleted.)"
 
 
 def grounded(messages: list[Message], found: list[search.Passage]) -> list[Message]:
-    """The messages with the passages above the last turn."""
+    """The messages with the passages above the person's last turn."""
     if not found:
         return messages
-    listed = "\n\n".join(_numbered(number, passage) for number, passage in enumerate(found, 1))
-    last = messages[-1]
-    return [*messages[:-1], msgspec.structs.replace(last, content=f"{_RULE}\n\n{listed}\n\n{last.content}")]
+    listed = "\n\n".join(numbered(number, passage) for number, passage in enumerate(found, 1))
+    at = max((place for place, message in enumerate(messages) if message.role == "user"), default=len(messages) - 1)
+    asked = messages[at]
+    told = msgspec.structs.replace(asked, content=f"{_RULE}\n\n{listed}\n\n{asked.content}")
+    return [*messages[:at], told, *messages[at + 1 :]]
 
 
-def _numbered(number: int, passage: search.Passage) -> str:
+def numbered(number: int, passage: search.Passage) -> str:
     return f"[{number}] {passage.name}\n{passage.text}"
 
 

@@ -1,7 +1,12 @@
-"""Providers' keys: sealed at rest, bound to the row that they stand in, and shown by their last four characters."""
+"""Providers' keys and tools' headers: sealed at rest, bound to the row that they stand in.
+
+Of a key its last four characters are shown, of a header nothing but its name.
+"""
 
 from collections.abc import Callable
 from uuid import UUID
+
+import msgspec
 
 from libs.runtime.sealing import Sealer
 
@@ -22,6 +27,14 @@ class Keys:
     def open(self, provider_id: UUID, sealed: bytes | None) -> str:
         return self._sealer().open(sealed, about=_about(provider_id)).decode() if sealed else ""
 
+    def seal_headers(self, tool_id: UUID, headers: dict[str, str]) -> bytes | None:
+        return self._sealer().seal(msgspec.json.encode(headers), about=_about_tool(tool_id)) if headers else None
+
+    def open_headers(self, tool_id: UUID, sealed: bytes | None) -> dict[str, str]:
+        if not sealed:
+            return {}
+        return msgspec.json.decode(self._sealer().open(sealed, about=_about_tool(tool_id)), type=dict[str, str])
+
 
 def masked(key: str) -> str:
     return "…" + key[-_SHOWN:] if len(key) >= _TELLING else "…" if key else ""
@@ -29,3 +42,7 @@ def masked(key: str) -> str:
 
 def _about(provider_id: UUID) -> bytes:
     return b"runner.provider " + provider_id.bytes
+
+
+def _about_tool(tool_id: UUID) -> bytes:
+    return b"runner.tool " + tool_id.bytes

@@ -5,15 +5,18 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct, field
 
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
-from libs.contracts.runs import Mode, Status, Thinking, Token
+from libs.contracts.runs import Message, Mode, Replaced, Status, Thinking, Token, ToolCall
 from services.runner.acceptance import Accepted
 from services.runner.audience import Audience
 from services.runner.frames import Recording
 from services.runner.providers.call import Finished, Piece
+from services.runner.rounds import Round
+from services.runner.storable import storable
 
 # Characters. What a model says beyond it is no answer but an accident.
 LONGEST = 16_000_000
@@ -31,7 +34,8 @@ class Live(Struct, eq=False, kw_only=True):
     """`followed`: somebody may be reading its feed; a run that nobody follows publishes nothing, since whoever begins
     to follow it asks for its frames first. `stored` counts its frames that have been written, and `may_have_parts` from
     before the first of them was. `audience` is None where the run goes on to its end whether or not it is read. `ended`
-    is the run as it was recorded, once it is.
+    is the run as it was recorded, once it is. `messages` are those of the first of its `rounds`, `calls` those of the
+    caller's own tools in the last.
     """
 
     id: UUID
@@ -42,6 +46,7 @@ class Live(Struct, eq=False, kw_only=True):
     messages: list[runs.Message]
     sources: list[runs.Source] = []
     calls: list[runs.ToolCall] = []
+    rounds: list[Round] = []
     cached_from: runs.Run | None = None
     cache_key: bytes | None = None
     finished: Finished | None = None
@@ -79,8 +84,34 @@ class Live(Struct, eq=False, kw_only=True):
     def elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.began) * 1000, 3)
 
+    @property
+    def said(self) -> str:
+        """The answer as its readers have it."""
+        self.recording.flush()
+        text: list[str] = []
+        for frame in self.recording.frames:
+            match frame.body:
+                case Token(token, None):
+                    text.append(token)
+                case Replaced(answer):
+                    text = [answer]
+                case _:
+                    pass
+        return "".join(text)
+
+    def begin_round(self, messages: list[Message]) -> Round:
+        self.rounds.append(Round(messages))
+        return self.rounds[-1]
+
+    def hear(self, pieces: list[Piece]) -> None:
+        """What is of this round alone, and no frame. Raises Fault UPSTREAM for an answer without end."""
+        self.rounds[-1].take(pieces)
+        self._measure(sum(len(piece.text) for piece in pieces if isinstance(piece, Token | Thinking)))
+
     def take(self, pieces: list[Piece]) -> None:
         """Raises Fault UPSTREAM for an answer without end."""
+        pieces = [self._marked(piece) if isinstance(piece, ToolCall) else piece for piece in pieces]
+        self.rounds[-1].take(pieces)
         for piece in pieces:
             match piece:
                 case Token(text):
@@ -95,11 +126,19 @@ class Live(Struct, eq=False, kw_only=True):
                 case _:
                     self.recording.add(piece)
 
+    def _marked(self, call: ToolCall) -> ToolCall:
+        """As it can be stored, and with whose it is."""
+        theirs = self.accepted.toolkit.theirs
+        return msgspec.structs.replace(storable(call), client=True) if call.name in theirs else storable(call)
+
     def _say(self, kind: type[Token] | type[Thinking], text: str) -> None:
-        self.length += len(text)
+        self._measure(len(text))
+        self.recording.say(kind, text)
+
+    def _measure(self, length: int) -> None:
+        self.length += length
         if self.length > LONGEST:
             raise Fault(Code.UPSTREAM, f"The model's answer is over {LONGEST:,} characters long.")
-        self.recording.say(kind, text)
 
     def stop(self, status: Status, failure: Failure | None = None) -> None:
         """Ends the run with what it has said; one that is ending already ends as it is."""

@@ -25,6 +25,13 @@ async def left(room: int, texts: list[str]) -> int:
     return room - sum([await tokens.count(text) + tokens.PER_MESSAGE for text in texts])
 
 
+async def shortened(text: str, tokens_left: int) -> str:
+    """As much of its beginning as takes about so many tokens."""
+    if tokens.at_most(text) <= tokens_left or (taken := await tokens.count(text)) <= tokens_left:
+        return text
+    return f"{text[: len(text) * tokens_left // taken]}\n… (cut off: the model's window has no room for more)"
+
+
 def surely(room: int, texts: Iterable[str]) -> bool:
     return sum(tokens.at_most(text) + tokens.PER_MESSAGE for text in texts) <= room
 

@@ -12,6 +12,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "retries": (0, 10),
     "timeout": (0.1, 3600),
     "seed": (-(2**63), 2**63 - 1),
+    "tool_rounds": (1, 50),
 }
 
 

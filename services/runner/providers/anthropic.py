@@ -1,14 +1,16 @@
 """Anthropic messages: `POST {url}/v1/messages`, always streamed.
 
-Parameters without a counterpart (penalties, seed, logit bias, response format) are left out.
+Parameters without a counterpart (penalties, seed, logit bias) are left out. An answer that has to fit a JSON Schema is
+asked for as the input of one more tool, which the model must use: every model of the family knows how.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from libs.contracts import runs
+from services.runner import formats
 from services.runner.providers import refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
 
@@ -27,9 +29,39 @@ _REASONS = {
 }
 
 
+# The tool whose input is the answer.
+ANSWER = "give_answer"
+
+
+class Text(Struct, frozen=True, tag="text"):
+    text: str
+
+
+class ToolUse(Struct, frozen=True, tag="tool_use"):
+    id: str
+    name: str
+    input: msgspec.Raw
+
+
+class ToolResult(Struct, frozen=True, tag="tool_result"):
+    tool_use_id: str
+    content: str
+
+
 class Turn(Struct, frozen=True):
     role: Literal["user", "assistant"]
-    content: str
+    content: str | list[Text | ToolUse | ToolResult]
+
+
+class Tool(Struct, frozen=True):
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+class Choice(Struct, frozen=True, omit_defaults=True):
+    type: str
+    name: str = ""
 
 
 class MessagesRequest(Struct, frozen=True, omit_defaults=True):
@@ -41,6 +73,8 @@ class MessagesRequest(Struct, frozen=True, omit_defaults=True):
     temperature: float | None = None
     top_p: float | None = None
     stop_sequences: list[str] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: Choice | None = None
 
 
 class Block(Struct, frozen=True):
@@ -96,6 +130,8 @@ def request(call: ModelCall) -> Request:
         temperature=parameters.temperature,
         top_p=parameters.top_p,
         stop_sequences=parameters.stop or None,
+        tools=_tools(call) or None,
+        tool_choice=_choice(call),
     )
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream", "anthropic-version": VERSION}
     if endpoint.key:
@@ -104,12 +140,57 @@ def request(call: ModelCall) -> Request:
 
 
 def _turns(messages: list[runs.Message]) -> list[Turn]:
-    """Every turn but the system's. The protocol knows no tool role and refuses empty turns."""
-    return [
-        Turn("assistant" if message.role == "assistant" else "user", message.content)
-        for message in messages
-        if message.role != "system" and message.content
-    ]
+    """Every turn but the system's. The protocol refuses empty turns, and wants the results of one round in one."""
+    turns: list[Turn] = []
+    results: list[Text | ToolUse | ToolResult] = []
+    for message in messages:
+        if message.role == "tool" and message.call_id:
+            if not results:
+                turns.append(Turn("user", results))
+            results.append(ToolResult(message.call_id, message.content))
+            continue
+        results = []
+        if message.calls:
+            turns.append(Turn("assistant", _uses(message)))
+        elif message.role != "system" and message.content:
+            turns.append(Turn("assistant" if message.role == "assistant" else "user", message.content))
+    return turns
+
+
+def _uses(message: runs.Message) -> list[Text | ToolUse | ToolResult]:
+    said = [Text(message.content)] if message.content else []
+    return [*said, *(ToolUse(call.id, call.name, _input(call.arguments)) for call in message.calls)]
+
+
+def _input(arguments: str) -> msgspec.Raw:
+    """An object, whatever the model wrote."""
+    try:
+        written = isinstance(msgspec.json.decode(arguments), dict)
+    except (msgspec.DecodeError, RecursionError):
+        written = False
+    return msgspec.Raw(arguments.encode() if written else b"{}")
+
+
+def _tools(call: ModelCall) -> list[Tool]:
+    tools = [Tool(tool.name, tool.description, tool.parameters or {"type": "object"}) for tool in call.tools]
+    if (schema := _answer(call)) is not None:
+        tools.append(Tool(ANSWER, "Gives the final answer.", schema))
+    return tools
+
+
+def _answer(call: ModelCall) -> dict[str, Any] | None:
+    """The schema of an answer which a tool's input can be: that of an object."""
+    format = call.parameters.response_format
+    schema = formats.schema(format) if format and format.get("type") == "json_schema" else None
+    return schema if schema is not None and schema.get("type") == "object" else None
+
+
+def _choice(call: ModelCall) -> Choice | None:
+    if _answer(call) is not None and call.choice in ("auto", "none", "required"):
+        return Choice("any") if call.tools and call.choice != "none" else Choice("tool", ANSWER)
+    if not call.tools or call.choice == "auto":
+        return None
+    return {"none": Choice("none"), "required": Choice("any")}.get(call.choice) or Choice("tool", call.choice)
 
 
 def reader(call: ModelCall) -> "MessageReader":
@@ -117,11 +198,15 @@ def reader(call: ModelCall) -> "MessageReader":
 
 
 class MessageReader:
-    """Text and thoughts are passed on as they come, a tool call when its block is whole."""
+    """Text and thoughts are passed on as they come, a tool call when its block is whole. The input of the tool that
+    gives the answer is text.
+    """
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._calls: dict[int, tuple[Block, list[str]]] = {}
+        self._answering: set[int] = set()
+        self._called = False
         self._reason = ""
         self._ended = False
         self._prompt_tokens: int | None = None
@@ -162,10 +247,14 @@ class MessageReader:
             pieces.append(runs.Thinking(delta.thinking))
         elif delta.partial_json and index in self._calls:
             self._calls[index][1].append(delta.partial_json)
+        elif delta.partial_json and index in self._answering:
+            pieces.append(runs.Token(delta.partial_json))
 
     def _block(self, index: int, block: Block, pieces: list[Piece]) -> None:
-        if block.type == "tool_use":
-            self._calls[index] = block, []
+        if block.type == "tool_use" and block.name == ANSWER:
+            self._answering.add(index)
+        elif block.type == "tool_use":
+            self._calls[index], self._called = (block, []), True
         elif block.text or block.thinking:
             pieces.append(runs.Token(block.text) if block.text else runs.Thinking(block.thinking))
 
@@ -186,6 +275,8 @@ class MessageReader:
         if not self._ended and not self._reason:
             raise refusals.cut_off(self._provider)
         reason = _REASONS.get(self._reason, self._reason) or "stop"
+        if self._answering and not self._called and reason == "tool_calls":
+            reason = "stop"
         if self._prompt_tokens is None:
             return [Finished(reason)]
         usage = runs.Usage(self._prompt_tokens, self._completion_tokens, cached_tokens=self._cached_tokens)

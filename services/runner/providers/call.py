@@ -7,6 +7,7 @@ from msgspec import Struct
 from libs.contracts import runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Fault
+from libs.contracts.tools import Offered
 
 
 class Endpoint(Struct, frozen=True):
@@ -21,9 +22,13 @@ class Endpoint(Struct, frozen=True):
 
 
 class ModelCall(Struct, frozen=True):
+    """`choice` is auto, none, required, or the name of the tool that must be called."""
+
     endpoint: Endpoint
     messages: list[runs.Message]
     parameters: Parameters = Parameters()
+    tools: list[Offered] = []
+    choice: str = "auto"
 
 
 class Request(Struct, frozen=True):

@@ -5,11 +5,13 @@ a plain JSON answer instead of a stream, no usage.
 """
 
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
 
 from libs.contracts import runs
+from libs.contracts.tools import Offered
 from services.runner.providers import refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
 
@@ -18,9 +20,32 @@ class StreamOptions(Struct, frozen=True):
     include_usage: bool = True
 
 
+class Function(Struct, frozen=True):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class MadeCall(Struct, frozen=True):
+    id: str
+    function: Function
+    type: str = "function"
+
+
+class Turn(Struct, frozen=True, omit_defaults=True):
+    role: str
+    content: str | None
+    tool_calls: list[MadeCall] | None = None
+    tool_call_id: str | None = None
+
+
+class Tool(Struct, frozen=True):
+    function: Offered
+    type: str = "function"
+
+
 class ChatRequest(Struct, frozen=True, omit_defaults=True):
     model: str
-    messages: list[runs.Message]
+    messages: list[Turn]
     stream: bool = False
     stream_options: StreamOptions | None = None
     temperature: float | None = None
@@ -33,11 +58,8 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     seed: int | None = None
     response_format: dict[str, Any] | None = None
     logit_bias: dict[str, float] | None = None
-
-
-class Function(Struct, frozen=True):
-    name: str | None = None
-    arguments: str | None = None
+    tools: list[Tool] | None = None
+    tool_choice: Any = None
 
 
 class ToolCallDelta(Struct, frozen=True):
@@ -92,7 +114,7 @@ def request(call: ModelCall) -> Request:
     own = "://api.openai.com/" in endpoint.url
     body = ChatRequest(
         endpoint.llm,
-        call.messages,
+        [_turn(message) for message in call.messages],
         stream=True,
         stream_options=_STREAM,
         temperature=parameters.temperature,
@@ -106,11 +128,29 @@ def request(call: ModelCall) -> Request:
         seed=parameters.seed,
         response_format=parameters.response_format,
         logit_bias=parameters.logit_bias,
+        tools=[Tool(tool) for tool in call.tools] or None,
+        tool_choice=_choice(call),
     )
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
     if endpoint.key:
         headers["Authorization"] = f"Bearer {endpoint.key}"
     return Request(f"{endpoint.url}/chat/completions", headers, _encoder.encode(body))
+
+
+def _turn(message: runs.Message) -> Turn:
+    if not message.calls:
+        return Turn(message.role, message.content, tool_call_id=message.call_id or None)
+    calls = [MadeCall(made.id, Function(made.name, made.arguments)) for made in message.calls]
+    return Turn(message.role, message.content or None, calls)
+
+
+def _choice(call: ModelCall) -> Any:
+    """Nothing where the model may choose: that is what every server of this protocol understands."""
+    if not call.tools or call.choice == "auto":
+        return None
+    if call.choice in ("none", "required"):
+        return call.choice
+    return {"type": "function", "function": {"name": call.choice}}
 
 
 def reader(call: ModelCall) -> "ChatReader":
@@ -176,7 +216,10 @@ class ChatReader:
 
 
 class PartialCalls:
-    """Tool calls in the making: a delta belongs to the call of its index, unless it brings an id that is new."""
+    """Tool calls in the making: a delta belongs to the call of its index, unless it brings an id that is new.
+
+    Some servers give no ids.
+    """
 
     def __init__(self) -> None:
         self._calls: list[list[str]] = []
@@ -199,7 +242,9 @@ class PartialCalls:
         return call
 
     def whole(self) -> list[Piece]:
-        return [runs.ToolCall(id, name, arguments) for id, name, arguments in self._calls]
+        return [
+            runs.ToolCall(id or f"call_{uuid4().hex}", name, arguments or "{}") for id, name, arguments in self._calls
+        ]
 
 
 def _usage(usage: ChatUsage) -> runs.Usage:

@@ -1,7 +1,7 @@
-"""What the child process that renders Jinja2 templates is asked and answers.
+"""What the child process is asked and answers that renders Jinja2 templates and checks JSON against JSON Schemas.
 
-The child is `python -m services.runner.sandbox`, the asking side `rendering.Renderer`. Each message is preceded by its
-length. This module is light: Jinja2 is imported in the child alone.
+The child is `python -m services.runner.sandbox`, the asking side `sandbox.parent`. Each message is preceded by its
+length. This module is light: what the child works with is imported in the child alone.
 """
 
 import struct
@@ -24,6 +24,13 @@ class Names(Struct, frozen=True, tag="names"):
     source: str
 
 
+class Validate(Struct, frozen=True, tag="validate"):
+    """Asks whether a text is JSON that fits a schema, which is JSON too; without a text, whether that is a schema."""
+
+    schema: bytes
+    text: str | None = None
+
+
 class Rendered(Struct, frozen=True, tag="rendered"):
     text: str
 
@@ -36,9 +43,20 @@ class Missing(Struct, frozen=True, tag="missing"):
     name: str
 
 
+class Valid(Struct, frozen=True, tag="valid"):
+    """It is."""
+
+
+class Invalid(Struct, frozen=True, tag="invalid"):
+    """It is not, at this JSONPath."""
+
+    path: str
+    reason: str
+
+
 class Refused(Struct, frozen=True, tag="refused"):
     reason: str
 
 
-Asked = Render | Names
-Answered = Rendered | Named | Missing | Refused
+Asked = Render | Names | Validate
+Answered = Rendered | Named | Missing | Valid | Invalid | Refused

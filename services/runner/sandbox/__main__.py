@@ -1,8 +1,7 @@
-"""The child process that renders Jinja2 templates: the walls around code that workspaces write.
+"""The child process that renders Jinja2 templates and checks JSON Schemas: the walls around what workspaces write.
 
-It reads length-prefixed requests
-from stdin and answers each on stdout. The kernel bounds its memory and the CPU time of each template, this module what
-an operator may make and how long a text may grow; the parent keeps the deadline.
+It reads length-prefixed requests from stdin and answers each on stdout. The kernel bounds its memory and the CPU time
+of each request, this module what an operator may make and how long a text may grow; the parent keeps the deadline.
 """
 
 import ctypes
@@ -18,7 +17,19 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from services.runner.sandbox import LENGTH, LONGEST, Answered, Asked, Missing, Named, Names, Refused, Render, Rendered
+from services.runner.sandbox import (
+    LENGTH,
+    LONGEST,
+    Answered,
+    Asked,
+    Missing,
+    Named,
+    Names,
+    Refused,
+    Render,
+    Rendered,
+    Validate,
+)
 from services.runner.templates import spelled
 
 MEMORY = 512 * 1024 * 1024
@@ -76,6 +87,8 @@ def answer(asked: Asked) -> Answered:
                 return Named(sorted(meta.find_undeclared_variables(_sandbox.parse(source))))
             case Render(source, values):
                 return Rendered(_rendered(_compiled(source), values))
+            case Validate(schema, text):
+                return _validated(schema, text)
     except UndefinedError as error:
         name = re.fullmatch(r"'(\w+)' is undefined", error.message or "")
         return Missing(name[1]) if name else Refused(error.message or "a value is undefined")
@@ -85,6 +98,13 @@ def answer(asked: Asked) -> Answered:
         return Refused("it needs too much memory")
     except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         return Refused(str(error) or type(error).__name__)
+
+
+def _validated(schema: bytes, text: str | None) -> Answered:
+    """Schemas have a module of their own: who renders templates needs none of it."""
+    from services.runner.sandbox import schemas
+
+    return schemas.answer(schema, text)
 
 
 def _rendered(template: Template, values: dict[str, Any]) -> str:
@@ -108,7 +128,7 @@ def _confine() -> None:
 
 
 def _allow_cpu_time() -> None:
-    """The next template's share: beyond it the kernel ends this process (SIGXCPU)."""
+    """The next request's share: beyond it the kernel ends this process (SIGXCPU)."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     spent = int(used.ru_utime + used.ru_stime)
     resource.setrlimit(resource.RLIMIT_CPU, (spent + CPU_SECONDS + 1, resource.RLIM_INFINITY))

@@ -89,7 +89,7 @@ async def test_the_child_sees_no_secret_of_the_runner(renderer, monkeypatch):
     monkeypatch.setenv("MASTER_KEYS", "a secret")
     other = Renderer()
     assert await render(other, "{{ 'x'|upper }}") == "X"
-    child = other._child
+    child = other._child._child
     assert child is not None
     with open(f"/proc/{child.pid}/environ") as environ:
         assert "a secret" not in environ.read()
@@ -98,7 +98,7 @@ async def test_the_child_sees_no_secret_of_the_runner(renderer, monkeypatch):
 
 async def test_a_child_that_was_killed_is_replaced(renderer):
     await render(renderer, "{{ 'x'|upper }}")
-    child = renderer._child
+    child = renderer._child._child
     assert child is not None
     os.kill(child.pid, 9)
     await child.wait()
