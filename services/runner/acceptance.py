@@ -11,7 +11,7 @@ from libs.contracts.actions import Parameters
 from libs.contracts.faults import not_found
 from libs.contracts.runs import Message
 from libs.postgres import text
-from services.runner import memory
+from services.runner import formats, memory
 from services.runner.catalog import Catalog, ReadyModel
 from services.runner.drafts import Drafts
 from services.runner.prompts import Prompt, Prompting, Scripted
@@ -47,6 +47,8 @@ class Acceptance:
         conditions = search.conditions(request.conditions) if request.conditions else {}
         prompt = await self._prompting.prompt(scripted, request)
         parameters = _merged(scripted.action.parameters, request.parameters)
+        if parameters.response_format:
+            formats.check(parameters.response_format)
         room = memory.room(model.context_window, parameters)
         # Passages come later: where there will be some, half of the room is theirs.
         share = room // 2 if scripted.action.context_ids else room

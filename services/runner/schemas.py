@@ -26,16 +26,15 @@ class Schemas:
             raise Fault(Code.INVALID, f"This is no valid JSON Schema: {answer.reason}.", field=field)
 
     async def misfit(self, schema: dict[str, Any], text: str) -> str | None:
-        """Where and why this JSON text does not fit; None where it does."""
+        """Where and why this JSON text does not fit; None where it does. Raises Fault INVALID where nobody can tell."""
         match await self._child.ask(sandbox.Validate(_encoder.encode(schema), text)):
             case sandbox.Valid():
                 return None
             case sandbox.Invalid(path, reason):
                 return f"{path}: {reason}"
-            case sandbox.Refused(reason):
-                return f"$: it can't be checked: {reason}"
-            case _:
-                return "$: it can't be checked"
+            case answer:
+                reason = answer.reason if isinstance(answer, sandbox.Refused) else "there is no answer"
+                raise Fault(Code.INVALID, f"It can't be told whether this fits its JSON Schema: {reason}.")
 
     async def close(self) -> None:
         await self._child.close()

@@ -55,10 +55,30 @@ def refusal(status: int, message: str, **headers: str) -> Answer:
     return Answer(status=status, body=body, headers=tuple((name.replace("_", "-"), it) for name, it in headers.items()))
 
 
+def calling(*calls: Call, pieces: tuple[str, ...] = (), **more: Any) -> Answer:
+    """A model that calls tools, in the words of the protocol it is asked in."""
+    return Answer(pieces=pieces, calls=calls, reason="", **more)
+
+
 class Asked(Struct, frozen=True):
+    """A request in either protocol. `tools` and `results` are what it offers by name, and answers by call."""
+
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+
+    @property
+    def tools(self) -> dict[str, dict[str, Any]]:
+        """The schema of each tool's arguments."""
+        offered = [tool.get("function", tool) for tool in self.body.get("tools", ())]
+        return {tool["name"]: tool.get("parameters", tool.get("input_schema")) for tool in offered}
+
+    @property
+    def results(self) -> dict[str, str]:
+        messages = self.body["messages"]
+        told = {each["tool_call_id"]: each["content"] for each in messages if each["role"] == "tool"}
+        blocks = [block for each in messages if isinstance(each["content"], list) for block in each["content"]]
+        return told | {block["tool_use_id"]: block["content"] for block in blocks if block["type"] == "tool_result"}
 
 
 class Provider:
@@ -244,7 +264,8 @@ def _completions(answer: Answer) -> tuple[bytes, list[bytes], bytes]:
         rest = {"arguments": call.arguments[half:]}
         closing += _delta({"tool_calls": [{"index": index, "id": call.id, "type": "function", "function": named}]})
         closing += _delta({"tool_calls": [{"index": index, "function": rest}]})
-    closing += _sse({"choices": [{"index": 0, "delta": {}, "finish_reason": answer.reason}]})
+    reason = answer.reason or "tool_calls"
+    closing += _sse({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
     if answer.usage is not None:
         closing += _sse({"choices": [], "usage": _usage(answer)})
     return _delta({"role": "assistant", "content": ""}), thoughts + pieces, closing + b"data: [DONE]\n\n"
@@ -278,7 +299,9 @@ def _messages(answer: Answer) -> tuple[bytes, list[bytes], bytes]:
         _named("content_block_delta", index=1, delta={"type": "text_delta", "text": piece}) for piece in answer.pieces
     ]
     closing = b"".join(_block(index, call) for index, call in enumerate(answer.calls, 2))
-    closing += _named("message_delta", delta={"stop_reason": answer.reason}, usage={"output_tokens": completion})
+    closing += _named(
+        "message_delta", delta={"stop_reason": answer.reason or "tool_use"}, usage={"output_tokens": completion}
+    )
     return opening, said, closing + _named("message_stop")
 
 

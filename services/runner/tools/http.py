@@ -21,6 +21,7 @@ _REDIRECTS = 3
 # What is read of an answer, in bytes; what the model is told of it is less.
 _LARGEST = 1024 * 1024
 _LONGEST_ERROR = 2000
+_LONGEST_WAIT = 600.0
 _CHARSET = re.compile(r"charset=\"?([\w.:-]+)", re.IGNORECASE)
 
 
@@ -39,17 +40,15 @@ def check(egress: Egress, request: Http, parameters: dict[str, Any]) -> None:
         raise Fault(Code.INVALID, f"There is no parameter {unknown[0]!r} among the tool's parameters.", field="url")
 
 
-async def call(
-    egress: Egress, request: Http, arguments: dict[str, Any], *, headers: Mapping[str, str], seconds: float
-) -> str:
-    """What the server answers. Raises Fault for an answer that is none, or no text."""
+async def call(egress: Egress, request: Http, arguments: dict[str, Any], headers: Mapping[str, str]) -> str:
+    """What the server answers, in the time that its caller gives it. Raises Fault for what is no answer, or no text."""
     placed = _placed(request, arguments)
     body, sent = _body(placed), _headers(placed["header"], headers)
     if body and not any(name.lower() == "content-type" for name in sent):
         sent["Content-Type"] = "application/json"
     url = _url(request.url, placed)
     answer = await egress.request(
-        request.method, url, headers=sent, body=body, deadline=seconds, max_bytes=_LARGEST, redirects=_REDIRECTS
+        request.method, url, headers=sent, body=body, deadline=_LONGEST_WAIT, max_bytes=_LARGEST, redirects=_REDIRECTS
     )
     text = _text(answer)
     if not 200 <= answer.status < 300:

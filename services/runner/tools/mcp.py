@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from libs.contracts.faults import Code, Fault
-from libs.contracts.tools import Offered
+from libs.contracts.tools import Mcp, Offered
 from libs.egress import Egress
 
 if TYPE_CHECKING:
@@ -31,12 +31,10 @@ async def listed(egress: Egress, url: str, headers: dict[str, str]) -> list[Offe
         return await _all_tools(session)
 
 
-async def call(
-    egress: Egress, url: str, tool: str, arguments: dict[str, Any], *, headers: dict[str, str], seconds: float
-) -> str:
-    """What the tool answers, as text. Raises Fault where it failed."""
-    async with _session(egress, url, headers, seconds) as session:
-        result = await _result(session, tool, arguments)
+async def call(egress: Egress, kind: Mcp, arguments: dict[str, Any], headers: dict[str, str]) -> str:
+    """What the tool answers, as text, in the time that its caller gives it. Raises Fault where it failed."""
+    async with _session(egress, kind.url, headers) as session:
+        result = await _result(session, kind.tool, arguments)
     text = _text(result)
     if result.is_error:
         raise Fault(Code.UPSTREAM, text or "the MCP server says no more than that it failed")
@@ -45,7 +43,7 @@ async def call(
 
 @asynccontextmanager
 async def _session(
-    egress: Egress, url: str, headers: dict[str, str], seconds: float
+    egress: Egress, url: str, headers: dict[str, str], seconds: float | None = None
 ) -> AsyncGenerator["ClientSession"]:
     egress.check(url)
     await asyncio.to_thread(_import)
@@ -56,7 +54,7 @@ async def _session(
         async with asyncio.timeout(seconds), connecting.to(url, headers) as session:
             yield session
     except TimeoutError:
-        raise connecting.failure or Fault(Code.TIMEOUT, f"it took longer than {seconds:g} seconds") from None
+        raise connecting.failure or Fault(Code.TIMEOUT, "The MCP server did not answer in time.") from None
     except Fault:
         raise
     except Exception as error:

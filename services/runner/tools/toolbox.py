@@ -85,14 +85,13 @@ class Toolbox:
         return msgspec.json.decode(written, type=dict[str, Any])
 
     async def _called(self, live: Live, ready: Ready, arguments: dict[str, Any]) -> str:
-        headers, seconds = ready.headers, ready.tool.timeout
         match ready.tool.kind:
             case tools.Http() as request:
-                return await http.call(self._egress, request, arguments, headers=headers, seconds=seconds)
+                return await http.call(self._egress, request, arguments, ready.headers)
             case tools.OpenApi(request=tools.Http() as request):
-                return await http.call(self._egress, request, arguments, headers=headers, seconds=seconds)
-            case tools.Mcp(url, tool):
-                return await mcp.call(self._egress, url, tool, arguments, headers=headers, seconds=seconds)
+                return await http.call(self._egress, request, arguments, ready.headers)
+            case tools.Mcp() as kind:
+                return await mcp.call(self._egress, kind, arguments, ready.headers)
             case tools.SearchContext() as kind:
                 return await searching.call(self._bus, live, kind, arguments)
             case _:

@@ -1,0 +1,169 @@
+"""Tools as a workspace keeps them: what each kind needs, what is secret about them, and what is refused."""
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from libs.contracts import actions, ids, tools
+from libs.contracts.faults import Code, Fault
+from libs.contracts.tools import Http, Mcp, OpenApi, SearchContext
+from services.runner.installation import SEARCH_ID
+from services.runner.tools.openapi import Document
+from tests.services.runner.toolcases import CITY, DOCUMENT, make, tool_site
+from tests.support.mcp_server import mcp_server
+
+pytestmark = pytest.mark.asyncio
+
+WEATHER = Http("GET", "https://weather.example/{city}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shop():
+    async with mcp_server() as url:
+        yield url
+
+
+async def fault(call) -> Fault:
+    with pytest.raises(Fault) as caught:
+        await call
+    return caught.value
+
+
+def get(caller, id) -> tools.GetTool:
+    return tools.GetTool(caller.workspace_id, id)
+
+
+async def test_a_tool_is_kept_changed_and_deleted(caller, other):
+    made = await make(caller, "weather", WEATHER, description="Tells it.", parameters=CITY, metadata={"a": 1})
+    assert (made.name, made.kind, made.parameters, made.metadata) == ("weather", WEATHER, CITY, {"a": 1})
+    assert await caller.bus.call(tools.GET, get(caller, made.id)) == made
+    assert (await fault(caller.bus.call(tools.GET, get(other, made.id)))).code is Code.NOT_FOUND
+
+    asked = tools.UpdateTool(caller.workspace_id, made.id, description="Knows it.", timeout=5)
+    changed = await caller.bus.call(tools.UPDATE, asked)
+    assert (changed.description, changed.timeout, changed.kind) == ("Knows it.", 5, WEATHER)
+
+    assert await caller.bus.call(tools.DELETE, get(caller, made.id)) == changed
+    assert (await fault(caller.bus.call(tools.GET, get(caller, made.id)))).code is Code.NOT_FOUND
+
+
+async def test_every_workspace_may_search_its_contexts(caller):
+    page = await caller.bus.call(tools.PAGE, tools.PageTools(caller.workspace_id))
+    assert [(tool.id, tool.name, tool.workspace_id) for tool in page.items] == [(SEARCH_ID, "search_context", None)]
+    assert (await fault(caller.bus.call(tools.DELETE, get(caller, SEARCH_ID)))).code is Code.FORBIDDEN
+    assert (await make(caller, "handbook", SearchContext(limit=3))).parameters["required"] == ["query"]
+
+
+async def test_headers_are_sealed_and_never_shown(caller, databases):
+    headers = {"Authorization": "Bearer very-secret", "X-Team": "blue"}
+    made = await make(caller, "weather", WEATHER, parameters=CITY, headers=headers)
+    assert made.headers == {"Authorization": "…", "X-Team": "…"}
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    row = await connection.fetchrow("SELECT * FROM tools WHERE id = $1", made.id)
+    await connection.close()
+    assert not any(b"very-secret" in str(value).encode() for value in row.values())
+
+    kept = {"Authorization": "…", "X-Team": "red"}
+    changed = await caller.bus.call(tools.UPDATE, tools.UpdateTool(caller.workspace_id, made.id, headers=kept))
+    assert changed.headers == {"Authorization": "…", "X-Team": "…"}
+
+
+async def test_the_same_id_makes_one_tool(caller):
+    id = ids.new()
+    first = await make(caller, "weather", WEATHER, parameters=CITY, id=id)
+    assert await make(caller, "other", WEATHER, parameters=CITY, id=id) == first
+
+
+async def test_an_operation_brings_its_parameters(caller):
+    async with tool_site() as served:
+        source = OpenApi("getPet", f"{served.url}/openapi.json")
+        made = await make(caller, "get_pet", source)
+        found = await caller.bus.call(tools.DISCOVER, tools.Discover(caller.workspace_id, source))
+    assert made.description == "One pet."
+    assert isinstance(made.kind, OpenApi)
+    assert made.kind.request == Http("GET", f"{served.url}/v2/pets/{{pet}}", {"pet": "path", "verbose": "query"})
+    assert made.parameters["properties"].keys() == {"pet", "verbose"}
+    assert made.parameters["required"] == ["pet"]
+    assert [offered.name for offered in found] == ["getPet", "putPet"], "a form is nothing that a model can fill"
+
+
+async def test_what_an_operation_refers_to_comes_along(caller):
+    made = await make(caller, "put_pet", OpenApi("putPet", document=DOCUMENT, server="https://pets.example"))
+    (name, pet), *_ = made.parameters["$defs"].items()
+    assert made.parameters["properties"]["body"] == {"$ref": f"#/$defs/{name}"}
+    assert pet["properties"]["friends"]["items"] == {"$ref": f"#/$defs/{name}"}
+    assert pet["properties"]["name"] == {"type": ["string", "null"]}
+    assert made.kind == OpenApi(
+        "putPet",
+        server="https://pets.example",
+        request=Http("PUT", "https://pets.example/pets/{pet}", {"pet": "path", "body": "body"}),
+    )
+
+
+async def test_an_mcp_servers_tools_are_listed_and_bring_their_parameters(caller, shop):
+    found = await caller.bus.call(tools.DISCOVER, tools.Discover(caller.workspace_id, Mcp(shop, "")))
+    assert {offered.name for offered in found} == {"add", "fail", "sleep", "whoami"}
+    made = await make(caller, "plus", Mcp(shop, "add"))
+    assert (made.description, made.parameters["required"]) == ("Adds two numbers.", ["a", "b"])
+    unknown = await fault(make(caller, "minus", Mcp(shop, "subtract")))
+    assert (unknown.code, unknown.field) == (Code.INVALID, "tool")
+    assert "add" in unknown.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "field"),
+    [
+        (WEATHER, {"name": "two words"}, "name"),
+        (WEATHER, {"name": "required"}, "name"),
+        (WEATHER, {"parameters": {"type": "object"}}, "url"),
+        (WEATHER, {"parameters": {"type": "string"}}, "parameters"),
+        (WEATHER, {"parameters": {"type": "object", "properties": {"city": {"type": 7}}}}, "parameters"),
+        (WEATHER, {"timeout": 0}, "timeout"),
+        (WEATHER, {"timeout": 301}, "timeout"),
+        (WEATHER, {"headers": {"Host": "other.example"}}, "headers"),
+        (WEATHER, {"headers": {"X-A": "a\nb"}}, "headers"),
+        (Http("GET", "https://{city}.example/"), {}, "url"),
+        (Http("GET", "https://user:word@weather.example/"), {}, "url"),
+        (Http("GET", "ftp://weather.example/"), {}, "url"),
+        (Http("GET", "http://10.0.0.1/{city}"), {}, "url"),
+        (Http("GET", "https://169.254.169.254/{city}"), {}, "url"),
+        (Http("GET", "https://weather.example/", {"country": "query"}), {}, "url"),
+        (OpenApi("getPet"), {}, "document"),
+        (OpenApi("getPet", document={"swagger": "2.0"}), {}, "document"),
+        (OpenApi("getDog", document=DOCUMENT), {}, "document"),
+        (OpenApi("getPet", document=DOCUMENT), {}, "document"),
+        (OpenApi("getPet", document=DOCUMENT, server="http://10.0.0.1"), {}, "url"),
+        (OpenApi("getPet", "http://192.168.0.1/openapi.json"), {}, "url"),
+        (Mcp("http://[::ffff:10.0.0.1]/mcp", "add"), {}, "url"),
+        (SearchContext(limit=0), {}, "limit"),
+    ],
+)
+async def test_what_would_not_work_is_refused(caller, kind, more, field):
+    refused = await fault(make(caller, **{"name": "weather", "kind": kind, "parameters": CITY, **more}))
+    assert (refused.code, refused.field) == (Code.INVALID, field)
+
+
+async def test_an_action_names_its_tools(caller, other):
+    weather = await make(caller, "weather", WEATHER, parameters=CITY)
+    action = await caller.action(tool_ids=[weather.id, SEARCH_ID])
+    assert action.tool_ids == [weather.id, SEARCH_ID]
+    of_action = tools.PageTools(caller.workspace_id, action.id)
+    page = await caller.bus.call(tools.PAGE, of_action)
+    assert [tool.name for tool in page.items] == ["weather", "search_context"]
+    assert (await fault(other.action(tool_ids=[weather.id]))).code is Code.NOT_FOUND
+
+    same = await make(caller, "weather", WEATHER, parameters=CITY)
+    twice = actions.UpdateAction(caller.workspace_id, action.id, tool_ids=[weather.id, same.id])
+    assert (await fault(caller.bus.call(actions.UPDATE, twice))).field == "tools"
+
+    await caller.bus.call(tools.DELETE, get(caller, weather.id))
+    assert [tool.name for tool in (await caller.bus.call(tools.PAGE, of_action)).items] == ["search_context"]
+    renamed = actions.UpdateAction(caller.workspace_id, action.id, name="Ask again")
+    assert (await caller.bus.call(actions.UPDATE, renamed)).name == "Ask again"
+
+
+async def test_a_document_that_refers_to_others_is_refused():
+    outside = {"openapi": "3.1.0", "paths": {"/a": {"$ref": "https://elsewhere.example/a.json"}}}
+    with pytest.raises(Fault) as caught:
+        Document(outside, "https://pets.example/").offered()
+    assert "outside" in caught.value.message
