@@ -5,11 +5,13 @@ parameters and tools, and the same revision of every context, searched under the
 """
 
 from hashlib import blake2b
+from uuid import UUID
 
 import msgspec
 
 from libs.bus.bus import Bus
 from libs.contracts import contexts, runs
+from libs.contracts.tools import SearchContext
 from libs.postgres.database import Database
 from services.runner.acceptance import Accepted
 from services.runner.frames import Recorded, restored
@@ -45,9 +47,10 @@ class Answers:
 
     async def _revisions(self, accepted: Accepted) -> list[tuple[str, int]]:
         action = accepted.scripted.action
-        if not action.context_ids:
+        context_ids = {*action.context_ids, *_searched(accepted)}
+        if not context_ids:
             return []
-        asked = contexts.GetRevisions(action.workspace_id, action.context_ids)
+        asked = contexts.GetRevisions(action.workspace_id, sorted(context_ids))
         revisions = await self._bus.call(contexts.REVISIONS, asked)
         return sorted((str(id), revision) for id, revision in revisions.items())
 
@@ -56,6 +59,12 @@ class Answers:
         id = await answers.find(self._database, workspace_id, key)
         kept = (await stored.get(self._database, [id])).get(id) if id else None
         return kept if kept and kept.run.status is runs.Status.SUCCEEDED and kept.frames else None
+
+
+def _searched(accepted: Accepted) -> list[UUID]:
+    """The contexts that its tools may search."""
+    kinds = [ready.tool.kind for ready in accepted.toolkit.ours.values()]
+    return [id for kind in kinds if isinstance(kind, SearchContext) for id in kind.context_ids]
 
 
 def said(kept: Kept) -> list[runs.Body]:

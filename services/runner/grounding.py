@@ -1,6 +1,6 @@
 """Grounding: the passages that retrieval finds for a question, as they stand in the prompt, numbered as sources."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from uuid import UUID
 
 import msgspec
@@ -50,12 +50,12 @@ async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
 async def fitting(found: list[search.Passage], messages: list[Message], room: int) -> list[search.Passage]:
     """The best passages that fit beside these messages, best first."""
     texts = [message.content for message in messages]
-    if memory.surely(room, [*texts, *(numbered(number, passage) for number, passage in enumerate(found, 1)), _RULE]):
+    if memory.surely(room, [*texts, *(_numbered(number, passage) for number, passage in enumerate(found, 1)), _RULE]):
         return found
     kept: list[search.Passage] = []
     rest = await memory.left(room, [*texts, _RULE])
     for passage in found:
-        needed = await memory.left(rest, [numbered(len(kept) + 1, passage)]) if rest > 0 else -1
+        needed = await memory.left(rest, [_numbered(len(kept) + 1, passage)]) if rest > 0 else -1
         if needed >= 0:
             rest = needed
             kept.append(passage)
@@ -63,6 +63,7 @@ async def fitting(found: list[search.Passage], messages: list[Message], room: in
 
 
 _RULE = "Answer from these passages, and name the numbers of those you use, like [1]:"
+_FOUND = "Passages, by their numbers as sources:"
 _REMOVED = "(The passages given here were removed: a document was deleted.)"
 
 
@@ -70,14 +71,19 @@ def grounded(messages: list[Message], found: list[search.Passage]) -> list[Messa
     """The messages with the passages above the person's last turn."""
     if not found:
         return messages
-    listed = "\n\n".join(numbered(number, passage) for number, passage in enumerate(found, 1))
+    listed = "\n\n".join(_numbered(number, passage) for number, passage in enumerate(found, 1))
     at = max((place for place, message in enumerate(messages) if message.role == "user"), default=len(messages) - 1)
     asked = messages[at]
     told = msgspec.structs.replace(asked, content=f"{_RULE}\n\n{listed}\n\n{asked.content}")
     return [*messages[:at], told, *messages[at + 1 :]]
 
 
-def numbered(number: int, passage: search.Passage) -> str:
+def told(found: Sequence[tuple[int, search.Passage]]) -> str:
+    """Passages as a tool tells them, under the numbers that they have among the run's sources."""
+    return "\n\n".join([_FOUND, *(_numbered(number, passage) for number, passage in found)])
+
+
+def _numbered(number: int, passage: search.Passage) -> str:
     return f"[{number}] {passage.name}\n{passage.text}"
 
 
@@ -98,7 +104,13 @@ def _ungrounded(message: Message, question: str) -> Message:
 
 
 def _nameless(body: runs.Body, document_ids: Set[UUID]) -> runs.Body:
-    return runs.Retrieved(_unnamed(body.sources, document_ids)) if isinstance(body, runs.Retrieved) else body
+    match body:
+        case runs.Retrieved(sources):
+            return runs.Retrieved(_unnamed(sources, document_ids))
+        case runs.ToolResult(output=output) if output.startswith(_FOUND):
+            return msgspec.structs.replace(body, output=_REMOVED)
+        case _:
+            return body
 
 
 def _unnamed(sources: list[Source], document_ids: Set[UUID]) -> list[Source]:

@@ -32,16 +32,14 @@ async def call(bus: Bus, live: Live, kind: SearchContext, arguments: dict[str, A
         raise Fault(Code.INVALID, "there are no contexts to search")
     grounds = Grounds(live.workspace_id, contexts, str(arguments.get("query", "")), live.accepted.conditions)
     found = await grounding.passages(bus, grounds, limit=kind.limit)
-    return "\n\n".join(_noted(live, passage) for passage in found) or "Nothing was found."
+    return grounding.told([(_noted(live, passage), passage) for passage in found]) if found else "Nothing was found."
 
 
-def _noted(live: Live, passage: search.Passage) -> str:
-    """The passage under the number that it has among the run's sources: the next one, unless it is there already."""
+def _noted(live: Live, passage: search.Passage) -> int:
+    """The passage's number among the run's sources: the next one, unless it is there already."""
     numbers = {source.chunk_id: number for number, source in enumerate(live.sources, 1)}
-    number = numbers.get(passage.chunk_id)
-    if number is None:
+    if passage.chunk_id not in numbers:
         retrieved = grounding.sources([passage])
         live.sources = [*live.sources, *retrieved.sources]
         live.recording.add(retrieved)
-        number = len(live.sources)
-    return grounding.numbered(number, passage)
+    return numbers.get(passage.chunk_id, len(live.sources))

@@ -11,7 +11,7 @@ from libs.contracts import models, runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Message, Mode, Status, ToolCall, ToolResult
-from libs.contracts.tools import Http, Mcp, Offered, OpenApi
+from libs.contracts.tools import Http, Mcp, Offered, OpenApi, Place
 from tests.services.runner.toolcases import CITY, DOCUMENT, SECONDS, Site, arguments, http, make, tool_site
 from tests.support.mcp_server import mcp_server
 from tests.support.provider import Answer, Call, calling
@@ -102,7 +102,7 @@ async def test_arguments_go_where_the_tool_says(caller, upstream, site: Site):
         "type": "object",
         "properties": {name: {} for name in ("id", "tag", "q", "X-Trace", "title", "X-Key")},
     }
-    places = {"q": "query", "X-Trace": "header", "X-Key": "header"}
+    places: dict[str, Place] = {"q": "query", "X-Trace": "header", "X-Key": "header"}
     note = await make(
         caller,
         "note",

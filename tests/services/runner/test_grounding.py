@@ -12,11 +12,15 @@ import pytest_asyncio
 
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
-from libs.contracts import actions, contexts, ids, runs, search, sessions
+from libs.contracts import actions, contexts, ids, runs, search, sessions, tools
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Message, Mode, Status
-from tests.support.provider import Answer
+from services.runner import grounding
+from services.runner.frames import recorded
+from services.runner.installation import SEARCH_ID
+from services.runner.store.grounded import Grounded
+from tests.support.provider import Answer, Call, calling
 from tests.support.services import blobs_folder
 
 pytestmark = pytest.mark.asyncio
@@ -167,6 +171,56 @@ async def test_a_search_that_fails_is_the_runs_failure(caller, known, monkeypatc
     monkeypatch.setattr(known, "fault", Fault(Code.UNAVAILABLE, "No vectors today."))
     run = await caller.run(action)
     assert (run.status, run.failure) == (Status.FAILED, Failure("UNAVAILABLE", "No vectors today."))
+
+
+async def test_a_model_may_search_and_what_it_finds_are_sources(caller, upstream, known, follower):
+    context = known.context("The sky is blue.", "Grass is green.")
+    handbook = tools.CreateTool(caller.workspace_id, "handbook", tools.SearchContext([context], limit=2))
+    tool = await caller.bus.call(tools.CREATE, handbook)
+    action = await caller.action(tool_ids=[tool.id])
+    looks = Call("c1", "handbook", '{"query": "colours"}'), Call("c2", "handbook", '{"query": "colour"}')
+    upstream.plays(calling(*looks), Answer())
+    conditions = {"year": 2020}
+    run, frames = await follower.start(caller.start(action, mode=Mode.STREAMING, conditions=conditions))
+    heard = [frame.body async for frame in frames]
+    query, _ = known.asked[-2:]
+    assert (query.context_ids, query.text, query.limit) == ([context], "colours", 2)
+    assert query.conditions == {"year": search.Equals(2020)}, "a run's conditions hold for what its model looks for"
+    told = upstream.asked[-1].results
+    assert told["c1"].endswith("[1] Page 1\nThe sky is blue.\n\n[2] Page 2\nGrass is green.")
+    assert told["c2"] == told["c1"], "a passage that was found twice is one source"
+    sources = (await caller.get(run.id)).sources
+    assert [source.name for source in sources] == ["Page 1", "Page 2"]
+    assert [source for body in heard if isinstance(body, runs.Retrieved) for source in body.sources] == sources
+
+
+async def test_the_built_in_search_is_of_the_actions_contexts(caller, upstream, known):
+    context = known.context("The sky is blue.")
+    upstream.plays(calling(Call("c1", "search_context", '{"query": "sky"}')), Answer())
+    await caller.run(await caller.action(tool_ids=[SEARCH_ID], context_ids=[context]))
+    assert known.asked[-1].context_ids == [context]
+    upstream.plays(calling(Call("c1", "search_context", '{"query": "sky"}')), Answer())
+    await caller.run(await caller.action(tool_ids=[SEARCH_ID]))
+    assert upstream.asked[-1].results["c1"] == "Tool 'search_context' raised: there are no contexts to search"
+
+
+async def test_a_search_of_contexts_that_nobody_has_is_refused(caller, known):
+    asked = tools.CreateTool(caller.workspace_id, "handbook", tools.SearchContext([ids.new()]))
+    with pytest.raises(Fault) as caught:
+        await caller.bus.call(tools.CREATE, asked)
+    assert caught.value.code is Code.NOT_FOUND
+
+
+async def test_a_deleted_documents_passages_go_out_of_what_tools_said(caller, upstream, known):
+    context = known.context("The sky is blue.")
+    upstream.plays(calling(Call("c1", "search_context", '{"query": "sky"}')), Answer())
+    run = await caller.run(await caller.action(tool_ids=[SEARCH_ID], context_ids=[context]))
+    frames = recorded((await caller.frames(run.id)).frames).cut
+    kept = Grounded(run.id, "Why?", run.prompt, frames, run.sources)
+    assert b"The sky is blue." in kept.frames
+    after = grounding.without(kept, {run.sources[0].document_id})
+    assert b"The sky is blue." not in after.frames
+    assert b"c1" in after.frames, "that the tool was called is still told"
 
 
 async def test_a_cached_answer_is_a_run_of_its_own(caller, upstream, follower):

@@ -61,6 +61,7 @@ async def test_headers_are_sealed_and_never_shown(caller, databases):
     connection = await asyncpg.connect(databases.dsn("runner"))
     row = await connection.fetchrow("SELECT * FROM tools WHERE id = $1", made.id)
     await connection.close()
+    assert row is not None
     assert not any(b"very-secret" in str(value).encode() for value in row.values())
 
     kept = {"Authorization": "…", "X-Team": "red"}
