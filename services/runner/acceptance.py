@@ -53,9 +53,9 @@ class Acceptance:
         room = memory.room(model.context_window, parameters)
         # Passages come later: where there will be some, half of the room is theirs.
         share = room // 2 if scripted.action.context_ids else room
-        texts = [prompt.system, *(turn.content for turn in prompt.turns)]
+        texts = [prompt.system, *map(memory.words, prompt.turns)]
         messages = prompt.messages(await memory.recalled(turns, texts, share))
-        tools = await self._catalog.tools(request.workspace_id, scripted.action.tool_ids)
+        tools = await self.catalog.tools(request.workspace_id, scripted.action.tool_ids)
         kit = toolkit(tools, request, parameters.tool_rounds)
         return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room, kit)
 

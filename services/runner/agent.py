@@ -12,7 +12,7 @@ from services.runner.feeds import Feeds
 from services.runner.live import Live
 from services.runner.providers.call import Finished, ModelCall, Piece
 from services.runner.providers.upstream import Upstream
-from services.runner.rounds import Round, words
+from services.runner.rounds import Round
 from services.runner.schemas import Schemas
 from services.runner.tools.ready import AUTO, NONE
 from services.runner.tools.toolbox import Toolbox
@@ -102,7 +102,7 @@ def _call(live: Live, turns: list[Message], choice: str) -> ModelCall:
 async def _told(live: Live, turns: list[Message], round: Round, results: list[ToolResult]) -> list[Message]:
     """The results as the model is told them: where they don't fit its window, each keeps its share of what is left."""
     room, outputs = live.accepted.room, [result.output for result in results]
-    before = [*map(words, turns), words(round.turn(round.calls))]
+    before = [*map(memory.words, turns), memory.words(round.turn(round.calls))]
     if not memory.surely(room, [*before, *outputs]):
         share = max(await memory.left(room, before) // len(results), _LEAST)
         outputs = [await memory.shortened(output, share) for output in outputs]

@@ -18,6 +18,11 @@ def room(window: int, parameters: Parameters) -> int:
     return window - min(parameters.max_tokens or min(_ANSWER, window // 4), window // 2)
 
 
+def words(message: Message) -> str:
+    """What a turn's tokens are made of."""
+    return "".join([message.content, *(call.name + call.arguments for call in message.calls)])
+
+
 async def left(room: int, texts: list[str]) -> int:
     """What texts leave of the room; below 0 where they don't fit."""
     if sum(map(tokens.at_least, texts)) > room:

@@ -4,7 +4,7 @@ from msgspec import Struct, field
 
 from libs.contracts import runs
 from libs.contracts.runs import Message, Thinking, Token, ToolCall, Usage
-from services.runner import tokens
+from services.runner import memory, tokens
 from services.runner.providers.call import Finished, Piece
 
 
@@ -45,13 +45,8 @@ class Round(Struct, eq=False):
             return self.finished.usage
         if self.finished is None and not self.said:
             return Usage()
-        prompt = [await tokens.count(words(message)) + tokens.PER_MESSAGE for message in self.messages]
+        prompt = [await tokens.count(memory.words(message)) + tokens.PER_MESSAGE for message in self.messages]
         return Usage(sum(prompt), await tokens.count("".join(self.said)), counted=True)
-
-
-def words(message: Message) -> str:
-    """What a turn's tokens are made of."""
-    return "".join([message.content, *(call.name + call.arguments for call in message.calls)])
 
 
 async def usage(rounds: list[Round]) -> Usage:
@@ -64,4 +59,5 @@ async def usage(rounds: list[Round]) -> Usage:
         sum(one.completion_tokens for one in each),
         sum(one.reasoning_tokens for one in each),
         any(one.counted for one in each),
+        sum(one.cached_tokens for one in each),
     )

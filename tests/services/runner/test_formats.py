@@ -39,7 +39,7 @@ def bodies(frames: list[runs.Frame], *kinds: type) -> list:
 async def test_an_answer_that_fits_is_the_answer(caller, upstream):
     upstream.plays(says(GOOD))
     run = await caller.run(await caller.action(**person()))
-    assert (run.output, run.usage) == (GOOD, runs.Usage(10, 4))
+    assert (run.output, run.usage) == (GOOD, runs.Usage(10, 4, cost=0))
     assert upstream.asked[-1].body["response_format"] == FORMAT
     assert bodies((await caller.frames(run.id)).frames, runs.Replaced) == []
 
@@ -56,7 +56,7 @@ async def test_an_answer_that_does_not_fit_is_repaired_once(caller, upstream, fo
     run, frames = await follower.start(caller.start(await caller.action(**person()), mode=Mode.STREAMING))
     heard = [frame async for frame in frames]
     ended = await caller.ended(run.id)
-    assert (ended.status, ended.output, ended.usage) == (Status.SUCCEEDED, GOOD, runs.Usage(20, 8))
+    assert (ended.status, ended.output, ended.usage) == (Status.SUCCEEDED, GOOD, runs.Usage(20, 8, cost=0))
     assert "".join(token.text for token in bodies(heard, runs.Token)) == BAD
     assert bodies(heard, runs.Replaced) == [runs.Replaced(GOOD)]
     assert (await caller.frames(run.id)).frames == heard
