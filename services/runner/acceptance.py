@@ -19,7 +19,6 @@ from services.runner.recall import Recall
 from services.runner.storable import storable
 from services.runner.store.sessions import Turn
 from services.runner.tools.ready import Toolkit, toolkit
-from services.runner.versions import Versions
 
 
 class Accepted(Struct, frozen=True):

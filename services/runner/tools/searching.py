@@ -30,8 +30,9 @@ async def call(bus: Bus, live: Live, kind: SearchContext, arguments: dict[str, A
     contexts = kind.context_ids or live.accepted.scripted.action.context_ids
     if not contexts:
         raise Fault(Code.INVALID, "there are no contexts to search")
-    grounds = Grounds(live.workspace_id, contexts, str(arguments.get("query", "")), live.accepted.conditions)
-    found = await grounding.passages(bus, grounds, limit=kind.limit)
+    question = str(arguments.get("query", ""))
+    grounds = Grounds(live.workspace_id, contexts, question, live.accepted.conditions, kind.limit)
+    found = await grounding.passages(bus, grounds)
     return grounding.told([(_noted(live, passage), passage) for passage in found]) if found else "Nothing was found."
 
 
