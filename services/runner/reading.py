@@ -24,8 +24,8 @@ from services.runner.store.runs import Kept
 log = logging.getLogger(__name__)
 
 _HOLDER_SECONDS = 2.0
-# A run is written a moment after it began: a young one that is nowhere is looked for again.
-_YOUNG_SECONDS = 0.5
+# A run is written a moment after it began, a busy machine's later: a young one that is nowhere is looked for again.
+_YOUNG_SECONDS = 2.0
 _LOOK_AGAIN = 0.05
 
 

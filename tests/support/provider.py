@@ -23,7 +23,7 @@ class Call(Struct, frozen=True):
 
 class Answer(Struct, frozen=True):
     """What the model says and how it comes, in seconds. `cut` is the bytes of each write; after `breaks_after` pieces
-    the connection is closed; after the first one `gate` is waited for.
+    the connection is closed; after the first one `gate` is waited for, before each of them one of `beats`.
     """
 
     pieces: tuple[str, ...] = ("Hello", " from", " the", " model", ".")
@@ -36,6 +36,7 @@ class Answer(Struct, frozen=True):
     cut: int = 0
     breaks_after: int | None = None
     gate: asyncio.Event | None = None
+    beats: asyncio.Semaphore | None = None
     plain: bool = False
     status: int = 200
     body: bytes = b""
@@ -47,7 +48,7 @@ class Answer(Struct, frozen=True):
 
     @property
     def at_once(self) -> bool:
-        return not (self.first or self.between or self.cut or self.gate or self.breaks_after is not None)
+        return not (self.first or self.between or self.cut or self.gate or self.beats or self.breaks_after is not None)
 
 
 def refusal(status: int, message: str, **headers: str) -> Answer:
@@ -197,6 +198,8 @@ class Connection(asyncio.Protocol):
                 assert self._transport is not None
                 self._transport.abort()
                 return
+            if answer.beats is not None:
+                await answer.beats.acquire()
             await self._chunks(event, answer.cut)
             if number == 0 and answer.gate is not None:
                 await answer.gate.wait()

@@ -3,7 +3,7 @@
 import logging
 import math
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from msgspec import Struct
 
 from libs.contracts.faults import HTTP_STATUS, Code, Fault
@@ -51,6 +51,9 @@ def of(error: Exception) -> Problem:
             return _of_fault(error)
         case web.HTTPException() if error.status < 500:
             return _of_http(error)
+        case ClientConnectionResetError():
+            # Nobody hears of it: the reader left while it was written to.
+            return Problem(503, Code.UNAVAILABLE, "The connection was closed.")
         case _:
             log.error("A request failed", exc_info=error)
             return Problem(500, Code.INTERNAL, "Something went wrong on our side.")

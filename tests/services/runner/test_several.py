@@ -2,10 +2,11 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 import pytest
 
-from libs.contracts import runs
+from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Mode, Status
 from tests.services.runner.conftest import Caller, eventually
@@ -45,6 +46,23 @@ async def test_any_runner_knows_cancels_and_follows_what_another_holds(nats_url,
         for frames in following:
             heard = [frame.body async for frame in frames]
             assert "".join(body.text for body in heard if isinstance(body, runs.Token)) == "Hello from the model."
+
+
+async def test_a_run_of_days_ago_is_resumed_from_the_database_alone(nats_url, databases, upstream, bus, follower):
+    days_ago = UUID(int=ids.new().int - (5 * 24 * 3600 * 1000 << 80))
+    async with running("runner", nats_url, databases, **settings(upstream)):
+        caller = Caller(bus)
+        upstream.plays(Answer(between=0.03))
+        _, frames = await follower.start(caller.start(await caller.action(), run_id=days_ago, mode=Mode.STREAMING))
+        heard = [frame async for frame in frames]
+    async with running("runner", nats_url, databases, **settings(upstream)):
+        for after in range(len(heard) + 1):
+            rest = follower.follow(runs.Cursor(caller.workspace_id, days_ago, 1, after))
+            assert [frame async for frame in rest] == heard[after:]
+        with pytest.raises(Fault) as caught:
+            await follower.follow(runs.Cursor(ids.new(), days_ago)).open()
+        assert caught.value.code == Code.NOT_FOUND
+    assert len(heard) > 3
 
 
 async def test_a_durable_start_asked_of_two_runners_asks_the_model_once(nats_url, databases, upstream, bus):
