@@ -26,6 +26,8 @@ def of(service: str, options: Options, secrets: Secrets, servers: Servers, *, pr
         "PRIVATE_HOST": "127.0.0.1",
         "PRIVATE_PORT": str(private_port),
         "MASTER_KEYS": secrets.master_keys,
+        # They stop one after the other, all within half a minute; there is nobody here to hand work over to.
+        "STOP_SECONDS": os.environ.get("STOP_SECONDS", "14"),
         "EGRESS_ALLOW_CIDRS": os.environ.get("EGRESS_ALLOW_CIDRS", LOOPBACK),
     }
     return dict(os.environ) | common
