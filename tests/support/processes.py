@@ -22,6 +22,10 @@ class Running:
     def __init__(self, process: Process) -> None:
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def _send(self, number: signal.Signals) -> None:
         os.kill(self._process.pid, number)
 

@@ -81,9 +81,16 @@ async def _skim_hashed(request: web.Request, ticket: Ticket) -> bytes:
 
 
 async def take(request: web.Request, ticket: Ticket, chunks: AsyncIterator[bytes]) -> None:
-    """Raises Fault TOO_LARGE."""
-    size = await request.app[ENGINE].blobs.put(ticket.blob, chunks, max_bytes=ticket.max_bytes)
-    await ask(request, files.FINISH, files.FinishUpload(ticket.workspace_id, ticket.upload_id, size))
+    """Raises Fault TOO_LARGE, and NOT_FOUND for an upload that was swept."""
+    blobs = request.app[ENGINE].blobs
+    size = await blobs.put(ticket.blob, chunks, max_bytes=ticket.max_bytes)
+    try:
+        await ask(request, files.FINISH, files.FinishUpload(ticket.workspace_id, ticket.upload_id, size))
+    except Fault as fault:
+        if fault.code is Code.NOT_FOUND:
+            # Nothing names this blob any more, so no sweep would find it.
+            await blobs.delete(ticket.blob)
+        raise
 
 
 async def _parts(request: web.Request) -> AsyncIterator[bytes]:

@@ -4,10 +4,12 @@ import json
 from uuid import UUID
 
 import aiohttp
+import msgspec
 import pytest
 
 from libs.contracts import contexts, documents, files
-from libs.contracts.faults import Code, Fault
+from libs.contracts.faults import Code, Fault, not_found
+from services.gateway.http import uploads
 from tests.dialects.klu import examples
 from tests.dialects.klu.examples import CONTEXT
 from tests.services.gateway.peers import Door, new_key
@@ -62,6 +64,7 @@ async def test_a_file_over_the_cap_is_413_and_leaves_nothing(door):
     answer = await send(door, given["url"], form(b"x" * (MOST + 1)))
     assert (answer.status, answer.json.keys()) == (413, {"error", "message", "detail"})
     assert door.peers.asked == []
+    assert await gone(door, "uploads/large")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,31 @@ async def test_a_body_that_holds_no_file_is_refused(door, body, type, status):
     given = await presigned(door, "strange")
     answer = await send(door, given["url"], body, headers={"Content-Type": type})
     assert (answer.status, door.peers.asked) == (status, [])
+
+
+async def test_an_address_that_has_expired_takes_nothing(door):
+    ticket = uploads.Ticket(door.workspace_id, UPLOAD, "uploads/expired", MOST)
+    sealer = door.service.sealer
+    token = sealer.token(msgspec.msgpack.encode(ticket), about=b"upload", seconds=-1)
+    answer = await send(door, f"{door.url}/v1/uploads/{token}", form(b"x"))
+    assert (answer.status, "expired" in answer.json["detail"]) == (403, True)
+    assert await gone(door, "uploads/expired")
+
+
+async def test_a_file_that_comes_after_its_upload_was_swept_leaves_nothing(door):
+    given = await presigned(door, "swept")
+    await door.peers.answer(files.FINISH, lambda asked: not_found("upload", asked.upload_id))
+    answer = await send(door, given["url"], form(b"x"))
+    assert answer.status == 404
+    assert await gone(door, "uploads/swept")
+
+
+async def gone(door: Door, blob: str) -> bool:
+    try:
+        await door.service.blobs.get(blob)
+    except Fault as fault:
+        return fault.code is Code.NOT_FOUND
+    return False
 
 
 @pytest.mark.parametrize("token", ["nothing", "A" * 300, "%00"])
