@@ -21,6 +21,7 @@ from libs.postgres import outbox
 from libs.postgres.changes import Changes
 from libs.postgres.database import Connection, Database
 from libs.runtime.health import Health
+from libs.runtime.observing import Observed
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import Common
 from libs.runtime.stop import for_work
@@ -62,6 +63,7 @@ class Asked:
     serving: list[Serving] = field(default_factory=list[Serving])
     reactions: list[Reaction[Any]] = field(default_factory=list[Reaction[Any]])
     background: list[tuple[str, Work]] = field(default_factory=list[tuple[str, Work]])
+    observed: list[Observed] = field(default_factory=list[Observed])
     around: list[AbstractAsyncContextManager[Any]] = field(default_factory=list[AbstractAsyncContextManager[Any]])
     on_stop: list[Callable[[], Coroutine[Any, Any, object]]] = field(
         default_factory=list[Callable[[], Coroutine[Any, Any, object]]]
@@ -110,6 +112,10 @@ class Service:
     def background(self, name: str, work: Work) -> None:
         """Keep `work` running: restarted where it fails, cancelled at the stop. Returning means it is finished."""
         self.asked.background.append((name, work))
+
+    def observe(self, observed: Observed) -> None:
+        """Have gauges read every few seconds."""
+        self.asked.observed.append(observed)
 
     def around(self, context: AbstractAsyncContextManager[Any]) -> None:
         """Be inside `context` from when all is served until the stop begins: a public door."""

@@ -18,7 +18,7 @@ from libs.bus.hear import Hearing
 from libs.egress import Egress
 from libs.postgres.changes import Changes
 from libs.postgres.database import Database
-from libs.runtime import connecting, metrics
+from libs.runtime import connecting, metrics, observing
 from libs.runtime.foundation import Build, S, Service, Serving
 from libs.runtime.health import Health, private_port
 from libs.runtime.publishing import Publishing
@@ -121,6 +121,8 @@ class Life(Generic[S]):
 
     async def _begin(self, service: Service) -> None:
         asked = service.asked
+        observed = [*observing.of_every_service(service.database), *asked.observed]
+        self._run("observing", lambda: observing.observe(observed))
         for name, work in asked.background:
             self._run(name, work)
         self._hear(service)
@@ -158,6 +160,7 @@ class Life(Generic[S]):
         if self._database is not None:
             for state, count in structs.asdict(self._database.use()).items():
                 metrics.CONNECTIONS.labels(self._instance, state).set(count)
+            metrics.POOL_REFUSED.labels(self._instance).set(self._database.refused)
 
     def _at_stop(self, step: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         self._stack.push_async_callback(self._budget.spend, step, work)

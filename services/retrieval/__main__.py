@@ -4,7 +4,7 @@ from libs.contracts import contexts, documents, files, search, workspaces
 from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
-from services.retrieval import erasing
+from services.retrieval import erasing, metrics
 from services.retrieval.chunking import Bounds
 from services.retrieval.contexts import Contexts
 from services.retrieval.documents import Documents
@@ -43,6 +43,7 @@ async def build(service: Service, settings: Settings) -> None:
 
     database.on_commit(jobs.TOPIC, ingest.wake)
     database.on_commit(removals.TOPIC, removing.wake)
+    service.observe(metrics.backlog(database))
     service.background("lease", lease.run)
     service.background("vectors made anew", Restoring(database, embedder, vectors).once)
     service.background("ingest", ingest.run)

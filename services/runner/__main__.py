@@ -4,7 +4,7 @@ from libs.contracts import actions, apps, documents, models, runs, sessions, too
 from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
-from services.runner import erasing
+from services.runner import erasing, metrics
 from services.runner.acceptance import Acceptance
 from services.runner.actions import Actions
 from services.runner.agent import Agent
@@ -68,6 +68,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_stop(lease.release)
     service.on_stop(renderer.close)
     service.on_stop(schemas.close)
+    service.observe(metrics.queue(database))
     _hear(service)
     _serve_nouns(service, catalog, prompting, keys, schemas=schemas)
     acceptance = Acceptance(catalog, drafts, prompting, Recall(database))

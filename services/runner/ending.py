@@ -18,7 +18,7 @@ from libs.contracts.runs import Frame, Run, Status
 from libs.postgres.database import Connection
 from libs.postgres.group_commit import GroupCommit
 from libs.runtime.foundation import Service
-from services.runner import account
+from services.runner import account, metrics
 from services.runner.account import Outcome
 from services.runner.feeds import Feeds
 from services.runner.fence import LOST
@@ -66,6 +66,7 @@ class Ending:
             raise fault from error
         if not closing.ours:
             return await self._lost(live)
+        metrics.ended(run, live.accepted.model.endpoint.kind)
         await self._say(live, last.body)
         return run if closing.row.turn is None else msgspec.structs.replace(run, turn=closing.row.turn)
 

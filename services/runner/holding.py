@@ -10,6 +10,7 @@ from uuid import UUID
 
 from libs.contracts.faults import Code, Fault
 from libs.runtime.foundation import Serving
+from services.runner import metrics
 from services.runner.live import Live
 
 # Seconds for which a run that has ended here is still known by its id.
@@ -37,6 +38,8 @@ class Holding:
         self._tasks: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         self._ended: dict[UUID, float] = {}
+        metrics.SLOTS.labels("all").set(slots)
+        metrics.SLOTS.labels("taken").set_function(lambda: self._taken)
 
     def __iter__(self) -> Iterator[Live]:
         return iter(list(self._live.values()))

@@ -12,7 +12,7 @@ from libs.contracts.faults import Failure, Fault
 from libs.contracts.runs import Frame, RunFinished, Status, Usage
 from libs.postgres.database import Connection
 from libs.runtime.foundation import Service
-from services.runner import tokens
+from services.runner import metrics, tokens
 from services.runner.catalog import Catalog
 from services.runner.frames import recorded
 from services.runner.prices import priced
@@ -62,6 +62,7 @@ class Settling:
     async def tell(self, ended: Sequence[Settled]) -> None:
         """Followers who hear of a later attempt ask for what they miss."""
         for end in ended:
+            metrics.RUNS.labels(end.status, end.orphan.run.mode).inc()
             try:
                 await self._service.bus.publish(runs.FEED, end.orphan.run.id, end.last)
             except Fault as fault:

@@ -8,7 +8,7 @@ from libs.contracts import deliveries, documents, endpoints, feedback, runs, wor
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.webhook_dispatcher import erasing, payloads
+from services.webhook_dispatcher import erasing, metrics, payloads
 from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
 from services.webhook_dispatcher.dispatcher import Dispatcher
@@ -54,6 +54,7 @@ async def build(service: Service, settings: Settings) -> None:
     )
     upkeep = Upkeep(service.database, kept_days=settings.deliveries_kept_days)
     await upkeep.once()
+    service.observe(metrics.queue(service.database))
 
     service.serve(endpoints.CREATE, registry.create)
     service.serve(endpoints.PAGE, registry.page)

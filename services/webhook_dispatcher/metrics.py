@@ -1,5 +1,19 @@
 """What the dispatcher counts."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
+
+from libs.postgres.database import Database
+from libs.runtime.observing import Observed, query
 
 ATTEMPTS = Counter("polyvox_webhook_attempts", "Attempts made, by what they came to", ["outcome"])
+QUEUED = Gauge("polyvox_webhook_deliveries_due", "Deliveries that are due")
+QUEUED_SECONDS = Gauge("polyvox_webhook_deliveries_oldest_seconds", "How long the first of them has been due")
+
+_QUEUE = """
+SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8
+FROM (SELECT due_at FROM queue WHERE claimed_until IS NULL AND due_at <= now() ORDER BY due_at LIMIT 10000) AS due
+"""
+
+
+def queue(database: Database) -> Observed:
+    return query(database, "queue of deliveries", (QUEUED, QUEUED_SECONDS), _QUEUE)
