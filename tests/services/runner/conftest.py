@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 import pytest_asyncio
 
 from libs.blobs import Blobs
@@ -84,8 +85,15 @@ class Caller:
         return await self.bus.call(runs.CANCEL, runs.GetRun(self.workspace_id, run_id))
 
     async def frames(self, run_id: UUID, *, attempt: int = 1, after: int = 0) -> runs.Frames:
+        """All of them: of many, an answer holds a part."""
         cursor = runs.Cursor(self.workspace_id, run_id, attempt, after)
-        return (await self.bus.call(runs.FRAMES, runs.AskFrames([cursor])))[0]
+        frames: list[runs.Frame] = []
+        while True:
+            answer = (await self.bus.call(runs.FRAMES, runs.AskFrames([cursor])))[0]
+            frames += answer.frames
+            if not answer.more:
+                return msgspec.structs.replace(answer, frames=frames)
+            cursor = runs.Cursor(self.workspace_id, run_id, frames[-1].attempt, frames[-1].n)
 
     async def session(self, action: actions.Action | None = None) -> sessions.Session:
         asked = sessions.CreateSession(self.workspace_id, action.id if action else None)
