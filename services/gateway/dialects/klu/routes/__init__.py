@@ -12,6 +12,7 @@ from services.gateway.dialects.klu.routes import (
     providers,
     runs,
     sessions,
+    skills,
     uploads,
     workspaces,
 )
@@ -28,6 +29,7 @@ ROUTES = listed(
     data.routes,
     feedback.routes,
     sessions.routes,
+    skills.routes,
     models.routes,
     providers.routes,
     workspaces.routes,

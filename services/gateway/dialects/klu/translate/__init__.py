@@ -16,6 +16,7 @@ from services.gateway.dialects.klu.translate import (
     pages,
     runs,
     sessions,
+    skills,
     values,
     workspaces,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "pages",
     "runs",
     "sessions",
+    "skills",
     "values",
     "workspaces",
 ]

@@ -29,7 +29,8 @@ _CAMEL = {
     "logitBias": "logit_bias",
 }
 _SNAKE = {"max_response_length": "max_tokens", "stop_sequence": "stop", "num_retries": "retries"}
-_PARAMETERS = _CAMEL | {name: name for name in _CAMEL.values()} | _SNAKE
+_OURS = {"toolRounds": "tool_rounds", "tool_rounds": "tool_rounds"}
+_PARAMETERS = _CAMEL | {name: name for name in _CAMEL.values()} | _SNAKE | _OURS
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(actions.Parameters)}
 
 
@@ -125,7 +126,8 @@ def config(parameters: actions.Parameters) -> dict[str, Any]:
     format = shown["responseFormat"]
     if format and format.keys() == {"type"}:
         shown["responseFormat"] = format["type"]
-    return shown | {"eed": parameters.seed}
+    rounds = {} if parameters.tool_rounds is None else {"toolRounds": parameters.tool_rounds}
+    return shown | {"eed": parameters.seed} | rounds
 
 
 def reply(action: actions.Action) -> wire.actions.Action:

@@ -15,6 +15,7 @@ from services.gateway.dialects.klu.wire import (
     pages,
     runs,
     sessions,
+    skills,
     workspaces,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "pages",
     "runs",
     "sessions",
+    "skills",
     "workspaces",
 ]
