@@ -86,7 +86,7 @@ class GetAction(Struct, frozen=True):
 
 class FindAction(Struct, frozen=True):
     """By its name, or by its id in either spelling; without one, the workspace's first. Of two with one name, the older
-    is found.
+    is found. Names are those of actions that are not disabled in production.
     """
 
     workspace_id: UUID

@@ -1,4 +1,4 @@
-"""Files: uploads on their way into a context.
+"""Files: uploads on their way into a context, and files of which the text alone is wanted.
 
 Owner: retrieval. The gateway writes the bytes to the blob that `begin` names, then calls `finish`. An upload that is
 not finished within 24 hours is swept.
@@ -39,6 +39,15 @@ class GetUpload(Struct, frozen=True):
     upload_id: UUID
 
 
+class ReadFile(Struct, frozen=True):
+    """The text of a file, which goes into no context. What it is, is told by its content first, then by its name."""
+
+    workspace_id: UUID
+    name: str
+    content: bytes
+
+
 BEGIN = Rpc("rpc.retrieval.files.begin", BeginUpload, Upload)
 GET = Rpc("rpc.retrieval.files.get", GetUpload, Upload)
 FINISH = Rpc("rpc.retrieval.files.finish", FinishUpload, Upload)
+READ = Rpc("rpc.retrieval.files.read", ReadFile, str)

@@ -40,7 +40,7 @@ class Price(Struct, frozen=True):
 
 class Model(Struct, frozen=True):
     """`llm` is the provider's name of the model, `context_window` its size in tokens. Without a `price` of its own the
-    tables of prices say what it costs.
+    tables of prices say what it costs; without `sees_images` its name says whether it sees them.
     """
 
     id: UUID
@@ -54,6 +54,7 @@ class Model(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     price: Price | None = None
+    sees_images: bool | None = None
 
 
 class CreateProvider(Struct, frozen=True):
@@ -102,6 +103,7 @@ class CreateModel(Struct, frozen=True):
     created_by: UUID | None = None
     id: UUID | None = None
     price: Price | None = None
+    sees_images: bool | None = None
 
 
 class GetModel(Struct, frozen=True):
@@ -126,6 +128,7 @@ class UpdateModel(Struct, frozen=True):
     default: bool | UnsetType = UNSET
     context_window: int | UnsetType = UNSET
     price: Price | UnsetType | None = UNSET
+    sees_images: bool | UnsetType | None = UNSET
 
 
 CREATE = Rpc("rpc.runner.models.create", CreateModel, Model)

@@ -49,13 +49,22 @@ class ToolCall(Struct, frozen=True, tag="tool_call"):
     client: bool = False
 
 
+class Image(Struct, frozen=True):
+    """`content` is empty where a run is told: that there was an image is kept, the image is not."""
+
+    name: str
+    media_type: str
+    content: bytes = b""
+
+
 class Message(Struct, frozen=True, omit_defaults=True):
-    """A turn. An assistant's may make `calls`; a tool's answers the call `call_id`."""
+    """A turn. An assistant's may make `calls`; a tool's answers the call `call_id`. A user's may show `images`."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     calls: list[ToolCall] = []
     call_id: str = ""
+    images: list[Image] = []
 
 
 class Usage(Struct, frozen=True):
@@ -211,6 +220,7 @@ class StartRun(Struct, frozen=True):
     `new_session`: what the session is called where there is none of its id yet, and it is made; None where it must be
     there. `inputs`: the values of the template's variables, or one text. `messages`: the turns of a chat action.
     `conditions` restrict what is retrieved, in the metadata filter's spelling (libs.contracts.search).
+    `images` go with the inputs, and are refused where the model sees none.
     `durable`: its start is committed before it is accepted, and it goes on to its end without a reader.
     `follower` follows it from its start (libs.contracts.followers); without one, `unfollowed_seconds` is how long it
     goes on until it has the first, None for as long as it takes.
@@ -242,6 +252,7 @@ class StartRun(Struct, frozen=True):
     unfollowed_seconds: float | None = None
     draft: Draft | None = None
     passages: int | None = None
+    images: list[Image] = []
 
 
 class Rendered(Struct, frozen=True):

@@ -23,6 +23,7 @@ from services.retrieval.search import Search
 from services.retrieval.settings import Settings
 from services.retrieval.sources import Sources
 from services.retrieval.store import jobs, removals
+from services.retrieval.texts import Texts
 from services.retrieval.vectors.opening import opened
 
 
@@ -30,6 +31,7 @@ async def build(service: Service, settings: Settings) -> None:
     database, bounds = service.database, Bounds(settings.chunk_tokens, settings.chunk_overlap)
     embedder, vectors = _embedder(service, settings), opened(settings.vectors_url, settings.qdrant_api_key)
     reader, lease = Reader(bounds, _limits(settings)), Lease(database, service.instance, service.instance)
+    asked = Reader(bounds, _limits(settings))
     sources = Sources(service.blobs, service.egress, max_bytes=settings.max_file_bytes)
     uploads = Files(database, service.blobs, max_bytes=settings.max_file_bytes)
     steps = (Extraction(database, sources, reader, bounds), Indexing(database, embedder, vectors, service.state))
@@ -37,6 +39,7 @@ async def build(service: Service, settings: Settings) -> None:
     removing = Removing(database, vectors, service.blobs)
 
     _serve_nouns(service, settings, uploads, sources)
+    service.serve(files.READ, Texts(asked, max_bytes=settings.max_file_bytes).read)
     reranker = _reranker(service, settings)
     searching = Search(database, embedder, vectors, reranker, words=settings.words_weight)
     service.serve(search.QUERY, searching.query)
@@ -52,7 +55,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("removals", removing.run)
     service.background("sweep of uploads", uploads.sweep)
     # The last one named is the first to end.
-    for end in (vectors.close, embedder.close, reader.close, ingest.stop):
+    for end in (vectors.close, embedder.close, asked.close, reader.close, ingest.stop):
         service.on_stop(end)
     if reranker is not None:
         service.on_stop(reranker.close)

@@ -42,7 +42,7 @@ class Extraction:
         """The job of the next step. Raises Unreadable, Lost, and Fault for what may go better later."""
         if not job.url and not job.blob:
             return await self._keep(job, holder, await self._text(job))
-        async with _folder() as folder:
+        async with scratch() as folder:
             path = folder / "file"
             source = await self._fetch(job, path)
             if job.step == "read":
@@ -73,7 +73,7 @@ class Extraction:
         return Extracted(list(_rows(job, cut)), job.size)
 
     async def _large(self, job: Job, text: str) -> Text:
-        async with _folder() as folder:
+        async with scratch() as folder:
             path = folder / "text"
             await asyncio.to_thread(path.write_text, text, "utf-8", newline="")
             return await self._reader.read(path, name=job.name, plain=True)
@@ -90,7 +90,7 @@ def _cut(text: str, bounds: Bounds) -> Text:
 
 
 @asynccontextmanager
-async def _folder() -> AsyncIterator[Path]:
+async def scratch() -> AsyncIterator[Path]:
     """A folder for as long as it is needed; a disk may be slow, so not in the event loop."""
     folder = await asyncio.to_thread(mkdtemp, prefix="polyvox-")
     try:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from libs.contracts import ids, runs, search
 from libs.contracts.actions import Parameters
-from libs.contracts.faults import not_found
+from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.runs import Message
 from libs.postgres import text
 from services.runner import formats, memory
@@ -46,6 +46,7 @@ class Acceptance:
         model = await self.catalog.model(request.workspace_id, scripted.action.model_id)
         conditions = search.conditions(request.conditions) if request.conditions else {}
         prompt = await self._prompting.prompt(scripted, request)
+        _must_be_seen(prompt, model)
         parameters = _merged(scripted.action.parameters, request.parameters)
         if parameters.response_format:
             formats.check(parameters.response_format)
@@ -74,6 +75,13 @@ class Acceptance:
         own = ids.named(request.workspace_id, str(request.session_id))
         known = await self._recall.of(own)
         return msgspec.structs.replace(request, session_id=own), known.turns if known else []
+
+
+def _must_be_seen(prompt: Prompt, model: ReadyModel) -> None:
+    """Raises Fault UNSUPPORTED for images that the model would not see."""
+    if names := [image.name for turn in prompt.turns for image in turn.images if not model.sees_images]:
+        message = f"The model {model.endpoint.llm} sees no images: leave {', '.join(names)} out, or use another model."
+        raise Fault(Code.UNSUPPORTED, message)
 
 
 def _storable(request: runs.StartRun, scripted: Scripted) -> runs.StartRun:

@@ -53,7 +53,7 @@ def run(live: Live, holder: str, outcome: Outcome | None = None, text: Recorded 
         mode=request.mode,
         voice=request.voice,
         inputs=request.inputs,
-        prompt=live.messages,
+        prompt=[_without_images(message) for message in live.messages],
         output=text.output,
         thinking=text.thinking,
         model=accepted.model.endpoint.llm,
@@ -75,6 +75,14 @@ def run(live: Live, holder: str, outcome: Outcome | None = None, text: Recorded 
         finished_at=datetime.now(UTC) if outcome else None,
         calls=live.calls,
     )
+
+
+def _without_images(message: runs.Message) -> runs.Message:
+    """What was shown is told of, and not kept."""
+    if not message.images:
+        return message
+    told = [runs.Image(image.name, image.media_type) for image in message.images]
+    return msgspec.structs.replace(message, images=told)
 
 
 def waiting(live: Live) -> Run:

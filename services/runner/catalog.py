@@ -17,6 +17,7 @@ from libs.postgres.database import Connection, Database
 from services.runner.keys import Keys
 from services.runner.prices import Prices
 from services.runner.prompts import Prompting, Scripted
+from services.runner.providers import presets
 from services.runner.providers.call import Endpoint
 from services.runner.store import actions, apps, models, tools
 from services.runner.tools.ready import Ready
@@ -34,6 +35,7 @@ class ReadyModel(Struct, frozen=True):
     context_window: int
     endpoint: Endpoint
     price: Price | None
+    sees_images: bool = False
 
 
 class Catalog:
@@ -129,7 +131,8 @@ class Catalog:
         guarded = provider.workspace_id is not None
         endpoint = Endpoint(provider.kind, provider.name, provider.url, key, model.llm, guarded)
         price = model.price or self._prices.find(endpoint)
-        return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint, price)
+        sees = presets.sees_images(model.llm) if model.sees_images is None else model.sees_images
+        return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint, price, sees)
 
     async def _load_tool(self, id: str) -> Ready | None:
         found = await tools.of_any_workspace(self._database, UUID(id))

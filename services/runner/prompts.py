@@ -63,10 +63,15 @@ class Prompting:
         rendered = await self._renderer.render(scripted.prompt, values)
         if isinstance(inputs, str) and not scripted.names:
             rendered = templates.appended(rendered, inputs)
-        if not rendered.strip():
+        if not rendered.strip() and not request.images:
             raise Fault(Code.INVALID, "There is nothing to ask: give an input.", field="input")
         asked = inputs if isinstance(inputs, str) else "\n".join(filter(None, map(_words, inputs.values())))
-        return Prompt(system, [*request.messages, Message("user", rendered)], rendered, asked.strip() or rendered)
+        return Prompt(
+            system,
+            [*request.messages, Message("user", rendered, images=request.images)],
+            rendered,
+            asked.strip() or rendered,
+        )
 
 
 def _of_turns(system: str, turns: list[Message]) -> Prompt:

@@ -14,7 +14,7 @@ from libs.postgres import text
 from libs.postgres.changes import Changes, changed
 from libs.postgres.database import Connection, Database
 from services.runner.actions import Actions
-from services.runner.catalog import Catalog
+from services.runner.catalog import NAMES, Catalog
 from services.runner.prompts import Prompting, Scripted
 from services.runner.store import actions as stored
 from services.runner.store import deployments
@@ -76,7 +76,7 @@ class Deploying:
         async with self._catalog.changing() as connection:
             version = await _found(connection, asked)
             await deployments.deploy(connection, asked.action_id, place, version.id, by=asked.deployed_by)
-            await changed(connection, DEPLOYED, str(asked.action_id))
+            await _changed(connection, asked.workspace_id, asked.action_id)
             return await _found(connection, asked)
 
     async def disable(self, asked: DisableAction) -> Action:
@@ -88,8 +88,13 @@ class Deploying:
             else:
                 places = {actions.PRODUCTION, *await deployments.of(connection, action.id)}
             await deployments.disable(connection, action.id, sorted(places))
-            await changed(connection, DEPLOYED, str(action.id))
+            await _changed(connection, asked.workspace_id, action.id)
         return action
+
+
+async def _changed(connection: Connection, workspace_id: UUID, action_id: UUID) -> None:
+    await changed(connection, DEPLOYED, str(action_id))
+    await changed(connection, NAMES, str(workspace_id))
 
 
 def _environment(name: str) -> str:

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from libs.contracts import runs
 from services.runner import formats
-from services.runner.providers import refusals, wire
+from services.runner.providers import images, refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
+from services.runner.providers.images import Text
 
 VERSION = "2023-06-01"
 # The protocol demands a bound; an action without one gets what every model of the family can give.
@@ -33,10 +34,6 @@ _REASONS = {
 ANSWER = "give_answer"
 
 
-class Text(Struct, frozen=True, tag="text"):
-    text: str
-
-
 class ToolUse(Struct, frozen=True, tag="tool_use"):
     id: str
     name: str
@@ -50,7 +47,7 @@ class ToolResult(Struct, frozen=True, tag="tool_result"):
 
 class Turn(Struct, frozen=True):
     role: Literal["user", "assistant"]
-    content: str | list[Text | ToolUse | ToolResult]
+    content: str | list[Text | ToolUse | ToolResult] | list[images.Image | Text]
 
 
 class Tool(Struct, frozen=True):
@@ -152,8 +149,8 @@ def _turns(messages: list[runs.Message]) -> list[Turn]:
         results = []
         if message.calls:
             turns.append(Turn("assistant", _uses(message)))
-        elif message.role != "system" and message.content:
-            turns.append(Turn("assistant" if message.role == "assistant" else "user", message.content))
+        elif message.role != "system" and (message.content or message.images):
+            turns.append(Turn("assistant" if message.role == "assistant" else "user", images.anthropic(message)))
     return turns
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from libs.contracts import runs
 from libs.contracts.tools import Offered
-from services.runner.providers import refusals, wire
+from services.runner.providers import images, refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
 
 
@@ -33,7 +33,7 @@ class MadeCall(Struct, frozen=True):
 
 class Turn(Struct, frozen=True, omit_defaults=True):
     role: str
-    content: str | None
+    content: str | list[images.ImageUrl | images.Text] | None
     tool_calls: list[MadeCall] | None = None
     tool_call_id: str | None = None
 
@@ -139,7 +139,7 @@ def request(call: ModelCall) -> Request:
 
 def _turn(message: runs.Message) -> Turn:
     if not message.calls:
-        return Turn(message.role, message.content, tool_call_id=message.call_id or None)
+        return Turn(message.role, images.openai(message), tool_call_id=message.call_id or None)
     calls = [MadeCall(made.id, Function(made.name, made.arguments)) for made in message.calls]
     return Turn(message.role, message.content or None, calls)
 

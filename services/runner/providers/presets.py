@@ -1,4 +1,6 @@
-"""Providers known by name: where they are served and which protocol they speak; models known by name: their window."""
+"""Providers known by name: where they are served and which protocol they speak; models known by name: their window, and
+whether they see images.
+"""
 
 import re
 from urllib.parse import urlsplit
@@ -57,6 +59,15 @@ _WINDOWS = {
     "command": 128_000,
 }
 
+# What shows in a model's name that it sees images, and what that it does not all the same.
+_SEEING = (
+    *("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-4-turbo", "gpt-5", "claude", "gemini", "gemma3", "gemma-3", "grok-4"),
+    *("llama4", "llama-4", "mistral-small-3", "mistral-medium-3", "pixtral", "llava", "-vl", "vl:", "vision"),
+    *("internvl", "minicpm-v", "moondream", "smolvlm"),
+)
+_BLIND = ("claude-2", "claude-instant", "embedding", "audio", "realtime", "transcribe", "tts")
+_REASONING = re.compile(r"o[134](-(?!mini|preview)|$)")
+
 
 class Address(Struct, frozen=True):
     kind: str
@@ -108,3 +119,11 @@ def context_window(llm: str) -> int:
     name = llm.lower().rpartition("/")[2]
     fitting = [start for start in _WINDOWS if name.startswith(start)]
     return _WINDOWS[max(fitting, key=len)] if fitting else CONTEXT_WINDOW
+
+
+def sees_images(llm: str) -> bool:
+    """As far as a name tells."""
+    name = llm.lower().rpartition("/")[2]
+    if any(word in name for word in _BLIND):
+        return False
+    return any(word in name for word in _SEEING) or name.startswith("o4-mini") or bool(_REASONING.match(name))

@@ -90,10 +90,13 @@ async def as_of(database: Database, version_id: UUID) -> actions.Action | None:
 
 
 async def names(database: Database, workspace_id: UUID) -> list[tuple[UUID, str]]:
-    """The oldest first."""
+    """Of those that are not disabled in production; the oldest first."""
     rows = await database.fetch(
-        f"SELECT actions.id, name FROM {_FROM} WHERE workspace_id = $1 ORDER BY actions.created_at, actions.id",
+        f"""SELECT actions.id, name FROM {_FROM} WHERE workspace_id = $1 AND NOT EXISTS (
+            SELECT 1 FROM deployments d WHERE d.action_id = actions.id AND d.environment = $2 AND d.version_id IS NULL
+        ) ORDER BY actions.created_at, actions.id""",
         workspace_id,
+        actions.PRODUCTION,
     )
     return [(row["id"], row["name"]) for row in rows]
 

@@ -10,7 +10,7 @@ from libs.postgres.database import Connection, Database
 from services.runner.store.pages import Listing, one
 
 _MODEL = """SELECT models.id, models.workspace_id, llm, nickname, context_window, models."default", models.created_by,
-    models.created_at, models.updated_at, price, to_jsonb(providers) - 'sealed_key' AS provider, sealed_key
+    models.created_at, models.updated_at, price, sees_images, to_jsonb(providers) - 'sealed_key' AS provider, sealed_key
 FROM models JOIN providers ON providers.id = models.provider_id"""
 _LISTING = Listing(_MODEL, "models", "models.created_at, models.id")
 
@@ -25,8 +25,8 @@ class Stored(Struct, frozen=True):
 async def put(connection: Connection | Database, model: models.CreateModel, id: UUID, provider_id: UUID) -> None:
     await connection.execute(
         """INSERT INTO models
-            (id, workspace_id, provider_id, llm, nickname, context_window, "default", created_by, price)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING""",
+            (id, workspace_id, provider_id, llm, nickname, context_window, "default", created_by, price, sees_images)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING""",
         id,
         model.workspace_id,
         provider_id,
@@ -36,6 +36,7 @@ async def put(connection: Connection | Database, model: models.CreateModel, id: 
         model.default,
         model.created_by,
         model.price,
+        model.sees_images,
     )
 
 
@@ -84,12 +85,15 @@ async def update(connection: Connection, asked: models.UpdateModel) -> None:
     await connection.execute(
         """UPDATE models SET llm = coalesce($2, llm), nickname = coalesce($3, nickname),
             context_window = coalesce($4, context_window), "default" = coalesce($5, "default"),
-            price = CASE WHEN $6 THEN $7 ELSE price END, updated_at = now()
+            price = CASE WHEN $6 THEN $7 ELSE price END,
+            sees_images = CASE WHEN $8 THEN $9 ELSE sees_images END, updated_at = now()
         WHERE id = $1""",
         asked.model_id,
         *given,
         asked.price is not UNSET,
         None if asked.price is UNSET else asked.price,
+        asked.sees_images is not UNSET,
+        None if asked.sees_images is UNSET else asked.sees_images,
     )
 
 

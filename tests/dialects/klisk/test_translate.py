@@ -1,5 +1,6 @@
 """Klisk's translations: pure, and whatever a client's JSON decodes to, they raise nothing but Fault."""
 
+import base64
 import json
 
 import msgspec
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Fault
+from services.gateway import attachments
 from services.gateway.dialects.klisk import translate, wire
 from services.gateway.dialects.klisk.translate.events import Telling
 from tests.dialects.klu import examples
@@ -61,7 +63,7 @@ def translated(body, type, apply) -> None:
     except Fault as raised:
         fault = raised
     else:
-        assert asked.message.strip()
+        assert asked.message.strip() or asked.attachments
         return
     assert fault.code in (Code.INVALID, Code.NOT_FOUND)
 
@@ -79,10 +81,32 @@ def test_a_socket_s_message_raises_nothing_but_faults(body):
 
 
 @settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            wire.Attachment,
+            st.sampled_from([*attachments.TYPES, "IMAGE/PNG; q=1", "text/plain", ""]),
+            st.one_of(st.text(max_size=9), st.binary(max_size=9).map(lambda some: base64.b64encode(some).decode())),
+            st.text(max_size=9),
+        )
+    )
+)
+def test_an_attachment_is_decoded_or_refused(given):
+    try:
+        files = translate.chat.files(given)
+    except Fault as raised:
+        fault = raised
+    else:
+        assert [len(file.content) for file in files] == [len(base64.b64decode(each.data)) for each in given]
+        return
+    assert fault.code in (Code.UNSUPPORTED, Code.TOO_LARGE, Code.INVALID)
+
+
+@settings(max_examples=100, deadline=None)
 @given(history=HISTORY, agent=TEXTS)
 def test_a_state_that_went_round_through_json_is_the_one_that_was_signed(history, agent):
     before = wire.State(conversation_history=history, current_agent_name=agent)
-    state = translate.states.of(examples.run, agent or "", before)
+    state = translate.states.of(examples.run, agent or "", "Why?", before)
     as_clients_keep_it = json.loads(msgspec.json.encode(state))
     back = msgspec.convert(dict(reversed(as_clients_keep_it.items())), wire.State)
     assert translate.states.digest(WORKSPACE, back) == translate.states.digest(WORKSPACE, state)
@@ -91,7 +115,7 @@ def test_a_state_that_went_round_through_json_is_the_one_that_was_signed(history
 @settings(max_examples=100, deadline=None)
 @given(edit=HISTORY.filter(bool))
 def test_a_state_that_was_edited_is_not(edit):
-    state = translate.states.of(examples.run, "Helper", None)
+    state = translate.states.of(examples.run, "Helper", "Why?")
     edited = msgspec.structs.replace(state, conversation_history=edit)
     assert translate.states.digest(WORKSPACE, edited) != translate.states.digest(WORKSPACE, state)
 

@@ -59,6 +59,13 @@ async def test_an_action_is_found_by_its_name_or_id_and_the_first_without(caller
     first, second, twin = await made("first"), await made("second"), await made("second")
     assert [await found(), await found("second"), await found(str(twin.id))] == [first, second, twin]
     assert await found(ids.crockford("act", first.id)) == first
+    disabled = actions.DisableAction(caller.workspace_id, first.id)
+    await caller.bus.call(actions.DISABLE, disabled)
+    assert [await found(), (await fault(found("first"))).code] == [second, Code.NOT_FOUND]
+    await caller.bus.call(
+        actions.DEPLOY, actions.DeployVersion(caller.workspace_id, first.id, actions.PRODUCTION, number=1)
+    )
+    assert await found() == first
     renamed = actions.UpdateAction(caller.workspace_id, second.id, name="renamed")
     assert await caller.bus.call(actions.UPDATE, renamed) == await found("renamed")
     assert await found("second") == twin

@@ -8,8 +8,9 @@ from msgspec import Struct
 from libs.contracts import actions, runs, sessions
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Slice
+from services.gateway import attachments
 from services.gateway.dialects.klisk import translate
-from services.gateway.dialects.klisk.translate.chat import Asked
+from services.gateway.dialects.klisk.translate.chat import Asked, Place
 from services.gateway.engine import ask
 from services.gateway.http.voices import CALLER
 
@@ -24,11 +25,14 @@ class Ready(Struct, frozen=True):
 
 
 async def ready(request: web.Request, asked: Asked, mode: runs.Mode) -> Ready:
-    """Raises Fault INVALID for an unknown agent, NOT_FOUND for an unknown response, CONFLICT for one that goes on."""
-    caller = request[CALLER]
+    """Raises Fault INVALID for an unknown agent, NOT_FOUND for an unknown response, CONFLICT for one that goes on, and
+    as `attachments.taken` does.
+    """
     agent = await _agent(request, asked.agent)
+    taken = await attachments.taken(request, translate.chat.files(asked.attachments))
     session_id = None if asked.previous is None else await _session(request, asked.previous)
-    return Ready(translate.chat.start(caller, asked, agent.id, session_id, mode=mode), agent.name)
+    start = translate.chat.start(request[CALLER], asked, Place(agent.id, session_id), taken, mode=mode)
+    return Ready(start, agent.name)
 
 
 async def _agent(request: web.Request, name: str) -> actions.Action:

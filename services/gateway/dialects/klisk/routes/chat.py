@@ -52,13 +52,15 @@ async def _answer(request: web.Request, asked: Asked, state: wire.State | None) 
     ready = await conversing.ready(request, asked, runs.Mode.BLOCKING)
     run = await running.start(request, ready.start)
     before = state if state and asked.goes_on else None
-    return reply.json(translate.chat.reply(run, _signed(request, translate.states.of(run, ready.agent, before))))
+    return reply.json(
+        translate.chat.reply(run, _signed(request, translate.states.of(run, ready.agent, asked.message, before)))
+    )
 
 
 async def _rejoin(request: web.Request, body: wire.ChatRequest) -> web.Response:
     run = await running.resume(request, request[CALLER].workspace_id, runs.Mode.BLOCKING)
     assert run is not None
-    state = translate.states.of(run, body.agent_name or "", body.state)
+    state = translate.states.of(run, body.agent_name or "", body.message or "")
     return reply.json(translate.chat.reply(run, _signed(request, state)))
 
 

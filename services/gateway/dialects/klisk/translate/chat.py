@@ -1,11 +1,14 @@
 """A message to an agent: what was asked, as a run to start, and the finished run as an answer."""
 
+import base64
 from uuid import UUID
 
 from msgspec import Struct
 
 from libs.contracts import actions, ids, runs
 from libs.contracts.faults import Code, Fault, not_found
+from services.gateway import attachments
+from services.gateway.attachments import File, Taken
 from services.gateway.dialects.klisk import wire
 from services.gateway.directory.callers import Caller
 from services.gateway.http import params
@@ -20,6 +23,7 @@ class Asked(Struct, frozen=True):
     message: str
     agent: str = ""
     previous: UUID | None = None
+    attachments: list[wire.Attachment] = []
 
     @property
     def goes_on(self) -> bool:
@@ -35,20 +39,41 @@ def asked(body: wire.ChatRequest) -> Asked:
     agent, current = body.agent_name or "", state.current_agent_name or ""
     switched = bool(agent and current and agent != current)
     previous = body.previous_response_id or (None if switched else state.previous_response_id)
-    return Asked(_message(body.message), agent or current, response(previous))
+    files = body.attachments or []
+    return Asked(_message(body.message, files), agent or current, response(previous), files)
 
 
 def said(body: wire.SocketMessage, agent: str, latest: UUID | None) -> Asked:
     """The same on a socket, which remembers its agent and its latest response. Raises as `asked` does."""
     switched = bool(body.agent_name and agent and body.agent_name != agent)
     previous = response(body.previous_response_id) or (None if switched else latest)
-    return Asked(_message(body.message), body.agent_name or agent, previous)
+    files = body.attachments or []
+    return Asked(_message(body.message, files), body.agent_name or agent, previous, files)
 
 
-def _message(text: str | None) -> str:
-    if not text or not text.strip():
-        raise Fault(Code.INVALID, "Give a message.", field="message")
-    return text
+def _message(text: str | None, attachments: list[wire.Attachment]) -> str:
+    """It may be empty where something is attached."""
+    if (not text or not text.strip()) and not attachments:
+        raise Fault(Code.INVALID, "Give a message or an attachment.", field="message")
+    return text or ""
+
+
+def files(given: list[wire.Attachment]) -> list[File]:
+    """Raises Fault UNSUPPORTED, TOO_LARGE or INVALID, naming the file."""
+    return [_file(number, attachment) for number, attachment in enumerate(given, 1)]
+
+
+def _file(number: int, given: wire.Attachment) -> File:
+    name = params.shown(given.name) or f"Attachment {number}"
+    if given.mime_type.partition(";")[0].strip().lower() not in attachments.TYPES:
+        raise attachments.unsupported(name)
+    letters = given.data.partition(",")[2] if given.data.startswith("data:") else given.data
+    if len(letters) > attachments.MOST_BYTES * 4 // 3 + 4:
+        raise attachments.too_large(name)
+    try:
+        return File(name, base64.b64decode(letters, validate=True))
+    except ValueError:
+        raise Fault(Code.INVALID, f"{name} is no valid base64.", field=f"attachments[{number - 1}].data") from None
 
 
 def response(text: str | None) -> UUID | None:
@@ -72,15 +97,23 @@ def no_agent(name: str, others: list[actions.Action]) -> Fault:
     return Fault(Code.INVALID, f"There is no agent {params.shown(name)!r}: there are {known}.", field="agent_name")
 
 
-def start(caller: Caller, asked: Asked, action_id: UUID, session_id: UUID | None, *, mode: runs.Mode) -> runs.StartRun:
+class Place(Struct, frozen=True):
+    """Where a run takes place: its action, and the session whose next turn it is."""
+
+    action_id: UUID
+    session_id: UUID | None = None
+
+
+def start(caller: Caller, asked: Asked, place: Place, taken: Taken, *, mode: runs.Mode) -> runs.StartRun:
     return runs.StartRun(
         workspace_id=caller.workspace_id,
         run_id=ids.new(),
-        action_id=action_id,
-        inputs=asked.message,
+        action_id=place.action_id,
+        inputs="\n\n".join(filter(None, [asked.message, *taken.texts])),
         voice=VOICE,
         mode=mode,
-        session_id=session_id,
+        session_id=place.session_id,
+        images=taken.images,
     )
 
 

@@ -17,18 +17,18 @@ from services.gateway.dialects.klisk.translate import chat
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-def of(run: runs.Run, agent: str, before: wire.State | None) -> wire.State:
-    """The state after a run, not signed yet. `before` is what its request came with."""
+def of(run: runs.Run, agent: str, message: str, before: wire.State | None = None) -> wire.State:
+    """The state after a run, not signed yet. `before` is what its request came with, beside the message."""
     history = (before and before.conversation_history) or []
     return wire.State(
         current_agent_name=agent,
-        conversation_history=[*history, _said(run.inputs), _answered(run)],
+        conversation_history=[*history, _said(message), _answered(run)],
         was_litellm=False,
         previous_response_id=chat.response_id(run.id),
     )
 
 
-def _said(message: object) -> wire.JsonObject:
+def _said(message: str) -> wire.JsonObject:
     return {"role": "user", "content": message}
 
 

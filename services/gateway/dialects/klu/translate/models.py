@@ -25,6 +25,7 @@ def create(caller: Caller, body: wire.models.CreateModel) -> models.CreateModel:
         default=values.flag(body.default, "default"),
         created_by=caller.account_id,
         price=_price(body.price),
+        sees_images=body.sees_images,
     )
 
 
@@ -51,7 +52,8 @@ def _shown(price: models.Price | None) -> wire.models.ShownPrice | None:
 def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.UpdateModel | None:
     """None where the body changes nothing of the model itself."""
     assert asked.model_id is not None
-    if body.llm is None and body.nickname is None and body.default is None and body.price is UNSET:
+    kept = body.llm is None and body.nickname is None and body.default is None
+    if kept and body.price is UNSET and body.sees_images is UNSET:
         return None
     return models.UpdateModel(
         asked.workspace_id,
@@ -60,6 +62,7 @@ def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.Upda
         nickname=values.kept(body.nickname),
         default=values.kept_flag(body.default, "default"),
         price=UNSET if body.price is UNSET else _price(body.price),
+        sees_images=body.sees_images,
     )
 
 
@@ -108,6 +111,7 @@ def reply(model: models.Model) -> wire.models.Model:
         default=model.default,
         context_window=model.context_window,
         price=_shown(model.price),
+        sees_images=model.sees_images,
         created_by_id=values.spelled(model.created_by),
         created_at=model.created_at,
         updated_at=model.updated_at,

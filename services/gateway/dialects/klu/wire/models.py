@@ -24,10 +24,13 @@ class CreateModel(Struct, frozen=True, kw_only=True):
     nickname: str | None = None
     default: Flag = None
     price: Price | None = None
+    sees_images: bool | None = None
 
 
 class UpdateModel(Struct, frozen=True, kw_only=True):
-    """`key` and `url` are those of the model's provider. A `price` of null is that of the tables again."""
+    """`key` and `url` are those of the model's provider. A `price` of null is that of the tables again,
+    `sees_images` of null what its name says.
+    """
 
     llm: str | None = None
     key: str | None = None
@@ -35,6 +38,7 @@ class UpdateModel(Struct, frozen=True, kw_only=True):
     nickname: str | None = None
     default: Flag = None
     price: Price | UnsetType | None = UNSET
+    sees_images: bool | UnsetType | None = UNSET
 
 
 class CreateProvider(Struct, frozen=True, kw_only=True):
@@ -68,6 +72,7 @@ class Model(Struct, frozen=True, kw_only=True, rename=CAMEL):
     default: bool
     context_window: int
     price: ShownPrice | None
+    sees_images: bool | None
     created_by_id: str | None
     created_at: datetime
     updated_at: datetime
