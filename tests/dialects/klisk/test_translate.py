@@ -147,11 +147,28 @@ def test_both_spellings_of_an_event_say_the_same(bodies):
     frames = [runs.Frame(1, n, body) for n, body in enumerate([*bodies, done], 1)]
     streaming, speaking = Telling(RUN), Telling(RUN)
     lines = [event.data for frame in frames for event in streaming.lines(frame) if event.data]
-    events = [event for frame in frames if (event := speaking.event(frame)) is not None]
+    events = [event for frame in frames for event in speaking.events(frame)]
     assert [json.loads(line) for line in lines[:-1]] == [json.loads(translate.events.frame(each)) for each in events]
     assert lines[-1] == b"[DONE]"
     assert all(line.isascii() and b"\n" not in line for line in lines)
     assert events[-1] == wire.Done(streaming.text, f"resp_{RUN}")
+
+
+def test_results_are_told_in_the_order_of_their_calls_and_promised_once_told():
+    bodies = [
+        *(runs.ToolCall(name, name, "{}") for name in "abc"),
+        *(runs.ToolResult(name, name, f"of {name}") for name in "cab"),
+        runs.ToolResult("z", "z", "of an earlier one"),
+    ]
+    telling = Telling(RUN)
+    told = [telling.lines(runs.Frame(1, n, body)) for n, body in enumerate(bodies, 1)]
+    spoken = [[(json.loads(event.data)["data"].get("output"), event.id) for event in each] for each in told[3:]]
+    assert spoken == [
+        [],
+        [("of a", f"{RUN}-5")],
+        [("of b", ""), ("of c", f"{RUN}-6")],
+        [("of an earlier one", f"{RUN}-7")],
+    ]
 
 
 def test_what_is_said_of_a_workspace_is_spelled_as_klisk_spells_it():

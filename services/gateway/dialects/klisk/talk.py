@@ -116,7 +116,7 @@ class Answering:
         async with aclosing(frames):
             await self._accept()
             async for frame in frames:
-                if (event := telling.event(frame)) is not None:
+                for event in telling.events(frame):
                     yield event
 
     async def _accept(self) -> None:
