@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Client, Engine
 from tests.services.retrieval.readers.files import pdf
+from tests.support.engine import Client, Engine
 from tests.support.provider import Answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,7 +32,7 @@ async def said(engine: Engine, client: Client, answer: str, **body: Any) -> Any:
 
 
 async def test_a_session_of_klu_goes_on_in_klisk_and_back(engine: Engine) -> None:
-    client = await engine.workspace("to and fro")
+    client = await engine.workspace("to-and-fro")
     action = await agent(client, "Guide")
     session = (await client.post("/v1/sessions", {"action": action}))["guid"]
     engine.says("One.")
@@ -96,8 +96,9 @@ async def test_an_answer_is_cancelled_over_a_socket_and_the_conversation_goes_on
 
 async def test_files_that_come_with_a_message(engine: Engine) -> None:
     client = await engine.workspace("files")
-    seeing = {"llm": "gpt-4o", "provider": "seeing", "url": engine.upstream.openai_url, "key": "k"}
-    model = (await client.post("/v1/models/", seeing))["guid"]
+    here = {"provider": "here", "url": engine.upstream.openai_url, "key": "k"}
+    await client.post("/v1/models/", {"llm": "blind", "default": True, **here})
+    model = (await client.post("/v1/models/", {"llm": "gpt-4o", **here}))["guid"]
     await agent(client, "Reader")
     await agent(client, "Seer", model=model)
     document = base64.b64encode(pdf("The lamp is 31 m high.")).decode()
