@@ -40,6 +40,7 @@ class Agent:
             if ours:
                 if not left:
                     raise Fault(Code.UPSTREAM, f"The model called tools {kit.rounds + 1} times and gave no answer.")
+                live.finished = None
                 results = await self._toolbox.answer(live, ours)
                 turns = [*turns, round.turn(ours), *await _told(live, turns, round, results)]
             if theirs := [call for call in calls if call.client]:

@@ -74,8 +74,8 @@ def grounded(messages: list[Message], found: list[search.Passage]) -> list[Messa
     listed = "\n\n".join(_numbered(number, passage) for number, passage in enumerate(found, 1))
     at = max((place for place, message in enumerate(messages) if message.role == "user"), default=len(messages) - 1)
     asked = messages[at]
-    told = msgspec.structs.replace(asked, content=f"{_RULE}\n\n{listed}\n\n{asked.content}")
-    return [*messages[:at], told, *messages[at + 1 :]]
+    with_them = msgspec.structs.replace(asked, content=f"{_RULE}\n\n{listed}\n\n{asked.content}")
+    return [*messages[:at], with_them, *messages[at + 1 :]]
 
 
 def told(found: Sequence[tuple[int, search.Passage]]) -> str:

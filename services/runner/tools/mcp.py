@@ -4,7 +4,6 @@ Each call is a session of its own. The package is imported when the first one ne
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,6 @@ from libs.egress import Egress
 
 if TYPE_CHECKING:
     from mcp.client.session import ClientSession
-
-log = logging.getLogger(__name__)
 
 _LARGEST = 4 * 1024 * 1024
 _LISTING_SECONDS = 15.0

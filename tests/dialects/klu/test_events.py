@@ -60,3 +60,12 @@ def test_an_answer_that_begins_again_begins_as_it_did_at_first():
         (b"BEGIN_STREAM", f"{RUN}-2.1"),
         (b'{"token":"Hello"}', f"{RUN}-2.2"),
     ]
+
+
+def test_an_answer_that_is_replaced_begins_again_with_the_new_text():
+    made = events.of(RUN, frames(runs.Token("no"), runs.Replaced("yes")))
+    assert [(event.data, event.id) for event in made] == [
+        (b'{"token":"no"}', f"{RUN}-1"),
+        (b"BEGIN_STREAM", ""),
+        (b'{"token":"yes"}', f"{RUN}-2"),
+    ]

@@ -283,6 +283,7 @@ async def test_a_run_is_cancelled_in_the_midst_of_its_tools(caller, upstream, si
     cancelled = await caller.cancel(run.id)
     assert time.monotonic() - began < 1
     assert (cancelled.status, cancelled.usage) == (Status.CANCELLED, runs.Usage(7, 2, cost=0))
+    assert cancelled.finish_reason == ""
     await until(lambda: site.open == 0)
     assert bodies((await caller.frames(run.id)).frames, ToolResult) == []
 

@@ -25,7 +25,7 @@ _encoder = msgspec.json.Encoder()
 
 def of(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
     """Tokens that are due together become one event, with the id of the last of them. An answer that begins again does
-    so as it began at first: it is the one word for it that every SDK knows.
+    so as it began at first, and so does one that is replaced: it is the one word for it that every SDK knows.
     """
     events: list[Event] = []
     texts: list[str] = []
@@ -37,6 +37,8 @@ def of(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
                 texts = []
         elif isinstance(frame.body, runs.Restarted):
             events.append(Event(BEGIN.data, str(Place(run_id, frame.attempt, frame.n))))
+        elif isinstance(frame.body, runs.Replaced):
+            events += [BEGIN, *_tokens(frame.body.text, str(Place(run_id, frame.attempt, frame.n)))]
         elif frame.ends:
             events += _end(run_id, frame)
     return events
