@@ -9,7 +9,7 @@ from libs.runtime.service import Service, run
 from services.retrieval import __main__ as retrieval
 from services.retrieval.settings import Settings
 
-_EVERY = 0.002
+_EVERY = 0.005
 _WORTH_TELLING = 0.002
 
 

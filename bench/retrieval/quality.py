@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 
+from msgspec import Struct
+
 from bench.retrieval.library import Chunk, Library, library
-from bench.retrieval.questions import Labelled, Question, labelled
+from bench.retrieval.questions import Labelled, Passage, Question, labelled
 from bench.retrieval.ranking import HEAD, figures
 from services.retrieval import chunking, wordllama
 from services.retrieval.chunking import Bounds
@@ -16,6 +18,14 @@ SIZES = (Bounds(100, 10), Bounds(200, 20), Bounds(300, 30), Bounds(400, 40))
 _ROOM = 1000
 
 Order = Callable[[list[Hit]], list[Hit]]
+
+
+class Answer(Struct, frozen=True):
+    """Where a passage stands: from `start` to before `end` in the text of that number."""
+
+    document: int
+    start: int
+    end: int
 
 
 async def run() -> None:
@@ -81,40 +91,43 @@ async def _agreement(filled: Library, questions: list[Question], hits: dict[str,
 
 async def _pages(known: Labelled, dev: list[Question], test: list[Question]) -> None:
     """The passages of one file or linter are one document, so chunks begin and end where they happen to."""
-    sources = list(dict.fromkeys(passage.source for passage in known.passages))
-    parts: dict[str, list[str]] = {source: [] for source in sources}
-    spans: list[tuple[int, int, int]] = []
-    for passage in known.passages:
-        text, before = chunking.tidy(passage.text), parts[passage.source]
-        start = sum(map(len, before)) + 2 * len(before)
-        spans.append((sources.index(passage.source), start, start + len(text)))
-        before.append(text)
-    texts = ["\n\n".join(parts[source]) for source in sources]
+    texts, answers = _joined(known.passages)
     print(f"\n{len(texts)} pages\n{'chunk/overlap':16}{'chunks':>8}  {'to choose by':^36}  {'measured':^36}")
     print(f"{'':24}" + 2 * f"  {HEAD}{'of 1000':>9}")
     for bounds in SIZES:
         async with library(texts, bounds) as filled:
-            cells = [await _cell(filled, questions, spans) for questions in (dev, test)]
+            cells = [await _cell(filled, questions, answers) for questions in (dev, test)]
             note = "  the default" if bounds == Bounds() else ""
             print(f"{f'{bounds.chunk}/{bounds.overlap}':16}{len(filled.chunks):8}  {'  '.join(cells)}{note}")
 
 
-async def _cell(filled: Library, questions: list[Question], spans: list[tuple[int, int, int]]) -> str:
+def _joined(passages: list[Passage]) -> tuple[list[str], list[Answer]]:
+    """The pages, and where each passage stands in them."""
+    pages: dict[str, str] = {}
+    places: list[tuple[str, int, int]] = []
+    for passage in passages:
+        text, before = chunking.tidy(passage.text), pages.get(passage.source)
+        page = pages[passage.source] = text if before is None else f"{before}\n\n{text}"
+        places.append((passage.source, len(page) - len(text), len(page)))
+    numbers = {source: number for number, source in enumerate(pages)}
+    return list(pages.values()), [Answer(numbers[source], start, end) for source, start, end in places]
+
+
+async def _cell(filled: Library, questions: list[Question], answers: list[Answer]) -> str:
     """Also how much of the answers stands in the best chunks that fit into 1,000 tokens."""
     places, covered = [], 0.0
     for question in questions:
         best = [filled.chunks[hit.id.int] for hit in fused(await filled.hits(question.text))]
-        span = spans[question.passage]
-        places.append(next((place for place, chunk in enumerate(best) if _answers(chunk, span)), None))
-        covered += _covered(_fitting(best), span)
+        answer = answers[question.passage]
+        places.append(next((place for place, chunk in enumerate(best) if _answers(chunk, answer)), None))
+        covered += _covered(_fitting(best), answer)
     return f"{figures(places)}{covered / len(questions):9.3f}"
 
 
-def _answers(chunk: Chunk, span: tuple[int, int, int]) -> bool:
+def _answers(chunk: Chunk, answer: Answer) -> bool:
     """At least half of the shorter of the two is shared."""
-    document, start, end = span
-    shared = min(end, chunk.end) - max(start, chunk.start)
-    return chunk.document == document and shared * 2 >= min(end - start, len(chunk.text))
+    shared = min(answer.end, chunk.end) - max(answer.start, chunk.start)
+    return chunk.document == answer.document and shared * 2 >= min(answer.end - answer.start, len(chunk.text))
 
 
 def _fitting(best: list[Chunk]) -> list[Chunk]:
@@ -123,7 +136,7 @@ def _fitting(best: list[Chunk]) -> list[Chunk]:
     return [chunk for chunk, total in zip(best, totals, strict=True) if total <= _ROOM]
 
 
-def _covered(chunks: list[Chunk], span: tuple[int, int, int]) -> float:
-    document, start, end = span
-    places = {place for chunk in chunks if chunk.document == document for place in range(chunk.start, chunk.end)}
-    return len(places & set(range(start, end))) / (end - start)
+def _covered(chunks: list[Chunk], answer: Answer) -> float:
+    own = [chunk for chunk in chunks if chunk.document == answer.document]
+    places = {place for chunk in own for place in range(chunk.start, chunk.end)}
+    return len(places & set(range(answer.start, answer.end))) / (answer.end - answer.start)

@@ -3,6 +3,7 @@ NATS as the gateway asks it. NATS and PostgreSQL are real, fsync included.
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -56,7 +57,7 @@ class Scale:
             await self._searches(service, "asked one after the other")
         began = time.monotonic()
         async with self._service() as service:
-            await _until(lambda: self._search(self._query(0)))
+            await _until(self._answers, pause=0.01)
             print(f"  {'start until the first answer':44}{time.monotonic() - began:8.1f} s")
             await self._searches(service, "after a new start")
             await self._reindex(service)
@@ -76,7 +77,7 @@ class Scale:
                 )
 
         await asyncio.gather(*(add() for _ in range(AT_ONCE)))
-        await _until(self._is_indexed)
+        await _until(self._is_indexed, pause=0.5)
         seconds = time.monotonic() - began
         total = (await self._bus.call(contexts.GET, contexts.GetContext(WORKSPACE, self._context))).chunks
         print(f"  {'ingest, added until searchable':44}{total / seconds:8.0f} chunks/s ({total} in {seconds:.0f} s)")
@@ -120,11 +121,15 @@ class Scale:
         only: dict[str, search.Condition] = {} if shelf is None else {"shelf": search.Equals(shelf)}
         return search.Query(WORKSPACE, [self._context], question, conditions=only)
 
-    async def _search(self, query: search.Query) -> list[search.Passage]:
-        try:
-            return await self._bus.call(search.QUERY, query)
-        except Fault:
-            return []
+    async def _search(self, query: search.Query) -> None:
+        if not await self._bus.call(search.QUERY, query):
+            raise SystemExit(f"nothing was found for {query.text!r}")
+
+    async def _answers(self) -> bool:
+        with contextlib.suppress(Fault):
+            await self._search(self._query(0))
+            return True
+        return False
 
     async def _is_indexed(self) -> bool:
         connection = await asyncpg.connect(self._databases.dsn("retrieval"))
@@ -154,7 +159,7 @@ class Scale:
         }
         service = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.retrieval.probed", env=env)
         try:
-            await _until(self._is_probed)
+            await _until(self._is_probed, pause=0.01)
             yield service
         finally:
             service.send_signal(signal.SIGTERM)
@@ -179,9 +184,9 @@ def _meter(service: Process) -> Meter:
     return Meter(Tree(service.pid), Tree(os.getpid()))
 
 
-async def _until(asked: Callable[[], Awaitable[object]]) -> None:
+async def _until(asked: Callable[[], Awaitable[bool]], *, pause: float) -> None:
     while not await asked():
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(pause)
 
 
 def _tell_times(name: str, times: list[float]) -> None:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 _SPACE = Space("wordllama-l2-256", 256)
 _BATCH = 32
-# What is embedded where it stands, in less time than a thread takes to begin.
-_SMALL = 2_000
+# What is embedded where it stands, in about a millisecond: any question, which so never waits for a batch.
+_SMALL = 5_000
 
 
 class BuiltinEmbedder:
     def __init__(self) -> None:
         self._loaded = False
         self._loading = asyncio.Lock()
+        self._batches = asyncio.Lock()
 
     async def space(self) -> Space:
         return _SPACE
@@ -34,7 +35,9 @@ class BuiltinEmbedder:
         await self._load()
         if sum(map(len, texts)) <= _SMALL:
             return embedded(texts)
-        return await asyncio.to_thread(embedded, texts)
+        # One at a time: several threads gain little, and each of them may hold the event loop up for Python's 5 ms.
+        async with self._batches:
+            return await asyncio.to_thread(embedded, texts)
 
     async def close(self) -> None:
         """Nothing is open."""
