@@ -40,9 +40,9 @@ def found() -> str:
 class Page:
     """One tab. `complaints` are what its console and its policy had to say."""
 
-    def __init__(self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.complaints: list[str] = []
-        self._session, self._socket = session, socket
+        self._socket = socket
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
 
@@ -156,7 +156,7 @@ class Browser:
     @asynccontextmanager
     async def _attached(self, target: Any) -> AsyncGenerator[Page]:
         async with self._session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-            page = Page(self._session, socket)
+            page = Page(socket)
             listening = asyncio.create_task(page.listen())
             for domain in ("Page", "Runtime", "Log", "DOM", "Accessibility"):
                 await page.command(f"{domain}.enable")

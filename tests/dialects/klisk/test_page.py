@@ -132,6 +132,25 @@ async def test_escape_stops_an_answer_which_keeps_what_it_said(page, agents, hol
     assert await page.value(f"{LAST}.querySelector('.text').textContent") == "Half"
 
 
+async def test_files_are_attached_shown_taken_back_and_sent(page, agents, holder, tmp_path):
+    chosen = [tmp_path / name for name in ("cat.png", "lamp.pdf", "notes.txt")]
+    for path, content in zip(chosen, (b"\x89PNG\r\n\x1a\n1", b"%PDF-1.4", b"Hello"), strict=True):
+        path.write_bytes(content)
+    await opened(page, agents.url, key=agents.key)
+    await page.choose("#files", *chosen)
+    await page.until("document.querySelectorAll('#chosen li').length === 2")
+    assert await page.text("#status") == "notes.txt is neither an image nor a PDF"
+    await page.click("[aria-label='Remove lamp.pdf']")
+    assert await page.text("#chosen .name") == "cat.png"
+    await said(page, "What is it?")
+    await until_started(agents)
+    assert starts(agents)[0].images == [runs.Image("cat.png", "image/png", chosen[0].read_bytes())]
+    await holder.emit(STARTED, runs.Token("A cat."), DONE)
+    await page.until("!document.body.classList.contains('busy')")
+    assert await page.text(".user .files .name") == "cat.png"
+    assert await page.value("document.getElementById('chosen').hidden")
+
+
 async def test_it_is_used_by_keyboard_alone(page, agents, holder):
     await opened(page, agents.url, key=agents.key)
     assert await page.value("document.activeElement.id") == "message"
