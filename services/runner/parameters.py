@@ -2,6 +2,7 @@
 
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
+from services.runner.tools.ready import MOST_ROUNDS
 
 _BOUNDS: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
@@ -12,7 +13,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "retries": (0, 10),
     "timeout": (0.1, 3600),
     "seed": (-(2**63), 2**63 - 1),
-    "tool_rounds": (1, 50),
+    "tool_rounds": (1, MOST_ROUNDS),
 }
 
 

@@ -10,7 +10,7 @@ from libs.contracts.tools import Offered, Tool
 
 AUTO, NONE, REQUIRED = "auto", "none", "required"
 CHOICES = frozenset({AUTO, NONE, REQUIRED})
-ROUNDS = 8
+ROUNDS, MOST_ROUNDS = 8, 50
 
 
 class Ready(Struct, frozen=True):
@@ -46,7 +46,7 @@ def toolkit(ours: Sequence[Ready], request: StartRun, rounds: int | None) -> Too
     choice = request.tool_choice or AUTO
     if choice not in CHOICES | kit.ours.keys() | kit.theirs.keys() or (choice == REQUIRED and not kit.offered):
         raise Fault(Code.INVALID, f"There is no tool {choice!r} to choose.", field="tool_choice")
-    return Toolkit(kit.ours, kit.theirs, choice, rounds or ROUNDS)
+    return Toolkit(kit.ours, kit.theirs, choice, min(max(rounds or ROUNDS, 1), MOST_ROUNDS))
 
 
 def different(names: Sequence[str]) -> None:
