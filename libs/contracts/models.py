@@ -113,6 +113,14 @@ class GetModel(Struct, frozen=True):
     model_id: UUID | None = None
 
 
+class FindModel(Struct, frozen=True):
+    """By its provider's name and what that calls it, case aside. Of several the workspace's own oldest is found."""
+
+    workspace_id: UUID
+    provider: str
+    llm: str
+
+
 class PageModels(Struct, frozen=True):
     workspace_id: UUID
     slice: Slice = Slice(limit=500)
@@ -133,6 +141,7 @@ class UpdateModel(Struct, frozen=True):
 
 CREATE = Rpc("rpc.runner.models.create", CreateModel, Model)
 GET = Rpc("rpc.runner.models.get", GetModel, Model)
+FIND = Rpc("rpc.runner.models.find", FindModel, Model)
 PAGE = Rpc("rpc.runner.models.page", PageModels, Page[Model])
 UPDATE = Rpc("rpc.runner.models.update", UpdateModel, Model)
 DELETE = Rpc("rpc.runner.models.delete", GetModel, Model)

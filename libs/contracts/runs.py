@@ -225,8 +225,9 @@ class StartRun(Struct, frozen=True):
     `follower` follows it from its start (libs.contracts.followers); without one, `unfollowed_seconds` is how long it
     goes on until it has the first, None for as long as it takes.
     `tools` are the caller's own, beside the action's: a call of one ends the run, with the finish reason `tool_calls`,
-    and what it came to is told in the `messages` of the next one. `tool_choice` is auto, none, required, or the name of
-    the tool that must be called.
+    and what it came to is told in the `messages` of the next one: where these end with calls and their results, the
+    `inputs` were asked before them, or among the messages where there are none. `tool_choice` is auto, none, required,
+    or the name of the tool that must be called.
     """
 
     workspace_id: UUID

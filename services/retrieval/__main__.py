@@ -1,6 +1,6 @@
 """retrieval: what is known? What it answers, and what it does in the background and at its stop."""
 
-from libs.contracts import contexts, documents, files, search, workspaces
+from libs.contracts import contexts, documents, embeddings, files, search, workspaces
 from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
@@ -8,6 +8,7 @@ from services.retrieval import erasing, metrics
 from services.retrieval.chunking import Bounds
 from services.retrieval.contexts import Contexts
 from services.retrieval.documents import Documents
+from services.retrieval.embedding import Embedding
 from services.retrieval.embeddings import Embedder
 from services.retrieval.embeddings.builtin import BuiltinEmbedder
 from services.retrieval.embeddings.remote import RemoteEmbedder
@@ -43,6 +44,7 @@ async def build(service: Service, settings: Settings) -> None:
     reranker = _reranker(service, settings)
     searching = Search(database, embedder, vectors, reranker, words=settings.words_weight)
     service.serve(search.QUERY, searching.query)
+    service.serve(embeddings.EMBED, Embedding(embedder).embed)
 
     database.on_commit(jobs.TOPIC, ingest.wake)
     database.on_commit(removals.TOPIC, removing.wake)

@@ -104,6 +104,7 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(actions.DISABLE, deploying.disable)
     service.serve(models.CREATE, model.create)
     service.serve(models.GET, model.get)
+    service.serve(models.FIND, model.find)
     service.serve(models.PAGE, model.page)
     service.serve(models.UPDATE, model.update)
     service.serve(models.DELETE, model.delete)

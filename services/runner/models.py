@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
-from libs.contracts.models import CreateModel, CreateProvider, GetModel, Model, PageModels, UpdateModel
+from libs.contracts.models import CreateModel, CreateProvider, FindModel, GetModel, Model, PageModels, UpdateModel
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Connection, Database
@@ -53,6 +53,12 @@ class Models:
         model = await stored.get(self._database, asked.workspace_id, id)
         if model is None:
             raise not_found("model", id)
+        return model
+
+    async def find(self, asked: FindModel) -> Model:
+        model = await stored.find(self._database, storable(asked))
+        if model is None:
+            raise not_found("model", f"{asked.provider}/{asked.llm}")
         return model
 
     async def page(self, asked: PageModels) -> Page[Model]:

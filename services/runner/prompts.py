@@ -58,30 +58,40 @@ class Prompting:
         inputs = request.inputs
         values = templates.values(scripted.names, inputs)
         system = await self._renderer.render(scripted.system, values) if scripted.system.source else ""
-        if scripted.action.kind == "chat" and request.messages:
-            return _of_turns(system, request.messages)
+        system, turns = _with_own(system, request.messages)
+        calling = _calling(turns)
+        if turns and (scripted.action.kind == "chat" or (calling < len(turns) and not inputs)):
+            return _of_turns(system, turns)
         rendered = await self._renderer.render(scripted.prompt, values)
         if isinstance(inputs, str) and not scripted.names:
             rendered = templates.appended(rendered, inputs)
         if not rendered.strip() and not request.images:
             raise Fault(Code.INVALID, "There is nothing to ask: give an input.", field="input")
         asked = inputs if isinstance(inputs, str) else "\n".join(filter(None, map(_words, inputs.values())))
-        return Prompt(
-            system,
-            [*request.messages, Message("user", rendered, images=request.images)],
-            rendered,
-            asked.strip() or rendered,
-        )
+        turns = [*turns[:calling], Message("user", rendered, images=request.images), *turns[calling:]]
+        return Prompt(system, turns, rendered, asked.strip() or rendered)
+
+
+def _with_own(system: str, turns: list[Message]) -> tuple[str, list[Message]]:
+    """The action's system message with the caller's, and the turns without them."""
+    own = [turn.content for turn in turns if turn.role == "system"]
+    return "\n\n".join(filter(None, [system, *own])), [turn for turn in turns if turn.role != "system"]
+
+
+def _calling(turns: list[Message]) -> int:
+    """Where the calls begin, with their results, that followed the question; the end where there are none."""
+    at = len(turns)
+    while at and turns[-1].role == "tool" and (turns[at - 1].role == "tool" or turns[at - 1].calls):
+        at -= 1
+    return at
 
 
 def _of_turns(system: str, turns: list[Message]) -> Prompt:
-    """A chat action's prompt: the turns are the caller's own."""
-    own = [turn.content for turn in turns if turn.role == "system"]
-    asked = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
-    if not asked.strip():
+    """A prompt whose turns are all the caller's own."""
+    question = next((turn for turn in reversed(turns) if turn.role == "user"), None)
+    if question is None or not (question.content.strip() or question.images):
         raise Fault(Code.INVALID, "There is no message of the user's among these.", field="messages")
-    rest = [turn for turn in turns if turn.role != "system"]
-    return Prompt("\n\n".join(filter(None, [system, *own])), rest, asked, asked)
+    return Prompt(system, turns, question.content, question.content)
 
 
 def _words(value: object) -> str:

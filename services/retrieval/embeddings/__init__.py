@@ -6,6 +6,10 @@ from services.retrieval.vectors import Space
 
 
 class Embedder(Protocol):
+    """`name` is what the model is called."""
+
+    name: str
+
     async def space(self) -> Space:
         """Where this model's vectors are kept. Raises Fault where the model must be asked and doesn't answer."""
         ...

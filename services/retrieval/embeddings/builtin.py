@@ -23,6 +23,7 @@ _SMALL = 5_000
 
 class BuiltinEmbedder:
     def __init__(self) -> None:
+        self.name = _SPACE.name
         self._loaded = False
         self._loading = asyncio.Lock()
         self._batches = asyncio.Lock()

@@ -42,8 +42,9 @@ _refusal = msgspec.json.Decoder(Refusal).decode
 
 class RemoteEmbedder:
     def __init__(self, egress: Egress, *, url: str, model: str, key: str = "") -> None:
+        self.name = model
         self._egress = egress
-        self._url, self._model, self._key = url.rstrip("/") + "/embeddings", model, key
+        self._url, self._key = url.rstrip("/") + "/embeddings", key
         self._space: Space | None = None
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -52,7 +53,7 @@ class RemoteEmbedder:
         if self._space is None:
             [vector] = await self._batch(["How many dimensions are there?"])
             dimensions = len(vector) // 4
-            self._space = Space(f"{_slug(self._model)}-{dimensions}", dimensions)
+            self._space = Space(f"{_slug(self.name)}-{dimensions}", dimensions)
         return self._space
 
     async def embed(self, texts: list[str], *, deadline: float = 60.0) -> list[bytes]:
@@ -84,7 +85,7 @@ class RemoteEmbedder:
         raise AssertionError("every try returns or raises")
 
     async def _once(self, texts: list[str]) -> list[bytes]:
-        question = {"model": self._model, "input": texts, "encoding_format": "float"}
+        question = {"model": self.name, "input": texts, "encoding_format": "float"}
         try:
             async with self._opened().post(self._url, data=msgspec.json.encode(question)) as answer:
                 body = await _whole(answer)

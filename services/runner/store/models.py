@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 from libs.contracts import models
 from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
-from services.runner.store.pages import Listing, one
+from services.runner.store.pages import Listing, one, perhaps
 
 _MODEL = """SELECT models.id, models.workspace_id, llm, nickname, context_window, models."default", models.created_by,
     models.created_at, models.updated_at, price, sees_images, to_jsonb(providers) - 'sealed_key' AS provider, sealed_key
@@ -62,6 +62,18 @@ async def of_any_workspace(database: Connection | Database, id: UUID) -> Stored 
     """For the cache, which is asked by id; whoever asks it compares the workspace."""
     row = await database.fetchrow(f"{_MODEL} WHERE models.id = $1", id)
     return None if row is None else Stored(one(row, models.Model), row["sealed_key"])
+
+
+async def find(database: Database, asked: models.FindModel) -> models.Model | None:
+    row = await database.fetchrow(
+        f"""{_MODEL} WHERE (models.workspace_id = $1 OR models.workspace_id IS NULL)
+            AND lower(providers.name) = lower($2) AND lower(llm) = lower($3)
+        ORDER BY models.workspace_id NULLS LAST, models.created_at, models.id LIMIT 1""",
+        asked.workspace_id,
+        asked.provider,
+        asked.llm,
+    )
+    return perhaps(row, models.Model)
 
 
 async def default(database: Database, workspace_id: UUID | None) -> UUID | None:

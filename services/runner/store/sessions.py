@@ -77,7 +77,8 @@ async def delete(database: Database | Connection, workspace_id: UUID, id: UUID) 
 
 
 async def memories(database: Database, ids: list[UUID]) -> dict[UUID, Memory]:
-    """What each of these sessions remembers: turns that failed are left out.
+    """What each of these sessions remembers. Turns that failed are left out, and those that wait for the result of a
+    call: whoever tells it says again what was asked.
 
     Each turn's run is looked up by its id: joined, a plan made while the tables were small reads all of them.
     """
@@ -87,9 +88,9 @@ async def memories(database: Database, ids: list[UUID]) -> dict[UUID, Memory]:
             SELECT t.turn, r.question, r.output,
                 sum(octet_length(r.question) + octet_length(r.output)) OVER (ORDER BY t.turn DESC) AS bytes
             FROM turns t CROSS JOIN LATERAL (
-                SELECT question, output, status FROM runs WHERE id = t.run_id LIMIT 1
+                SELECT question, output, status, calls FROM runs WHERE id = t.run_id LIMIT 1
             ) r
-            WHERE t.session_id = s.id AND r.status <> 'failed' AND r.output <> ''
+            WHERE t.session_id = s.id AND r.status <> 'failed' AND r.output <> '' AND r.calls = '[]'
             ORDER BY t.turn DESC LIMIT $2
         ) m ON m.bytes <= $3
         WHERE s.id = ANY($1) ORDER BY s.id, m.turn DESC""",

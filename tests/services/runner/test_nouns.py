@@ -198,6 +198,20 @@ async def test_a_providers_name_says_where_it_is(caller):
     assert model.context_window == 200_000
 
 
+async def test_a_model_is_found_by_its_provider_and_its_name_there(caller):
+    made = await add(caller, "vendor/Large", "OpenAI", key="sk-1234567890abcdef")
+
+    async def found(provider: str, llm: str) -> models.Model:
+        return await caller.bus.call(models.FIND, models.FindModel(caller.workspace_id, provider, llm))
+
+    assert await found("openai", "vendor/large") == made
+    default = await caller.bus.call(models.GET, models.GetModel(ids.new()))
+    assert (await found(default.provider.name, default.llm)).id == default.id
+    assert (await fault(found("OpenAI", "small"))).code is Code.NOT_FOUND
+    elsewhere = models.FindModel(ids.new(), "OpenAI", "vendor/Large")
+    assert (await fault(caller.bus.call(models.FIND, elsewhere))).code is Code.NOT_FOUND
+
+
 async def test_models_of_one_provider_share_it(caller):
     first = await add(caller, "gpt-4o", key="sk-secret-1")
     second = await add(caller, "gpt-4o-mini")
