@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from libs.contracts.paging import Page, Slice
 from libs.contracts.subjects import Event, Rpc
@@ -86,6 +86,16 @@ class PageDocuments(Struct, frozen=True):
     texts: int = 0
 
 
+class UpdateDocument(Struct, frozen=True):
+    """What is UNSET stays as it is. A text takes the place of what the document was read from; it is indexed anew."""
+
+    workspace_id: UUID
+    context_id: UUID
+    document_id: UUID
+    text: str | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+
+
 class DeleteDocuments(Struct, frozen=True):
     """All documents of a context."""
 
@@ -122,6 +132,7 @@ ADD_FILES = Rpc("rpc.retrieval.documents.add_files", AddFiles, list[Document])
 GET = Rpc("rpc.retrieval.documents.get", GetDocument, Document)
 FIND = Rpc("rpc.retrieval.documents.find", FindDocument, Document)
 PAGE = Rpc("rpc.retrieval.documents.page", PageDocuments, Page[Document])
+UPDATE = Rpc("rpc.retrieval.documents.update", UpdateDocument, Document)
 DELETE = Rpc("rpc.retrieval.documents.delete", GetDocument, Document)
 DELETE_ALL = Rpc("rpc.retrieval.documents.delete_all", DeleteDocuments, int)
 INDEXED = Event("event.retrieval.documents.indexed", DocumentIndexed)

@@ -89,6 +89,14 @@ class UpdateProvider(Struct, frozen=True):
     default: bool | UnsetType = UNSET
 
 
+class ValidateKey(Struct, frozen=True):
+    """Whether a key opens a provider: one known by its name, or one of the workspace's by name or id."""
+
+    workspace_id: UUID
+    provider: str
+    key: str
+
+
 class CreateModel(Struct, frozen=True):
     """Adds a model of the provider named `provider` (or of that id); `key` and `url` make a provider that is new."""
 
@@ -149,3 +157,4 @@ CREATE_PROVIDER = Rpc("rpc.runner.providers.create", CreateProvider, Provider)
 PAGE_PROVIDERS = Rpc("rpc.runner.providers.page", PageProviders, Page[Provider])
 UPDATE_PROVIDER = Rpc("rpc.runner.providers.update", UpdateProvider, Provider)
 DELETE_PROVIDER = Rpc("rpc.runner.providers.delete", GetProvider, Provider)
+VALIDATE = Rpc("rpc.runner.providers.validate", ValidateKey, bool)

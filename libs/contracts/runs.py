@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import Raw, Struct, ValidationError, msgpack
+from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, msgpack
 
 from libs.contracts.actions import Kind, Parameters
 from libs.contracts.faults import Failure
@@ -304,6 +304,39 @@ class Run(Struct, frozen=True):
     calls: list[ToolCall] = []
 
 
+class RecordRun(Struct, frozen=True):
+    """Keeps what ran elsewhere as a run of this action's, at the end of the session. Usage does not count it."""
+
+    workspace_id: UUID
+    action_id: UUID
+    inputs: str | dict[str, Any]
+    output: str
+    voice: str
+    prompt: list[Message] = []
+    model: str = ""
+    provider: str = ""
+    usage: Usage = Usage()
+    latency_ms: float | None = None
+    session_id: UUID | None = None
+    metadata: dict[str, Any] = {}
+    id: UUID | None = None
+
+
+class AmendRun(Struct, frozen=True):
+    """Corrects a run that has ended. What is UNSET stays as it is."""
+
+    workspace_id: UUID
+    run_id: UUID
+    inputs: str | dict[str, Any] | UnsetType = UNSET
+    output: str | UnsetType = UNSET
+    prompt: list[Message] | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+    usage: Usage | UnsetType = UNSET
+    latency_ms: float | UnsetType | None = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+
+
 class GetRun(Struct, frozen=True):
     workspace_id: UUID
     run_id: UUID
@@ -412,6 +445,8 @@ class RunsErased(Struct, frozen=True):
 
 
 START = _Started("rpc.runner.runs.start", StartRun, Run)
+RECORD = Rpc("rpc.runner.runs.record", RecordRun, Run)
+AMEND = Rpc("rpc.runner.runs.amend", AmendRun, Run)
 RENDER = Rpc("rpc.runner.runs.render", StartRun, Rendered)
 GET = Rpc("rpc.runner.runs.get", GetRun, Run)
 PAGE = Rpc("rpc.runner.runs.page", PageRuns, Page[Run])

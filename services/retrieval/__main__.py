@@ -78,6 +78,7 @@ def _serve_nouns(service: Service, settings: Settings, uploads: Files, sources: 
     service.serve(documents.GET, document.get)
     service.serve(documents.FIND, document.find)
     service.serve(documents.PAGE, document.page)
+    service.serve(documents.UPDATE, document.update)
     service.serve(documents.DELETE, document.delete)
     service.serve(documents.DELETE_ALL, document.delete_all)
     service.serve(files.BEGIN, uploads.begin)

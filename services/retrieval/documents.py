@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from libs.contracts import documents, ids
 from libs.contracts.faults import Code, Fault, not_found
@@ -24,6 +25,9 @@ _MOST_METADATA = 64 * 1024
 _MOST_FILES = 100
 
 
+Changing = documents.AddText | documents.AddFiles | documents.UpdateDocument | documents.DeleteDocuments
+
+
 class Documents:
     """`characters` is the longest text of one document."""
 
@@ -31,10 +35,7 @@ class Documents:
         self._database, self._sources, self._characters = database, sources, characters
 
     async def add_text(self, request: documents.AddText) -> documents.Document:
-        if not request.text.strip():
-            raise Fault(Code.INVALID, "The text is empty.", field="text")
-        if len(request.text) > self._characters:
-            raise Fault(Code.TOO_LARGE, f"A text may hold {self._characters:,} characters at most.", field="text")
+        self._sound(request.text)
         new = New(
             *(request.id or ids.new(), request.workspace_id, request.context_id),
             name=(request.name.strip() or _title(request.text))[:LONGEST_NAME],
@@ -78,6 +79,28 @@ class Documents:
         items = await store.page(self._database, request)
         return Page(items, context.documents)
 
+    async def update(self, request: documents.UpdateDocument) -> documents.Document:
+        text = None if request.text is UNSET else self._sound(request.text)
+        async with self._database.transaction() as connection:
+            await _hold(connection, request)
+            found = await store.lock(connection, request)
+            if found is None:
+                raise not_found("document", request.document_id)
+            document, blob = found
+            metadata = document.metadata if request.metadata is UNSET else _checked(request.metadata)
+            await store.rewrite(connection, document.id, text=text, metadata=metadata)
+            await jobs.enqueue(connection, [document.id], _step(document, text))
+            if text is not None and blob:
+                await removals.enqueue(connection, request.workspace_id, request.context_id, [], [blob])
+        return await self.get(documents.GetDocument(request.workspace_id, request.context_id, request.document_id))
+
+    def _sound(self, text: str) -> str:
+        if not text.strip():
+            raise Fault(Code.INVALID, "The text is empty.", field="text")
+        if len(text) > self._characters:
+            raise Fault(Code.TOO_LARGE, f"A text may hold {self._characters:,} characters at most.", field="text")
+        return text
+
     async def delete(self, request: documents.GetDocument) -> documents.Document:
         """Not found any more from now on; vectors and blob follow."""
         async with self._database.transaction() as connection:
@@ -114,11 +137,16 @@ class Documents:
             raise Fault(refused.code, refused.message, field=field) from None
 
 
-async def _hold(
-    connection: Connection, request: documents.AddText | documents.AddFiles | documents.DeleteDocuments
-) -> None:
+async def _hold(connection: Connection, request: Changing) -> None:
     if not await contexts.hold(connection, request.workspace_id, request.context_id):
         raise not_found("context", request.context_id)
+
+
+def _step(document: documents.Document, text: str | None) -> jobs.Step:
+    """Where its indexing begins again: what has been read already need not be read for its metadata."""
+    if text is not None:
+        return "read"
+    return "index" if document.chunks_total else "list"
 
 
 async def _insert(connection: Connection, news: list[New]) -> list[documents.Document]:

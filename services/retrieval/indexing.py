@@ -34,6 +34,9 @@ class Indexing:
                 await self._advance(job, holder, done, space)
         await self._finish(job, holder, space)
 
+    async def forget(self, job: Job) -> None:
+        await self._vectors.forget(job.workspace_id, job.context_id, [job.document_id])
+
     async def _next(self, job: Job, space: Space, done: int) -> int:
         batch = await chunks.page(self._database, job.document_id, first=done, limit=_BATCH)
         if not batch:

@@ -102,6 +102,9 @@ class Ingest:
     async def _steps(self, job: Job) -> None:
         if job.tries > _TRIES:
             raise Unreadable("Indexing was interrupted too often: the document may be too heavy for this machine.")
+        if job.step == "read" and job.chunks_total:
+            # It has another text: the vectors of the one before are found no more.
+            await self._indexing.forget(job)
         if job.step in ("list", "read"):
             job = await self._extraction.run(job, self._lease.holder)
         await self._indexing.run(job, self._lease.holder)

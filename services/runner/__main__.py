@@ -31,6 +31,7 @@ from services.runner.providers.upstream import Upstream
 from services.runner.reading import Reading
 from services.runner.reaper import Reaper
 from services.runner.recall import Recall
+from services.runner.records import Records
 from services.runner.rendering import Renderer
 from services.runner.running import Running
 from services.runner.runs import Starting, Stopping
@@ -112,6 +113,7 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(models.PAGE_PROVIDERS, vendors.page)
     service.serve(models.UPDATE_PROVIDER, vendors.update)
     service.serve(models.DELETE_PROVIDER, vendors.delete)
+    service.serve(models.VALIDATE, vendors.validate)
     service.serve(sessions.CREATE, session.create)
     service.serve(sessions.GET, session.get)
     service.serve(sessions.CONTINUE, session.go_on)
@@ -143,6 +145,9 @@ def _serve_runs(
     starting = Starting(acceptance, holding, journal, running, reading=reading, fence=fence, claims=claims)
     stopping = Stopping(service, holding, reading, settling)
     starts = service.serve(runs.START, starting.start, slots=settings.run_slots + _SPARE_SLOTS)
+    records = Records(database, acceptance.catalog)
+    service.serve(runs.RECORD, records.record)
+    service.serve(runs.AMEND, records.amend)
     service.serve(runs.RENDER, Previews(bus, acceptance).render)
     service.serve(runs.GET, reading.get)
     service.serve(runs.PAGE, reading.page)

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
-from libs.contracts.models import CreateProvider, GetProvider, PageProviders, Provider, UpdateProvider
+from libs.contracts.models import CreateProvider, GetProvider, PageProviders, Provider, UpdateProvider, ValidateKey
 from libs.contracts.paging import Page
 from libs.egress import Egress
 from libs.postgres.changes import changed
@@ -108,6 +108,29 @@ class Vendors:
             await _have_changed(connection, asked.workspace_id, provider.id)
             await stored.delete(connection, provider.id)
         return provider
+
+    async def validate(self, asked: ValidateKey) -> bool:
+        """Asks the provider for its models. Raises Fault NOT_FOUND for a provider that nobody knows, UPSTREAM for one
+        that answers with neither a list nor a refusal.
+        """
+        asked = storable(asked)
+        url, headers = presets.listing(*await self._place(asked), asked.key)
+        answer = await self._egress.request("GET", url, headers=headers, schemes=("https", "http"))
+        if answer.status in (200, 401, 403):
+            return answer.status == 200
+        raise Fault(Code.UPSTREAM, f"{asked.provider} answered {answer.status}.")
+
+    async def _place(self, asked: ValidateKey) -> tuple[str, str]:
+        """Kind and address."""
+        async with self._database.acquire() as connection:
+            own = await stored.named(connection, asked.workspace_id, asked.provider, ids.parse(asked.provider))
+        if own:
+            return own[0].kind, own[0].url
+        try:
+            address = presets.address(asked.provider, "", asked.key or "none")
+        except Fault:
+            raise not_found("provider", repr(asked.provider)) from None
+        return address.kind, address.url
 
     async def _own(self, asked: GetProvider) -> Provider:
         provider = await self.get(asked)

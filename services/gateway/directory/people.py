@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 from libs.contracts import ids
-from libs.contracts.faults import Code, Fault
+from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Connection
 from services.gateway.directory import store
 
@@ -19,6 +19,26 @@ async def make_workspace(connection: Connection, name: str, created_by: UUID | N
     found = made or await store.workspace_of_slug(connection, slug)
     assert found is not None
     return found
+
+
+async def found_workspace(
+    connection: Connection, name: str, *, slug: str | None = None, owner: UUID
+) -> store.Workspace:
+    """A new one, of this owner's. Raises Fault INVALID for a name that is none, CONFLICT for one that is taken."""
+    made = await store.add_workspace(connection, ids.new(), name.strip(), _slug(slug or name), owner)
+    if made is None:
+        raise Fault(Code.CONFLICT, f"There is a workspace {name!r} already: give another slug.", field="slug")
+    await store.add_member(connection, made.id, owner, "owner")
+    return made
+
+
+async def rename_workspace(connection: Connection, id: UUID, name: str) -> store.Workspace:
+    """Its slug stays. Raises Fault INVALID for a name that is none, NOT_FOUND."""
+    _slug(name)
+    renamed = await store.rename_workspace(connection, id, name.strip())
+    if renamed is None:
+        raise not_found("workspace", id)
+    return renamed
 
 
 async def find_workspace(connection: Connection, text: str) -> store.Workspace:

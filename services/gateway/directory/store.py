@@ -102,6 +102,15 @@ async def workspaces(connection: Connection) -> list[Workspace]:
     return _all(Workspace, await connection.fetch(f"SELECT {_WORKSPACE} FROM workspaces ORDER BY id"))
 
 
+async def rename_workspace(connection: Connection, id: UUID, name: str) -> Workspace | None:
+    return _one(
+        Workspace,
+        await connection.fetchrow(
+            f"UPDATE workspaces SET name = $2, updated_at = now() WHERE id = $1 RETURNING {_WORKSPACE}", id, name
+        ),
+    )
+
+
 async def set_plan(connection: Connection, workspace_id: UUID, plan: str) -> Workspace | None:
     return _one(
         Workspace,

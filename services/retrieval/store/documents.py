@@ -124,6 +124,40 @@ async def page(database: Database, asked: documents.PageDocuments) -> list[docum
     return [_document(row) for row in rows]
 
 
+async def lock(connection: Connection, asked: documents.UpdateDocument) -> tuple[documents.Document, str | None] | None:
+    """The document, which nobody else changes until this transaction is over, and the blob it was made from."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT {_COLUMNS}, blob FROM documents
+        WHERE workspace_id = $1 AND context_id = $2 AND id = $3 FOR UPDATE
+        """,
+        asked.workspace_id,
+        asked.context_id,
+        asked.document_id,
+    )
+    if row is None:
+        return None
+    columns = dict(row)
+    blob = columns.pop("blob")
+    return documents.Document(**columns), blob
+
+
+async def rewrite(connection: Connection, id: UUID, *, text: str | None, metadata: dict[str, Any]) -> None:
+    """To be indexed anew; with a text of its own (None leaves what is there) it comes from nowhere else any more."""
+    await connection.execute(
+        """
+        UPDATE documents SET metadata = $3, status = $4, chunks_done = 0, error = NULL, updated_at = now(),
+            text = coalesce($2, text), size = CASE WHEN $2::text IS NULL THEN size ELSE octet_length($2) END,
+            url = CASE WHEN $2::text IS NULL THEN url END, blob = CASE WHEN $2::text IS NULL THEN blob END
+        WHERE id = $1
+        """,
+        id,
+        clean(text),
+        clean(metadata),
+        Status.PENDING,
+    )
+
+
 async def delete(connection: Connection, workspace_id: UUID, context_id: UUID, *, id: UUID | None = None) -> Gone:
     """One document or all of a context, with their chunks and jobs."""
     rows = await connection.fetch(

@@ -87,6 +87,13 @@ def address(name: str, url: str, key: str) -> Address:
     return Address(preset.kind, preset.url)
 
 
+def listing(kind: str, url: str, key: str) -> tuple[str, dict[str, str]]:
+    """Address and headers of the list of a provider's models, which costs nothing and needs the key."""
+    if kind == "anthropic":
+        return f"{url}/v1/models", {"x-api-key": key, "anthropic-version": "2023-06-01"}
+    return f"{url}/models", {"Authorization": f"Bearer {key}"}
+
+
 def known(name: str, url: str) -> str:
     """What a provider is called here: by its address, or else by its name's letters."""
     return _HOSTS.get(urlsplit(url).hostname) or _letters(name)

@@ -140,6 +140,15 @@ async def test_the_data_points_of_an_action_and_of_its_app(klu, made):
     assert {point["guid"] for point in of_action} <= {point["guid"] for point in of_app}
 
 
+async def test_a_data_point_is_written_by_hand_corrected_and_deleted(klu, made):
+    given = {"input": "Why?", "output": "Because.", "actionGuid": made.action, "metadata": {"of": "us"}, "latency": 9}
+    point = await klu("data.create", given)
+    assert (point["output"], point["metadata"]["of"], point["actionGuid"]) == ("Because.", "us", made.action)
+    changed = await klu("data.update", point["guid"], {"output": "Since.", "metadata": {"of": "them"}})
+    assert (changed["output"], changed["metadata"]["of"]) == ("Since.", "them")
+    assert (await klu("data.delete", point["guid"]))["guid"] == point["guid"]
+
+
 async def test_feedback(klu, made, engine):
     engine.says("Because.")
     point = (await klu("actions.prompt", made.action, "Why?"))["data_guid"]
@@ -171,6 +180,13 @@ async def test_a_context_is_filled_and_searched(klu, tmp_path):
     [english] = await klu("contexts.search", guid, "When?", 0, 10, "", {"lang": "en"})
     assert english["content"] == "The shop opens at nine."
     assert {one["content"] for one in await klu("contexts.listDocs", guid)} >= {"The shop opens at nine."}
+    [doc] = added["docs"]
+    changed = await klu("contexts.updateDoc", doc, guid, {"content": "The shop opens at ten.", "filter": "ours"})
+    assert changed["content"] == "The shop opens at ten."
+    await eventually(ready)
+    [found] = await klu("contexts.search", guid, "When?", 0, 10, "ours")
+    assert found["content"] == "The shop opens at ten."
+    assert (await klu("contexts.embed", guid))["message"]
     answer = await klu("contexts.prompt", guid, "When does the shop close?", "search", 20, 1)
     assert answer["msg"] == "Hello from the model."
     assert await klu("contexts.deleteAllDocs", guid) == {"status": "SUCCESS"}
@@ -214,6 +230,9 @@ async def test_a_data_point_tells_what_it_cost(klu, made, engine):
 async def test_workspaces(klu):
     own = await klu("workspaces.getCurrent")
     assert [one["guid"] for one in await klu("workspaces.paginator.fetchAll")] == [own["guid"]]
+    assert len(await klu("workspaces.getApps", own["guid"])) == 1
+    assert await klu("workspaces.getModels", own["guid"])
+    assert isinstance(await klu("workspaces.getContexts", own["guid"]), list)
     assert (await klu("workspaces.get", own["guid"]))["slug"] == own["slug"]
 
 

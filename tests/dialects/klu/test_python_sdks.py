@@ -202,6 +202,44 @@ async def test_the_data_points_of_an_action_and_of_its_app(klu, made):
     assert {point["guid"] for point in of_action} <= {point["guid"] for point in of_app}
 
 
+async def test_a_data_point_is_written_by_hand_corrected_and_deleted(klu, made):
+    own = await session(klu, made)
+    given = {
+        "full_prompt_sent": [{"role": "user", "content": "Why?"}],
+        "system_message": "Be brief.",
+        "session_guid": own,
+        "model": "elsewhere",
+        "model_provider": "Other",
+        "latency": 812,
+        "num_output_tokens": 3,
+        "num_input_tokens": 7,
+        "meta_data": {"of": "us"},
+    }
+    point = await klu("data.create", "Why?", "Because.", made.action, **given)
+    assert (point["input"], point["output"]) == ("Why?", "Because.")
+    assert (point["action"], point["session"]) == (made.action, own)
+    assert (point["model"], point["model_provider"], point["latency"]) == ("elsewhere", "Other", 812)
+    assert (point["num_output_tokens"], point["num_input_tokens"]) == (3, 7)
+    assert (point["system_message"], point["metadata"]["of"], point["metadata"]["source"]) == ("Be brief.", "us", "SDK")
+    changed = await klu("data.update", point["guid"], output="Since.", meta_data={"of": "them"}, num_output_tokens=2)
+    assert (changed["output"], changed["metadata"]["of"], changed["num_output_tokens"]) == ("Since.", "them", 2)
+    assert (changed["input"], changed["num_input_tokens"]) == ("Why?", 7)
+    assert (await klu("data.delete", point["guid"]))["output"] == "Since."
+    for call in ("get", "delete"):
+        with pytest.raises(SdkError, match="InstanceNotFoundError"):
+            await klu(f"data.{call}", point["guid"])
+    with pytest.raises(SdkError, match="InstanceRelationshipNotFoundError"):
+        await klu("data.create", "Why?", "Because.", NOBODY)
+
+
+async def test_a_session_remembers_what_was_written_by_hand(klu, made, engine):
+    own = await session(klu, made)
+    await klu("data.create", "I am Ada.", "Hello, Ada.", made.action, session_guid=own)
+    await klu("actions.prompt", made.action, "Who am I?", session=own)
+    said = [turn["content"] for turn in engine.upstream.asked[-1].body["messages"]]
+    assert said == ["I am Ada.", "Hello, Ada.", "Answer: Who am I?"]
+
+
 async def test_feedback(klu, made, engine):
     engine.says("Because.")
     point = (await klu("actions.prompt", made.action, "Why?", session=await session(klu, made)))["data_guid"]
@@ -236,6 +274,16 @@ async def test_a_context_is_filled_and_searched(klu, tmp_path):
     [english] = await klu("context.search", guid, "When?", metadata={"lang": "en"})
     assert english["content"] == "The shop opens at nine."
     assert {one["content"] for one in await klu("context.list_docs", guid)} >= {"The shop opens at nine."}
+    [doc] = added["docs"]
+    changed = await klu("context.update_doc", doc, guid, "The shop opens at ten.", "ours", {"lang": "de"})
+    assert (changed["content"], changed["filter"]) == ("The shop opens at ten.", "ours")
+    await eventually(lambda: ready(klu, guid))
+    [german] = await klu("context.search", guid, "When?", metadata={"lang": "de"})
+    assert german["content"] == "The shop opens at ten."
+    assert [one["guid"] for one in await klu("context.search", guid, "When?", filter="ours")] == [doc]
+    assert await klu("context.search", guid, "When?", filter="theirs") == []
+    assert (await klu("context.embed", guid))["message"]
+    await eventually(lambda: ready(klu, guid))
     answer = await klu("context.prompt", guid, "When does the shop close?", number_of_results=1, response_length=20)
     assert (answer["msg"], answer["streaming"]) == ("Hello from the model.", False)
     assert len(answer["metadata"]["sources"]) == 1
@@ -266,6 +314,8 @@ async def test_models_and_providers(klu, made, engine):
     assert {"test-model"} <= {one["llm"] for one in await klu("models.list")}
     assert (await klu("models.get", made.model))["provider"] == "Own"
     assert (await klu("models.get_default"))["guid"]
+    with pytest.raises(SdkError, match="UnknownModelProviderError"):
+        await klu("models.validate_key", "sk-1234567890abcdef", "Nobody's")
     other = await provider(klu, "Other", engine.upstream.openai_url)
     model = await klu("models.create", "other", other, "", "Mine")
     assert (await klu("models.update", model["guid"], llm="another"))["llm"] == "another"
@@ -276,6 +326,14 @@ async def test_models_and_providers(klu, made, engine):
 async def test_workspaces(klu, made):
     [own] = await klu("workspace.list")
     assert (await klu("workspace.get", own["project_guid"]))["slug"] == own["slug"]
+    for call, guid in (("apps", made.app), ("models", made.model)):
+        assert guid in {one["guid"] for one in await klu(f"workspace.get_{call}", own["id"])}
+    assert await klu("workspace.get_contexts", own["id"]) == []
+    assert (await klu("workspace.update", own["id"], "Renamed"))["name"] == "Renamed"
+    new = await klu("workspace.create", "Second", f"second-{klu.name}")
+    assert new["slug"] == f"second-{klu.name}".replace(".", "-")
+    with pytest.raises(SdkError, match="InstanceNotFoundError"):
+        await klu("workspace.get", new["id"])  # this key opens its own workspace alone
 
 
 async def test_a_key_that_is_none(engine):

@@ -37,6 +37,7 @@ FIELDS: dict[Any, dict[str, Any]] = {
             JSON,
         ),
     },
+    ChatRequest: dict.fromkeys(("max_tokens", "max_completion_tokens", "seed"), st.integers(-(2**63), 2**64 - 1)),
     wire.feedback.CreateFeedback: {"data": GUIDS, "data_guid": GUIDS},
     wire.documents.Search: {"metadata_filter": st.dictionaries(st.text(max_size=5), JSON, max_size=3)},
 }

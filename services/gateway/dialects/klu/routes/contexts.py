@@ -84,6 +84,16 @@ async def add_files(request: web.Request) -> web.Response:
     return reply.json(translate.contexts.reply(await ask(request, contexts.GET, context)))
 
 
+@routes.post("/v1/context/embed")
+@routes.post("/v1/contexts/embed")
+async def embed_context(request: web.Request) -> web.Response:
+    """Documents are embedded as they come; this embeds them anew."""
+    body = await read(request, wire.contexts.EmbedContext)
+    named = contexts.GetContext(request[CALLER].workspace_id, params.guid(body.guid, "context"))
+    made = await ask(request, contexts.REINDEX, named)
+    return reply.json(wire.contexts.Embedding(f"{made.documents} documents of {made.name} are being embedded."))
+
+
 @routes.post("/v1/context/{guid}/status")
 @routes.post("/v1/contexts/{guid}/status")
 async def context_status(request: web.Request) -> web.Response:

@@ -54,6 +54,16 @@ async def get_document(request: web.Request) -> web.Response:
     return reply.json(translate.documents.reply(await ask(request, documents.GET, _document(request))))
 
 
+@routes.put("/v1/context/{guid}/documents/{document}")
+@routes.put("/v1/contexts/{guid}/documents/{document}")
+async def update_document(request: web.Request) -> web.Response:
+    named, body = _document(request), await read(request, wire.documents.UpdateDocument)
+    before = await ask(request, documents.GET, named)
+    wanted = translate.documents.update(named, before, body)
+    with called(metadata="meta_data", text="content"):
+        return reply.json(translate.documents.reply(await ask(request, documents.UPDATE, wanted)))
+
+
 @routes.delete("/v1/context/{guid}/documents/{document}")
 @routes.delete("/v1/contexts/{guid}/documents/{document}")
 async def delete_document(request: web.Request) -> web.Response:

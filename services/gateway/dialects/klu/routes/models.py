@@ -41,6 +41,13 @@ async def get_default_model(request: web.Request) -> web.Response:
     return reply.json(translate.models.reply(await ask(request, models.GET, asked)))
 
 
+@routes.post("/v1/models/validate")
+async def validate_key(request: web.Request) -> web.Response:
+    body = await read(request, wire.models.ValidateKey)
+    wanted = models.ValidateKey(request[CALLER].workspace_id, body.provider, body.api_key)
+    return reply.json(wire.models.Validated(await ask(request, models.VALIDATE, wanted, timeout=20.0)))
+
+
 @routes.get("/v1/models/{guid}")
 async def get_model(request: web.Request) -> web.Response:
     return reply.json(translate.models.reply(await ask(request, models.GET, _asked(request))))

@@ -2,14 +2,15 @@
 
 from aiohttp import web
 
-from libs.contracts import ids
+from libs.contracts import apps, contexts, ids, models
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page
-from services.gateway.dialects.klu import translate
+from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists
-from services.gateway.directory import endings, store
-from services.gateway.engine import ENGINE
+from services.gateway.directory import endings, people, store
+from services.gateway.engine import ENGINE, ask
 from services.gateway.http import paging, params, reply
+from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -50,6 +51,49 @@ async def get_current_workspace(request: web.Request) -> web.Response:
 async def get_workspace(request: web.Request) -> web.Response:
     _must_be_own(request)
     return reply.json(translate.workspaces.reply(await _own(request)))
+
+
+@routes.post("/v1/workspace")
+async def create_workspace(request: web.Request) -> web.Response:
+    """Whoever makes one owns it. Its keys are made like any other's: this one opens its own workspace alone."""
+    body, owner = await read(request, wire.workspaces.CreateWorkspace), request[CALLER].account_id
+    if owner is None:
+        raise Fault(Code.FORBIDDEN, "This key belongs to no account, which could own a workspace.")
+    async with request.app[ENGINE].database.transaction() as connection:
+        made = await people.found_workspace(connection, body.name, slug=body.slug, owner=owner)
+    return reply.json(translate.workspaces.reply(made))
+
+
+@routes.put("/v1/workspace/{guid}")
+async def update_workspace(request: web.Request) -> web.Response:
+    _must_be_own(request)
+    own, body = await _own(request), await read(request, wire.workspaces.UpdateWorkspace)
+    if body.name is None:
+        return reply.json(translate.workspaces.reply(own))
+    async with request.app[ENGINE].database.transaction() as connection:
+        return reply.json(translate.workspaces.reply(await people.rename_workspace(connection, own.id, body.name)))
+
+
+@routes.get("/v1/workspace/{guid}/apps")
+async def list_apps(request: web.Request) -> web.Response:
+    _must_be_own(request)
+    page = await ask(request, apps.PAGE, apps.PageApps(request[CALLER].workspace_id, lists.whole(request)))
+    return reply.json([translate.apps.reply(app) for app in page.items])
+
+
+@routes.get("/v1/workspace/{guid}/models")
+async def list_models(request: web.Request) -> web.Response:
+    _must_be_own(request)
+    page = await ask(request, models.PAGE, models.PageModels(request[CALLER].workspace_id, lists.whole(request)))
+    return reply.json([translate.models.reply(model) for model in page.items])
+
+
+@routes.get("/v1/workspace/{guid}/context")
+async def list_contexts(request: web.Request) -> web.Response:
+    _must_be_own(request)
+    wanted = contexts.PageContexts(request[CALLER].workspace_id, lists.whole(request))
+    page = await ask(request, contexts.PAGE, wanted)
+    return reply.json([translate.contexts.reply(context) for context in page.items])
 
 
 @routes.delete("/v1/workspace/{guid}")

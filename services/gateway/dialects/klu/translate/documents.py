@@ -7,9 +7,11 @@ from msgspec import UNSET
 from libs.contracts import contexts, documents, search
 from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
+from services.gateway.dialects.klu.translate import values
 from services.gateway.dialects.klu.translate.contexts import status
 
 _ADDED = "SUCCESS"
+FILTER = "filter"
 _RESULTS = 10
 _MOST_RESULTS = 100
 
@@ -19,7 +21,31 @@ def add(asked: contexts.GetContext, body: wire.documents.AddDocument) -> documen
     if text is None:
         raise Fault(Code.INVALID, "This field is required.", field="text")
     return documents.AddText(
-        asked.workspace_id, asked.context_id, text=text, name=body.name or "", metadata=body.meta_data or {}
+        asked.workspace_id,
+        asked.context_id,
+        text=text,
+        name=body.name or "",
+        metadata=filtered(body.meta_data or {}, body.filter),
+    )
+
+
+def filtered(filter: dict[str, Any], text: str | None) -> dict[str, Any]:
+    """The SDKs' `filter` is a word that a document bears and a search asks for: to us, metadata like any other."""
+    return filter | {FILTER: text} if text else filter
+
+
+def update(
+    asked: documents.GetDocument, before: documents.Document, body: wire.documents.UpdateDocument
+) -> documents.UpdateDocument:
+    given = before.metadata if body.meta_data is None else body.meta_data
+    kept = before.metadata.get(FILTER) if body.filter is None else body.filter
+    metadata = filtered({name: value for name, value in given.items() if name != FILTER}, kept)
+    return documents.UpdateDocument(
+        asked.workspace_id,
+        asked.context_id,
+        asked.document_id,
+        text=values.kept(body.text if body.text is not None else body.content),
+        metadata=UNSET if metadata == before.metadata else metadata,
     )
 
 
@@ -38,6 +64,7 @@ def _fields(document: documents.Document, text: str | None, spelled: str) -> dic
         "name": document.name,
         "text": text,
         "content": text,
+        "filter": document.metadata.get(FILTER),
         "meta_data": document.metadata,
         "status": spelled,
         "error": document.error,
@@ -57,7 +84,7 @@ def query(asked: contexts.GetContext, body: wire.documents.Search) -> search.Que
         context_ids=[asked.context_id],
         text=body.prompt,
         limit=_limit(body.number_of_results),
-        conditions=search.conditions(filter or {}, field=field),
+        conditions=search.conditions(filtered(filter or {}, body.filter), field=field),
         min_score=_score(body.similarity_score),
     )
 

@@ -8,6 +8,7 @@ from libs.contracts import ids, runs, search, sessions
 from libs.contracts.faults import Code, Fault, not_found
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
+from services.gateway.dialects.klu.translate.documents import filtered
 from services.gateway.directory.callers import Caller
 from services.gateway.http import params
 
@@ -52,7 +53,7 @@ def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
         mode=mode,
         session_id=values.reference(body.session, "session"),
         messages=[runs.Message(message.role, message.content) for message in body.messages or []],
-        conditions=_conditions(body.metadata_filter),
+        conditions=_conditions(filtered(body.metadata_filter or {}, body.filter)),
         cache=values.flag(body.cache, "cache"),
         environment=body.environment or None,
         end_user="" if body.ext_user_id is None else str(body.ext_user_id),
@@ -96,7 +97,7 @@ def _mode(body: wire.runs.RunAction) -> runs.Mode:
     return runs.Mode.STREAMING if streaming else runs.Mode.BLOCKING
 
 
-def _conditions(filter: dict[str, Any] | None) -> dict[str, Any] | None:
+def _conditions(filter: dict[str, Any]) -> dict[str, Any] | None:
     if not filter:
         return None
     search.conditions(filter)

@@ -9,6 +9,32 @@ from services.gateway.dialects.klu.wire.feedback import Feedback
 from services.gateway.dialects.klu.wire.runs import Message
 
 
+class CreateData(Struct, frozen=True, kw_only=True):
+    """A data point of what ran elsewhere. The JavaScript SDK knows `actionGuid` and `sessionGuid`, and sends these."""
+
+    action: str | None = None
+    input: str | dict[str, Any] | None = None
+    output: str | None = None
+    session: str | None = None
+    full_prompt_sent: str | list[Message] | None = None
+    system_message: str | None = None
+    model: str | None = None
+    model_provider: str | None = None
+    latency: float | None = None
+    num_output_tokens: int | None = None
+    num_input_tokens: int | None = None
+    meta_data: dict[str, Any] | None = None
+
+
+class UpdateData(CreateData, frozen=True, kw_only=True):
+    """What is missing or null stays as it is. A `type` makes it feedback."""
+
+    type: str | None = None
+    app: str | None = None
+    raw_llm_response: Any = None
+    prompt_template: str | None = None
+
+
 class DataPoint(Struct, frozen=True, kw_only=True):
     """`latency` is in milliseconds."""
 

@@ -15,6 +15,16 @@ class AddDocument(Struct, frozen=True, kw_only=True):
     content: str | None = None
     meta_data: dict[str, Any] | None = None
     name: str | None = None
+    filter: str | None = None
+
+
+class UpdateDocument(Struct, frozen=True, kw_only=True):
+    """What is missing or null stays as it is."""
+
+    text: str | None = None
+    content: str | None = None
+    meta_data: dict[str, Any] | None = None
+    filter: str | None = None
 
 
 class Search(Struct, frozen=True, kw_only=True):
@@ -25,6 +35,7 @@ class Search(Struct, frozen=True, kw_only=True):
     number_of_results: int | None = None
     metadata_filter: dict[str, Any] | UnsetType | None = UNSET
     metadata: dict[str, Any] | None = None
+    filter: str | None = None
 
 
 class Document(Struct, frozen=True, kw_only=True, rename=CAMEL):
@@ -32,7 +43,7 @@ class Document(Struct, frozen=True, kw_only=True, rename=CAMEL):
     name: str
     text: str | None
     content: str | None
-    filter: str | None = None
+    filter: Any = None
     meta_data: dict[str, Any]
     score: float | None = None
     embedding: list[float] | None = None

@@ -41,6 +41,15 @@ class UpdateModel(Struct, frozen=True, kw_only=True):
     sees_images: bool | UnsetType | None = UNSET
 
 
+class ValidateKey(Struct, frozen=True):
+    api_key: str
+    provider: str
+
+
+class Validated(Struct, frozen=True):
+    validated: bool
+
+
 class CreateProvider(Struct, frozen=True, kw_only=True):
     provider: str
     key: str | None = None

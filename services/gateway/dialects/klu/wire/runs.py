@@ -26,6 +26,7 @@ class RunAction(Struct, frozen=True, kw_only=True):
     environment: str | None = None
     messages: list[Message] | None = None
     ext_user_id: str | int | None = field(default=None, name="extUserId")
+    filter: str | None = None
     agent: str | None = None
     prompt: str | dict[str, Any] | None = None
 
