@@ -2,11 +2,13 @@
 
 import asyncpg
 import pytest
+from aiohttp import web
 
 from libs.contracts import actions, apps, ids, models, runs, sessions
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
+from tests.support.web import site
 
 pytestmark = pytest.mark.asyncio
 
@@ -341,3 +343,22 @@ async def test_texts_with_nul_are_stored_readable(caller):
     assert action.metadata == {"k\ufffd": ["v\ufffd"]}
     run = await caller.run(action, {"question": "why\x00"}, metadata={"a": "b\x00"})
     assert (run.prompt[-1].content, run.metadata) == ("x\ufffd why\ufffd", {"a": "b\ufffd"})
+
+
+@pytest.mark.parametrize(("status", "valid"), [(200, True), (401, False), (403, False), (500, None)])
+async def test_a_key_is_tried_at_its_provider(caller, status, valid):
+    asked = []
+
+    async def listing(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers["Authorization"]))
+        return web.json_response({"data": []}, status=status)
+
+    async with site(listing) as url:
+        await caller.bus.call(models.CREATE_PROVIDER, models.CreateProvider(caller.workspace_id, "Own", "old", url))
+        tried = models.ValidateKey(caller.workspace_id, "own", "sk-new")
+        if valid is None:
+            with pytest.raises(Fault, match="own answered 500"):
+                await caller.bus.call(models.VALIDATE, tried)
+        else:
+            assert await caller.bus.call(models.VALIDATE, tried) is valid
+    assert asked == [("/models", "Bearer sk-new")]
