@@ -78,6 +78,24 @@ class FeedbackCreated(Struct, frozen=True):
     value: int | str
 
 
+class RatingsOf(Struct, frozen=True):
+    workspace_id: UUID
+    experiment_id: UUID
+
+
+class Ratings(Struct, frozen=True):
+    """How many runs of a variant were rated which way last. `share` is that of the positive ones, with the bounds that
+    the true share lies between with a confidence of 95 %.
+    """
+
+    variant_id: UUID
+    negative: int
+    positive: int
+    share: float
+    low: float
+    high: float
+
+
 CREATE = Rpc("rpc.feedback.feedback.create", CreateFeedback, Feedback)
 GET = Rpc("rpc.feedback.feedback.get", GetFeedback, Feedback)
 PAGE = Rpc("rpc.feedback.feedback.page", PageFeedback, Page[Feedback])
@@ -85,3 +103,4 @@ UPDATE = Rpc("rpc.feedback.feedback.update", UpdateFeedback, Feedback)
 DELETE = Rpc("rpc.feedback.feedback.delete", GetFeedback, Feedback)
 OF = Rpc("rpc.feedback.feedback.of", FeedbackOf, list[Feedback])
 CREATED = Event("event.feedback.feedback.created", FeedbackCreated)
+RATINGS = Rpc("rpc.feedback.ratings.of", RatingsOf, list[Ratings])

@@ -228,6 +228,9 @@ class StartRun(Struct, frozen=True):
     and what it came to is told in the `messages` of the next one: where these end with calls and their results, the
     `inputs` were asked before them, or among the messages where there are none. `tool_choice` is auto, none, required,
     or the name of the tool that must be called.
+    `experiment` is the id of one that chooses the action among its variants: `action_id` is one of them, or ids.NONE;
+    where `forced` is set, it is the one that runs. `variant_id` is what it has chosen, which the runner puts down.
+    `version_id` is the version that runs in place of what is deployed.
     """
 
     workspace_id: UUID
@@ -254,6 +257,9 @@ class StartRun(Struct, frozen=True):
     draft: Draft | None = None
     passages: int | None = None
     images: list[Image] = []
+    forced: bool = False
+    version_id: UUID | None = None
+    variant_id: UUID | None = None
 
 
 class Rendered(Struct, frozen=True):
@@ -302,6 +308,7 @@ class Run(Struct, frozen=True):
     first_token_ms: float | None = None
     finished_at: datetime | None = None
     calls: list[ToolCall] = []
+    variant_id: UUID | None = None
 
 
 class RecordRun(Struct, frozen=True):
@@ -435,6 +442,7 @@ class RunFinished(Struct, frozen=True):
     latency_ms: float | None = None
     first_token_ms: float | None = None
     failure: Failure | None = None
+    variant_id: UUID | None = None
 
 
 class RunsErased(Struct, frozen=True):

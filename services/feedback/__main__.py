@@ -1,11 +1,14 @@
 """feedback: how did it go? What it answers, hears and runs."""
 
+from libs.bus.hear import Heard
 from libs.contracts import feedback, runs, usage, workspaces
+from libs.postgres.database import Connection
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.feedback import erasing
+from services.feedback import erasing, ratings
 from services.feedback.feedback import Feedback
+from services.feedback.ratings import Ratings
 from services.feedback.usage import Usage
 
 
@@ -23,9 +26,14 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(feedback.UPDATE, opinions.update)
     service.serve(feedback.DELETE, opinions.delete)
     service.serve(feedback.OF, opinions.of)
+    service.serve(feedback.RATINGS, Ratings(service.database).of)
     service.serve(usage.OF, counters.of)
 
-    service.hear(runs.FINISHED, counters.count)
+    async def finished(connection: Connection, heard: list[Heard[runs.RunFinished]]) -> None:
+        await counters.count(connection, heard)
+        await ratings.note(connection, heard)
+
+    service.hear(runs.FINISHED, finished)
     service.hear(runs.ERASED, erasing.runs_erased)
     service.hear(workspaces.DELETED, erasing.workspace_deleted)
     service.hear(workspaces.EXPIRED, erasing.workspace_expired)

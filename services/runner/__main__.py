@@ -1,6 +1,6 @@
 """The runner: what it serves, and what it does in the background and at its stop."""
 
-from libs.contracts import actions, apps, documents, models, runs, sessions, tools, workspaces
+from libs.contracts import actions, apps, documents, experiments, models, runs, sessions, tools, workspaces
 from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
@@ -15,6 +15,7 @@ from services.runner.claims import Beginning, Claims
 from services.runner.drafts import Drafts
 from services.runner.ending import Ending
 from services.runner.erasing import Erasing
+from services.runner.experiments import Experiments
 from services.runner.feeds import Feeds
 from services.runner.fence import Fence
 from services.runner.generation import Generation
@@ -43,6 +44,7 @@ from services.runner.store.queue import Queue
 from services.runner.tools.registry import Tools
 from services.runner.tools.toolbox import Toolbox
 from services.runner.upkeep import Upkeep
+from services.runner.variants import Variants
 from services.runner.vendors import Vendors
 from services.runner.versions import Deploying, Versions
 
@@ -72,7 +74,9 @@ async def build(service: Service, settings: Settings) -> None:
     service.observe(metrics.queue(database))
     _hear(service)
     _serve_nouns(service, catalog, prompting, keys, schemas=schemas)
-    acceptance = Acceptance(catalog, drafts, prompting, Recall(database))
+    _serve_trials(service, catalog)
+    variants = Variants(database, service.changes)
+    acceptance = Acceptance(catalog, variants, drafts, prompting=prompting, recall=Recall(database))
     _serve_runs(service, settings, acceptance, lease, schemas=schemas)
 
 
@@ -125,6 +129,17 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(tools.UPDATE, tool.update)
     service.serve(tools.DELETE, tool.delete)
     service.serve(tools.DISCOVER, tool.discover)
+
+
+def _serve_trials(service: Service, catalog: Catalog) -> None:
+    """What tells which of several actions is better."""
+    experiment = Experiments(service.database, catalog)
+    service.serve(experiments.CREATE, experiment.create)
+    service.serve(experiments.GET, experiment.get)
+    service.serve(experiments.PAGE, experiment.page)
+    service.serve(experiments.UPDATE, experiment.update)
+    service.serve(experiments.DELETE, experiment.delete)
+    service.serve(experiments.RESULTS, experiment.results)
 
 
 def _serve_runs(

@@ -19,6 +19,7 @@ from services.runner.recall import Recall
 from services.runner.storable import storable
 from services.runner.store.sessions import Turn
 from services.runner.tools.ready import Toolkit, toolkit
+from services.runner.variants import Variants
 
 
 class Accepted(Struct, frozen=True):
@@ -36,11 +37,17 @@ class Accepted(Struct, frozen=True):
 
 
 class Acceptance:
-    def __init__(self, catalog: Catalog, drafts: Drafts, prompting: Prompting, recall: Recall) -> None:
-        self.catalog, self._drafts, self._prompting, self._recall = catalog, drafts, prompting, recall
+    def __init__(
+        self, catalog: Catalog, variants: Variants, drafts: Drafts, *, prompting: Prompting, recall: Recall
+    ) -> None:
+        self.catalog, self._variants, self._drafts = catalog, variants, drafts
+        self._prompting, self._recall = prompting, recall
 
     async def accept(self, request: runs.StartRun) -> Accepted:
-        """Raises Fault: NOT_FOUND for an unknown action, model or session, INVALID for what is wrong with the input."""
+        """Raises Fault: NOT_FOUND for an unknown experiment, action, model or session, INVALID for what is wrong with
+        the input.
+        """
+        request = await self._variants.drawn(request)
         scripted = await self._drafts.chosen(request)
         request, turns = await self._in_session(_storable(request, scripted))
         model = await self.catalog.model(request.workspace_id, scripted.action.model_id)

@@ -74,6 +74,7 @@ def run(live: Live, holder: str, outcome: Outcome | None = None, text: Recorded 
         first_token_ms=live.first_token_ms,
         finished_at=datetime.now(UTC) if outcome else None,
         calls=live.calls,
+        variant_id=request.variant_id,
     )
 
 
@@ -129,6 +130,7 @@ def row(live: Live, run: Run, text: Recorded | None = None) -> Row:
         finished_at=run.finished_at,
         model_id=live.accepted.model.id,
         calls=_encoded(run.calls),
+        variant_id=run.variant_id,
     )
 
 
@@ -156,4 +158,5 @@ def finished(live: Live, run: Run) -> RunFinished:
         latency_ms=run.latency_ms,
         first_token_ms=run.first_token_ms,
         failure=run.failure,
+        variant_id=run.variant_id,
     )

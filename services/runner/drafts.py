@@ -31,7 +31,9 @@ class Drafts:
         return await self._prompting.script(structs.replace(action, **structs.asdict(draft)))
 
     async def _of_action(self, request: runs.StartRun) -> Scripted:
-        return await self._versions.chosen(request.workspace_id, request.action_id, request.environment)
+        return await self._versions.chosen(
+            request.workspace_id, request.action_id, request.environment, version_id=request.version_id
+        )
 
 
 def _nobodys(workspace_id: UUID) -> Action:

@@ -96,4 +96,5 @@ def _finished(end: Settled) -> RunFinished:
         app_id=end.orphan.app_id,
         experiment=run.experiment,
         failure=end.failure,
+        variant_id=run.variant_id,
     )

@@ -31,9 +31,17 @@ class Versions:
         self._deployed = changes.cache(DEPLOYED, self._load_deployed)
         self._versions = changes.cache(VERSION, self._load_version)
 
-    async def chosen(self, workspace_id: UUID, action_id: UUID, environment: str | None) -> Scripted:
-        """Raises Fault as Catalog.action does, INVALID where nothing is deployed, CONFLICT where it is disabled."""
+    async def chosen(
+        self, workspace_id: UUID, action_id: UUID, environment: str | None, *, version_id: UUID | None = None
+    ) -> Scripted:
+        """The version of that id, or what runs in the environment.
+
+        Raises Fault as Catalog.action does, NOT_FOUND for a version of another action's, INVALID where nothing is
+        deployed, CONFLICT where it is disabled.
+        """
         newest = await self._catalog.action(workspace_id, action_id)
+        if version_id is not None:
+            return await self._of(newest, version_id)
         deployed = await self._deployed.get(str(newest.id)) or {}
         place = environment or actions.PRODUCTION
         if place not in deployed:
@@ -44,6 +52,12 @@ class Versions:
         if version_id is None:
             raise Fault(Code.CONFLICT, f"This action is disabled in {place}: deploy one of its versions.")
         return newest if version_id == newest.action.version_id else await self._version(version_id)
+
+    async def _of(self, newest: Scripted, version_id: UUID) -> Scripted:
+        version = await self._version(version_id)
+        if version.action.id != newest.action.id:
+            raise not_found("version", version_id)
+        return version
 
     async def _version(self, id: UUID) -> Scripted:
         version = await self._versions.get(str(id))

@@ -1,4 +1,4 @@
-"""Erasing feedback with the runs that it is about, in batches; the totals keep up."""
+"""Erasing feedback with the runs that it is about, in batches, and which variants they were; the totals keep up."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,13 +21,26 @@ _OLDER = _ERASE.format(which="run_id < uuid_floor($3)")
 _ALL = _ERASE.format(which="true")
 
 
+_VARIANTS = """
+WITH gone AS (
+    DELETE FROM variants WHERE run_id IN (SELECT run_id FROM variants WHERE workspace_id = $1 AND {which} LIMIT $2)
+    RETURNING run_id
+)
+SELECT count(*) FROM gone
+"""
+_VARIANTS_OF_RUNS = _VARIANTS.format(which="run_id = ANY($3)")
+_OLDER_VARIANTS = _VARIANTS.format(which="run_id < uuid_floor($3)")
+
+
 async def of_runs(connection: Connection, workspace_id: UUID, run_ids: Sequence[UUID], limit: int) -> int:
-    return await connection.fetchval(_OF_RUNS, workspace_id, limit, list(run_ids))
+    args = workspace_id, limit, list(run_ids)
+    return max(await connection.fetchval(_OF_RUNS, *args), await connection.fetchval(_VARIANTS_OF_RUNS, *args))
 
 
 async def older(connection: Connection, workspace_id: UUID, before: datetime, limit: int) -> int:
     """What is about runs that began before then."""
-    return await connection.fetchval(_OLDER, workspace_id, limit, before)
+    args = workspace_id, limit, before
+    return max(await connection.fetchval(_OLDER, *args), await connection.fetchval(_OLDER_VARIANTS, *args))
 
 
 async def of_workspace(connection: Connection, workspace_id: UUID, limit: int) -> int:
@@ -35,5 +48,5 @@ async def of_workspace(connection: Connection, workspace_id: UUID, limit: int) -
 
 
 async def counters(connection: Connection, workspace_id: UUID) -> None:
-    for table in ("totals", "usage_by_day"):
+    for table in ("totals", "usage_by_day", "variants"):
         await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", workspace_id)

@@ -107,5 +107,5 @@ async def empty_sessions(connection: Connection, workspace_id: UUID, before: dat
 
 async def rest_of_workspace(connection: Connection, workspace_id: UUID) -> None:
     """All but its runs: actions go with their apps, models with their providers."""
-    for table in ("sessions", "apps", "models", "providers", "tools", "answers", "claims"):
+    for table in ("experiments", "sessions", "apps", "models", "providers", "tools", "answers", "claims"):
         await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", workspace_id)

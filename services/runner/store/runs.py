@@ -54,6 +54,7 @@ class Row(Struct):
     finished_at: datetime | None
     model_id: UUID
     calls: str = "[]"
+    variant_id: UUID | None = None
 
 
 _JSON = frozenset({"inputs", "prompt", "usage", "sources", "metadata", "failure", "calls"})

@@ -240,3 +240,23 @@ async def test_a_key_that_is_none(engine):
     async with sdk.javascript(engine.url, "pv_nobodys/key+with=signs") as klu:
         with pytest.raises(SdkError, match="Unauthorized"):
             await klu("apps.paginator.fetchAll")
+
+
+async def test_an_experiment_is_made_run_and_changed(klu, made, engine):
+    other = await klu("actions.create", of({"guid": made.app}, {"guid": made.model}, prompt="Other: {{question}}"))
+    given = {"name": "Which?", "appGuid": made.app, "actionPrimaryGuid": made.action}
+    experiment = await klu("experiments.create", given | {"actionSecondaryGuid": other["guid"]})
+    assert (experiment["status"], experiment["actionSecondaryGuid"]) == ("running", other["guid"])
+    guid = experiment["guid"]
+    engine.says("First.")
+    answer = await klu("experiments.runPrompt", guid, {"question": "Why?"}, {"forceAction": other["guid"]})
+    assert answer["msg"] == "First."
+    assert engine.upstream.asked[-1].body["messages"][-1]["content"] == "Other: Why?"
+    engine.upstream.plays(Answer(pieces=("a", "b", "c"), between=0.002))
+    streamed = await klu("experiments.stream", guid, {"question": "Why?"})
+    assert "".join(streamed["tokens"]) == "abc"
+    assert (await klu("experiments.update", guid, {"name": "That?"}))["name"] == "That?"
+    assert (await klu("experiments.get", guid))["name"] == "That?"
+    assert (await klu("experiments.delete", guid))["guid"] == guid
+    with pytest.raises(SdkError, match="ExperimentNotFoundError"):
+        await klu("experiments.prompt", guid, "Why?")

@@ -340,3 +340,43 @@ async def test_a_key_that_is_none(engine):
     async with sdk.python(sdk.PYTHON[0], engine.url, "pv_nobodys/key+with=signs") as klu:
         with pytest.raises(SdkError, match="UnauthorizedError"):
             await klu("apps.list")
+
+
+async def test_an_experiment_is_made_run_and_changed(klu, made, engine):
+    given = {"app_guid": made.app, "model_guid": made.model, "description": ""}
+    other = (await klu("actions.create", "Other", "Other: {{question}}", **given))["guid"]
+    experiment = await klu("experiments.create", "Which?", made.app, made.action, other)
+    assert (experiment["status"], experiment["app_guid"]) == ("running", made.app)
+    assert (experiment["action_primary_guid"], experiment["action_secondary_guid"]) == (made.action, other)
+    assert experiment["created_at"]
+    guid = experiment["guid"]
+    engine.says("First.")
+    answer = await klu("experiments.prompt", guid, {"question": "Why?"}, force_action=other)
+    assert answer["msg"] == "First."
+    assert engine.upstream.asked[-1].body["messages"][-1]["content"] == "Other: Why?"
+    held = await session(klu, made)
+    for _ in range(2):
+        await klu("experiments.prompt", guid, {"question": "Why?"}, session_guid=held)
+    sent = [asked.body["messages"][-1]["content"] for asked in engine.upstream.asked[-2:]]
+    assert sent in (["Answer: Why?"] * 2, ["Other: Why?"] * 2)
+    engine.upstream.plays(Answer(pieces=("a", "b", "c"), between=0.002))
+    streamed = await klu("experiments.stream", guid, {"question": "Why?"})
+    assert "".join(streamed["tokens"]) == "abc"
+    engine.says("Later.")
+    accepted = await klu("experiments.async_prompt", guid, {"question": "Why?"})
+
+    async def result():
+        found = await klu("experiments.get_async_prompt_result", accepted["result_url"])
+        return found if found["status"] != "PENDING" else None
+
+    assert await eventually(result) == {"msg": "Later.", "status": "SUCCESS"}
+    changed = await klu(
+        "experiments.update", guid, name="That?", action_primary_guid=other, action_secondary_guid=made.action
+    )
+    assert (changed["name"], changed["action_primary_guid"]) == ("That?", other)
+    assert (await klu("experiments.get", guid))["name"] == "That?"
+    assert (await klu("experiments.delete", guid))["guid"] == guid
+    with pytest.raises(SdkError, match="ExperimentNotFoundError"):
+        await klu("experiments.prompt", guid, "Why?")
+    with pytest.raises(SdkError, match="InstanceRelationshipNotFoundError"):
+        await klu("experiments.create", "Which?", made.app, made.action, NOBODY)

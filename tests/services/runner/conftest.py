@@ -11,7 +11,7 @@ import pytest_asyncio
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
-from libs.contracts import actions, apps, ids, runs, sessions
+from libs.contracts import actions, apps, experiments, ids, runs, sessions
 from libs.runtime.service import Service
 from tests.support.provider import Provider, provider
 from tests.support.services import blobs_folder, running
@@ -76,6 +76,12 @@ class Caller:
 
     async def get(self, run_id: UUID) -> runs.Run:
         return await self.bus.call(runs.GET, runs.GetRun(self.workspace_id, run_id))
+
+    async def experiment(self, *variants: actions.Action | experiments.Wanted) -> experiments.Experiment:
+        wanted = [experiments.Wanted(one.id) if isinstance(one, actions.Action) else one for one in variants]
+        return await self.bus.call(
+            experiments.CREATE, experiments.CreateExperiment(self.workspace_id, "Which?", wanted)
+        )
 
     async def ended(self, run_id: UUID) -> runs.Run:
         """The run once it has ended."""

@@ -39,12 +39,12 @@ def text_of(frames: list[runs.Frame]) -> str:
 
 async def test_a_blocking_run_answers_with_the_finished_run(caller, upstream):
     action = await caller.action("Say {{what}}", system_message="Be {{how}}.", parameters=Parameters(temperature=0))
-    asked = caller.start(action, {"what": "hi", "how": "kind"}, metadata={"a": 1}, end_user="ada", experiment="e1")
+    asked = caller.start(action, {"what": "hi", "how": "kind"}, metadata={"a": 1}, end_user="ada")
     run = await caller.bus.call(runs.START, asked)
     assert (run.status, run.output, run.finish_reason) == (Status.SUCCEEDED, TEXT, "stop")
     assert run.usage == runs.Usage(12, 5, cost=0)
     assert run.prompt == [runs.Message("system", "Be kind."), runs.Message("user", "Say hi")]
-    assert (run.inputs, run.metadata, run.end_user, run.experiment) == (asked.inputs, {"a": 1}, "ada", "e1")
+    assert (run.inputs, run.metadata, run.end_user, run.experiment) == (asked.inputs, {"a": 1}, "ada", None)
     assert (run.model, run.provider, run.action_version, run.attempt) == ("small", "default", 1, 1)
     assert run.latency_ms
     assert run.first_token_ms
@@ -295,8 +295,9 @@ async def test_a_model_that_is_gone_is_not_found(caller):
 async def test_the_end_of_a_run_is_stated_with_it(caller, databases, follower, upstream):
     upstream.plays(Answer(), refusal(400, "no"))
     action = await caller.action()
-    session = await caller.session()
-    first = await caller.run(action, session_id=session.id, experiment="e")
+    session, experiment = await caller.session(), await caller.experiment(action, await caller.action())
+    asked = {"experiment": str(experiment.id), "forced": True}
+    first = await caller.run(action, session_id=session.id, **asked)
     second = await caller.run(action)
     connection = await asyncpg.connect(databases.dsn("runner"))
     rows = await connection.fetch("SELECT body FROM outbox WHERE subject = $1", runs.FINISHED.name)
@@ -304,12 +305,8 @@ async def test_the_end_of_a_run_is_stated_with_it(caller, databases, follower, u
     facts = {fact.run_id: fact for row in rows if (fact := runs.FINISHED.unpack(row["body"]))}
     told = facts[first.id]
     assert (told.workspace_id, told.app_id, told.session_id) == (caller.workspace_id, action.app_id, session.id)
-    assert (told.status, told.usage, told.latency_ms, told.experiment) == (
-        first.status,
-        first.usage,
-        first.latency_ms,
-        "e",
-    )
+    assert (told.status, told.usage, told.latency_ms) == (first.status, first.usage, first.latency_ms)
+    assert (told.experiment, told.variant_id) == (str(experiment.id), experiment.variants[0].id)
     assert facts[second.id].failure == Failure("INVALID", "default answered 400: no")
 
 

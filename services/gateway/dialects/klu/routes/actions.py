@@ -6,17 +6,26 @@ from aiohttp import web
 
 from libs.contracts import actions, contexts, runs
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.dialects.klu.routes import lists, nouns, points
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import paging, reply
 from services.gateway.http.body import read, read_optional
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
+nouns.one(
+    routes,
+    "/v1/actions/{guid}",
+    "action",
+    translate.actions.reply,
+    get=actions.GET,
+    delete=actions.DELETE,
+)
+
 
 def _asked(request: web.Request) -> actions.GetAction:
-    return actions.GetAction(request[CALLER].workspace_id, params.in_path(request, "action"))
+    return nouns.asked(request, actions.GetAction, "action")
 
 
 @routes.post("/v1/actions/create")
@@ -32,20 +41,10 @@ async def list_actions(request: web.Request) -> web.Response:
     return lists.envelope(page, slice, translate.actions.reply)
 
 
-@routes.get("/v1/actions/{guid}")
-async def get_action(request: web.Request) -> web.Response:
-    return reply.json(translate.actions.reply(await ask(request, actions.GET, _asked(request))))
-
-
 @routes.put("/v1/actions/{guid}")
 async def update_action(request: web.Request) -> web.Response:
     wanted = translate.actions.update(request[CALLER], _asked(request), await read(request, wire.actions.UpdateAction))
     return reply.json(translate.actions.reply(await ask(request, actions.UPDATE, wanted)))
-
-
-@routes.delete("/v1/actions/{guid}")
-async def delete_action(request: web.Request) -> web.Response:
-    return reply.json(translate.actions.reply(await ask(request, actions.DELETE, _asked(request))))
 
 
 @routes.get("/v1/actions/{guid}/versions")

@@ -4,17 +4,27 @@ from aiohttp import web
 
 from libs.contracts import actions, apps, runs
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.dialects.klu.routes import lists, nouns, points
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import paging, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
+nouns.one(
+    routes,
+    "/v1/apps/{guid}",
+    "app",
+    translate.apps.reply,
+    get=apps.GET,
+    delete=apps.DELETE,
+    deleted=translate.apps.deleted,
+)
+
 
 def _asked(request: web.Request) -> apps.GetApp:
-    return apps.GetApp(request[CALLER].workspace_id, params.in_path(request, "app"))
+    return nouns.asked(request, apps.GetApp, "app")
 
 
 @routes.get("/v1/apps")
@@ -33,20 +43,10 @@ async def create_app(request: web.Request) -> web.Response:
     return reply.json(translate.apps.reply(await ask(request, apps.CREATE, wanted)))
 
 
-@routes.get("/v1/apps/{guid}")
-async def get_app(request: web.Request) -> web.Response:
-    return reply.json(translate.apps.reply(await ask(request, apps.GET, _asked(request))))
-
-
 @routes.put("/v1/apps/{guid}")
 async def update_app(request: web.Request) -> web.Response:
     wanted = translate.apps.update(_asked(request), await read(request, wire.apps.UpdateApp))
     return reply.json(translate.apps.reply(await ask(request, apps.UPDATE, wanted)))
-
-
-@routes.delete("/v1/apps/{guid}")
-async def delete_app(request: web.Request) -> web.Response:
-    return reply.json(translate.apps.deleted(await ask(request, apps.DELETE, _asked(request))))
 
 
 @routes.get("/v1/apps/{guid}/actions")

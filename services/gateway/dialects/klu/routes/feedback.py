@@ -4,17 +4,27 @@ from aiohttp import web
 
 from libs.contracts import feedback
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists
+from services.gateway.dialects.klu.routes import lists, nouns
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import paging, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
+nouns.one(
+    routes,
+    "/v1/feedback/{guid}",
+    "feedback",
+    translate.feedback.reply,
+    get=feedback.GET,
+    delete=feedback.DELETE,
+    deleted=translate.feedback.deleted,
+)
+
 
 def _asked(request: web.Request) -> feedback.GetFeedback:
-    return feedback.GetFeedback(request[CALLER].workspace_id, params.in_path(request, "feedback"))
+    return nouns.asked(request, feedback.GetFeedback, "feedback")
 
 
 @routes.post("/v1/feedback")
@@ -31,18 +41,8 @@ async def list_feedback(request: web.Request) -> web.Response:
     return lists.envelope(page, slice, translate.feedback.reply)
 
 
-@routes.get("/v1/feedback/{guid}")
-async def get_feedback(request: web.Request) -> web.Response:
-    return reply.json(translate.feedback.reply(await ask(request, feedback.GET, _asked(request))))
-
-
 @routes.put("/v1/feedback/{guid}")
 async def update_feedback(request: web.Request) -> web.Response:
     asked, body = _asked(request), await read(request, wire.feedback.UpdateFeedback)
     wanted = translate.feedback.update(asked, await ask(request, feedback.GET, asked), body)
     return reply.json(translate.feedback.echoed(await ask(request, feedback.UPDATE, wanted), body.value))
-
-
-@routes.delete("/v1/feedback/{guid}")
-async def delete_feedback(request: web.Request) -> web.Response:
-    return reply.json(translate.feedback.deleted(await ask(request, feedback.DELETE, _asked(request))))

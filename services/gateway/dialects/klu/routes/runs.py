@@ -37,6 +37,12 @@ async def prompt_action(request: web.Request) -> web.Response:
     return await _run(request, structs.replace(body, action=request.match_info["guid"]))
 
 
+@routes.post("/v1/experiments/{guid}/prompt")
+async def prompt_experiment(request: web.Request) -> web.Response:
+    body = await read(request, wire.runs.RunAction)
+    return await _run(request, structs.replace(body, experiment=request.match_info["guid"]))
+
+
 @routes.post(r"/v1/actions//{unnamed:\$[^/]+}/prompt")
 async def prompt_of_session(request: web.Request) -> web.Response:
     """What an SDK asks that leaves its `${action_guid}` unfilled (klu 0.1.80): the session tells the action."""

@@ -4,17 +4,26 @@ from aiohttp import web
 
 from libs.contracts import runs, sessions
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.dialects.klu.routes import lists, nouns, points
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import paging, reply
 from services.gateway.http.body import read_optional
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
+nouns.one(
+    routes,
+    "/v1/sessions/{guid}",
+    "session",
+    translate.sessions.reply,
+    get=sessions.GET,
+    delete=sessions.DELETE,
+)
+
 
 def _asked(request: web.Request) -> sessions.GetSession:
-    return sessions.GetSession(request[CALLER].workspace_id, params.in_path(request, "session"))
+    return nouns.asked(request, sessions.GetSession, "session")
 
 
 @routes.post("/v1/sessions")
@@ -33,16 +42,6 @@ async def list_sessions(request: web.Request) -> web.Response:
         slice=slice,
     )
     return lists.envelope(await ask(request, sessions.PAGE, wanted), slice, translate.sessions.reply)
-
-
-@routes.get("/v1/sessions/{guid}")
-async def get_session(request: web.Request) -> web.Response:
-    return reply.json(translate.sessions.reply(await ask(request, sessions.GET, _asked(request))))
-
-
-@routes.delete("/v1/sessions/{guid}")
-async def delete_session(request: web.Request) -> web.Response:
-    return reply.json(translate.sessions.reply(await ask(request, sessions.DELETE, _asked(request))))
 
 
 @routes.get("/v1/sessions/{guid}/data")

@@ -151,13 +151,14 @@ def reply(action: actions.Action) -> wire.actions.Action:
 
 
 def deploy(caller: Caller, asked: actions.GetAction, body: wire.actions.Deploy) -> actions.DeployVersion:
-    text = str(body.version).strip()
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    version_id, number = values.version(body.version, "version")
+    if version_id is None and number is None:
+        raise values.missing("version")
     return actions.DeployVersion(
         asked.workspace_id,
         asked.action_id,
         actions.PRODUCTION if body.environment is None else body.environment,
-        version_id=None if number is not None else values.required(text, "version"),
+        version_id=version_id,
         number=number,
         deployed_by=caller.account_id,
     )

@@ -154,6 +154,7 @@ def _metadata(run: runs.Run) -> dict[str, Any]:
             "extUserId": run.end_user,
             "error": run.failure.message if run.failure else None,
         }
+        | ({"experiment": run.experiment} if run.experiment else {})
     )
 
 

@@ -1,16 +1,16 @@
 """Running an action: what was asked as a run to start, and a run as the three answers Klu gives."""
 
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 
 from libs.contracts import ids, runs, search, sessions
-from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
 from services.gateway.dialects.klu.translate.documents import filtered
 from services.gateway.directory.callers import Caller
-from services.gateway.http import params
 
 VOICE = "klu"
 # From the answer with the address of the stream until that is asked for.
@@ -41,13 +41,12 @@ class Links(Struct, frozen=True):
 
 
 def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
-    if body.experiment:
-        raise _no_experiment(body.experiment)
     mode = _mode(body)
+    experiment = values.reference(body.experiment, "experiment")
     return runs.StartRun(
         workspace_id=caller.workspace_id,
         run_id=ids.new(),
-        action_id=values.required(body.action or body.agent, "action"),
+        action_id=_action(body, in_experiment=experiment is not None),
         inputs=_inputs(body),
         voice=VOICE,
         mode=mode,
@@ -55,6 +54,8 @@ def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
         messages=[runs.Message(message.role, message.content) for message in body.messages or []],
         conditions=_conditions(filtered(body.metadata_filter or {}, body.filter)),
         cache=values.flag(body.cache, "cache"),
+        experiment=values.spelled(experiment),
+        forced=bool(experiment and body.force_action),
         environment=body.environment or None,
         end_user="" if body.ext_user_id is None else str(body.ext_user_id),
         unfollowed_seconds=UNFOLLOWED_SECONDS if mode is runs.Mode.STREAMING else None,
@@ -77,9 +78,13 @@ def action_of(session: sessions.Session) -> str:
     return str(session.action_id)
 
 
-def _no_experiment(text: str) -> Fault:
-    fault = not_found("experiment", params.shown(text))
-    return Fault(fault.code, fault.message, field="experiment")
+def _action(body: wire.runs.RunAction, *, in_experiment: bool) -> UUID:
+    """An experiment chooses among its own: it needs none named, and can be made to take one."""
+    if not in_experiment:
+        return values.required(body.action or body.agent, "action")
+    if body.force_action:
+        return values.required(body.force_action, "force_action")
+    return values.reference(body.action or body.agent, "action") or ids.NONE
 
 
 def _inputs(body: wire.runs.RunAction) -> str | dict[str, Any]:

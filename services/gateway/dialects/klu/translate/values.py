@@ -37,6 +37,16 @@ def spelled(id: UUID | None) -> str | None:
     return None if id is None else str(id)
 
 
+def version(text: str | int | None, name: str) -> tuple[UUID | None, int | None]:
+    """A version by its guid or by its number; neither where none is named. Raises Fault NOT_FOUND."""
+    given = "" if text is None else str(text).strip()
+    if not given:
+        return None, None
+    if given.isascii() and given.isdigit() and len(given) < 10:
+        return None, int(given)
+    return params.guid(given, "version", field=name), None
+
+
 def reference(text: str | None, noun: str) -> UUID | None:
     """The id that a body names under `noun`; none where it names none. Raises Fault NOT_FOUND."""
     return params.guid(text, noun, field=noun) if text else None
@@ -45,5 +55,9 @@ def reference(text: str | None, noun: str) -> UUID | None:
 def required(text: str | None, noun: str) -> UUID:
     """Raises Fault INVALID where it is missing, NOT_FOUND where it is no id."""
     if not text:
-        raise Fault(Code.INVALID, "This field is required.", field=noun)
+        raise missing(noun)
     return params.guid(text, noun, field=noun)
+
+
+def missing(name: str) -> Fault:
+    return Fault(Code.INVALID, "This field is required.", field=name)

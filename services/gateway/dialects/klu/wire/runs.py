@@ -25,6 +25,7 @@ class RunAction(Struct, frozen=True, kw_only=True):
     experiment: str | None = None
     environment: str | None = None
     messages: list[Message] | None = None
+    force_action: str | None = None
     ext_user_id: str | int | None = field(default=None, name="extUserId")
     filter: str | None = None
     agent: str | None = None
