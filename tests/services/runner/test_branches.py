@@ -76,13 +76,24 @@ async def test_the_same_branch_asked_for_again_is_the_same(caller, upstream):
     assert (await following(caller, first, id=id)).id == id
 
 
-async def test_a_session_that_was_deleted_is_begun_anew_with_the_run_alone(caller, upstream):
+async def test_a_session_that_was_deleted_is_not_gone_on_with(caller, upstream):
     action, session = await caller.action(), await caller.session()
-    await said(caller, upstream, action, "a", session.id)
-    run = await said(caller, upstream, action, "b", session.id)
+    run = await said(caller, upstream, action, "a", session.id)
     await caller.bus.call(sessions.DELETE, sessions.GetSession(caller.workspace_id, session.id))
-    anew = await following(caller, run)
-    assert questions(await said(caller, upstream, action, "c", anew.id)) == ["b", "c"]
+    with pytest.raises(Fault) as raised:
+        await following(caller, run)
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_branch_that_is_deleted_leaves_the_session_it_branched_from(caller, upstream):
+    action, session = await caller.action(), await caller.session()
+    first = await said(caller, upstream, action, "a", session.id)
+    last = await said(caller, upstream, action, "b", session.id)
+    branch = await following(caller, first)
+    await said(caller, upstream, action, "c", branch.id)
+    await caller.bus.call(sessions.DELETE, sessions.GetSession(caller.workspace_id, branch.id))
+    assert (await following(caller, last)).id == session.id
+    assert questions(await said(caller, upstream, action, "d", session.id)) == ["a", "b", "d"]
 
 
 async def test_a_run_that_goes_on_can_not_be_followed_yet(caller, upstream):
