@@ -61,6 +61,17 @@ async def test_the_model_may_name_the_action(made, engine, named):
     assert (status, answer["model"]) == (200, made.action if named == "guid" else named)
 
 
+async def test_a_completion_asked_for_twice_under_one_key_is_one(made, payload, engine):
+    engine.says("Once.")
+    before = len(engine.upstream.asked)
+    headers = payload["headers"] | {"Idempotency-Key": "one-completion"}
+    body = {key: value for key, value in payload.items() if key != "headers"}
+    first, again = [await made.client.call("POST", PATH, body, headers=headers) for _ in range(2)]
+    assert first == again
+    assert first[0] == 200
+    assert len(engine.upstream.asked) == before + 1
+
+
 async def test_it_streams_as_openai_does(made, engine):
     engine.says("Be", "cause.")
     body = ASKED | {"model": "Answer", "stream_options": {"include_usage": True}}

@@ -36,6 +36,8 @@ class Right(Struct, frozen=True, array_like=True):
         return Caller(self.workspace_id, self.account_id, self.key_id, self.key_hash)
 
 
+RIGHT = web.RequestKey("right", Right)
+
 _decode = msgspec.msgpack.Decoder(Right).decode
 
 

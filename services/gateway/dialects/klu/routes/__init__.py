@@ -36,4 +36,4 @@ ROUTES = listed(
     providers.routes,
     workspaces.routes,
 )
-OPEN_ROUTES = listed(runs.open_routes, completions.open_routes, uploads.open_routes)
+OPEN_ROUTES = listed(runs.open_routes, uploads.open_routes)

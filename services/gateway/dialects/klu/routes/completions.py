@@ -8,14 +8,14 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.completions import answering
 from services.gateway.completions.wire import ChatRequest
 from services.gateway.dialects.klu import gateway, translate, wire
+from services.gateway.dialects.klu.auth import COMPLETIONS
 from services.gateway.dialects.klu.gateway import Right
-from services.gateway.engine import ENGINE, ask
+from services.gateway.engine import ask
 from services.gateway.http import params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
-open_routes = web.RouteTableDef()
 
 _RENDER_SECONDS = 30.0
 _ACTION = "x-klu-action-guid"
@@ -38,11 +38,9 @@ async def gateway_payload(request: web.Request) -> web.Response:
     return reply.json(translate.drafts.payload(rendered, gateway.token(request, right)))
 
 
-@open_routes.post("/v1/chat/completions")
+@routes.post(COMPLETIONS)
 async def chat_completion(request: web.Request) -> web.StreamResponse:
-    right = await gateway.right(request)
-    caller = request[CALLER] = right.caller if right else await request.app[ENGINE].callers.of(request)
-    body = await read(request, ChatRequest)
+    right, caller, body = request.get(gateway.RIGHT), request[CALLER], await read(request, ChatRequest)
     if right is not None:
         _refuse_others(request, right, body)
         action_id, model_id = right.action_id, right.model_id
