@@ -41,6 +41,9 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
     model_made = await client.post("/v1/models/", model)
     providers = await client.get("/v1/models/provider/")
     hook = await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["*"]})
+    skill = await client.post("/v1/skills", {"name": "find", "type": "search_context"})
+    variants = {"action_primary_guid": asked, "action_secondary_guid": await action(client, "Name {{word}}.")}
+    experiment = await client.post("/v1/experiments/", {"name": "x"} | variants)
     made = await client.get(f"/v1/actions/{asked}")
     return client, {
         "actions": asked,
@@ -62,6 +65,8 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
         "datasource_types": "of-another-workspace",
         "entries": document,
         "run": session["guid"],
+        "skills": skill["guid"],
+        "experiments": experiment["guid"],
     }
 
 
@@ -81,7 +86,7 @@ def filled(path: str, ids: dict[str, str]) -> str:
 def body_for(path: str, ids: dict[str, str]) -> dict[str, Any]:
     every = {"name": "x", "input": "x", "text": "x", "content": "x", "prompt": "x", "type": "rating", "value": 2}
     every |= {"files": ["https://example.com/a.txt"], "context": [ids["context"]], "llm": "x", "provider": "x"}
-    every |= {"url": "https://example.com", "key": "x", "entry_data": {"content": "x"}, "version": 1}
+    every |= {"url": "https://example.com", "key": "x", "entry_data": {"content": "x"}, "version": 1, "skills": []}
     return every | ({"input": {}} if path.startswith("/api/apps") else {})
 
 
