@@ -422,6 +422,12 @@ class _Started(Rpc[StartRun, Run]):
         return request.mode is Mode.ASYNC or (request.durable and request.mode is Mode.STREAMING)
 
 
+class _Enqueued(Rpc[StartRun, Run]):
+    def may_repeat(self, request: StartRun) -> bool:
+        """It is committed before it is accepted, under an id that its caller minted."""
+        return True
+
+
 class RunFinished(Struct, frozen=True):
     """A run reached its one recorded outcome. Ids and counters only: the answer is asked for where it is needed."""
 
@@ -455,6 +461,7 @@ class RunsErased(Struct, frozen=True):
 START = _Started("rpc.runner.runs.start", StartRun, Run)
 RECORD = Rpc("rpc.runner.runs.record", RecordRun, Run)
 AMEND = Rpc("rpc.runner.runs.amend", AmendRun, Run)
+ENQUEUE = _Enqueued("rpc.runner.runs.enqueue", StartRun, Run)
 RENDER = Rpc("rpc.runner.runs.render", StartRun, Rendered)
 GET = Rpc("rpc.runner.runs.get", GetRun, Run)
 PAGE = Rpc("rpc.runner.runs.page", PageRuns, Page[Run])

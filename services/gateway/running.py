@@ -30,7 +30,8 @@ async def start(request: web.Request, wanted: runs.StartRun) -> runs.Run:
     wanted = effect.started(request, wanted)
     logs.run_id.set(str(wanted.run_id))
     if wanted.mode is not runs.Mode.BLOCKING:
-        return await engine.bus.call(runs.START, wanted, timeout=_ACCEPT_SECONDS)
+        rpc = runs.ENQUEUE if wanted.mode is runs.Mode.ASYNC else runs.START
+        return await engine.bus.call(rpc, wanted, timeout=_ACCEPT_SECONDS)
     run = await engine.runs.finish(wanted, timeout=engine.run_seconds)
     if run.failure is not None:
         effect.undone(request)

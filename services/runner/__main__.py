@@ -10,6 +10,7 @@ from services.runner.actions import Actions
 from services.runner.agent import Agent
 from services.runner.answers import Answers
 from services.runner.apps import Apps
+from services.runner.backlog import Backlog
 from services.runner.catalog import Catalog
 from services.runner.claims import Beginning, Claims
 from services.runner.drafts import Drafts
@@ -155,7 +156,8 @@ def _serve_runs(
     running = Running(holding, Generation(bus, agent, Answers(database, bus), feeds), ending, lingering)
     beginning = Beginning(database, acceptance, holding, running, settling=settling)
     queue = Queue(database, of_workspace=settings.claimed_per_workspace, of_model=settings.claimed_per_model)
-    claims = Claims(service, holding, fence, beginning, queue=queue)
+    backlog = Backlog(queue, settings.queued_per_workspace)
+    claims = Claims(service, holding, fence, beginning, queue=queue, backlog=backlog)
     reaper = Reaper(database, lease, holding, settling, claims.tell)
     starting = Starting(acceptance, holding, journal, running, reading=reading, fence=fence, claims=claims)
     stopping = Stopping(service, holding, reading, settling)
@@ -163,6 +165,7 @@ def _serve_runs(
     records = Records(database, acceptance.catalog)
     service.serve(runs.RECORD, records.record)
     service.serve(runs.AMEND, records.amend)
+    service.serve(runs.ENQUEUE, starting.enqueue)
     service.serve(runs.RENDER, Previews(bus, acceptance).render)
     service.serve(runs.GET, reading.get)
     service.serve(runs.PAGE, reading.page)

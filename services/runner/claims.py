@@ -14,6 +14,7 @@ from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
 from libs.runtime.foundation import Service
 from services.runner.acceptance import Acceptance
+from services.runner.backlog import Backlog
 from services.runner.fence import Fence
 from services.runner.holding import Holding
 from services.runner.live import Live
@@ -90,11 +91,21 @@ class Beginning:
 
 
 class Claims:
-    """Once the process is to stop, nothing more is claimed."""
+    """Once the process is to stop, nothing more is claimed. `backlog` is what may wait."""
 
-    def __init__(self, service: Service, holding: Holding, fence: Fence, beginning: Beginning, *, queue: Queue) -> None:
+    def __init__(
+        self,
+        service: Service,
+        holding: Holding,
+        fence: Fence,
+        beginning: Beginning,
+        *,
+        queue: Queue,
+        backlog: Backlog,
+    ) -> None:
         self._bus, self._stopping = service.bus, service.stopping
         self._holding, self._fence, self._beginning, self._queue = holding, fence, beginning, queue
+        self.backlog = backlog
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
         self._waiting = self._new = self._listening = False

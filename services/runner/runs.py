@@ -52,11 +52,20 @@ class Starting:
         if self._may_be_known(request.run_id) and (known := await self._known(request)):
             return known
         if request.mode is Mode.ASYNC:
-            return await self._wait(request)
+            return await self._wait(request)  # from a gateway of an older version
         live = self._holding.get(request.run_id) or await self._begin(request)
         if live is None:
             return await self._known(request) or await self._reading.get(GetRun(request.workspace_id, request.run_id))
         return await self._answer(live, request)
+
+    async def enqueue(self, request: StartRun) -> Run:
+        """The run as it was accepted: committed, to begin when there is room for it. It needs no slot.
+
+        Raises Fault as `start` does, but RATE_LIMITED where too many of the workspace's runs wait.
+        """
+        if self._may_be_known(request.run_id) and (known := await self._known(request)):
+            return known
+        return await self._wait(request)
 
     def _may_be_known(self, run_id: UUID) -> bool:
         return abs(age(run_id)) > _FIRST_ASKING or self._holding.has_ended(run_id)
@@ -82,6 +91,12 @@ class Starting:
         return live
 
     async def _wait(self, request: StartRun) -> Run:
+        try:
+            await self._claims.backlog.add(request.workspace_id)
+        except Fault:
+            if known := await self._known(request):
+                return known
+            raise
         run = await self._journal.put_in_queue(Live.of(await self._acceptance.accept(request)))
         if run is None:
             return await self._known(request) or await self._reading.get(GetRun(request.workspace_id, request.run_id))

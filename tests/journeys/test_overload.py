@@ -14,7 +14,7 @@ from services.gateway.http import metrics
 from tests.journeys.test_the_main_job import action
 from tests.support.engine import Client, engine
 from tests.support.provider import Answer
-from tests.support.waiting import until
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,9 +45,39 @@ async def test_a_caller_who_finds_every_run_slot_taken_is_refused_at_once(nats_u
             status, retry_after, seconds = await timed(client, "/v1/actions", body | mode)
             assert (status, retry_after) == (503, "1")
             assert seconds < _AT_ONCE
+        later = await client.post("/v1/actions", body | {"async_mode": True})
+        path = urlsplit(later["result_url"]).path
+        assert (await client.get(path))["status"] == "PENDING"
         gate.set()
         assert [status for status, _ in await asyncio.gather(*going_on)] == [200, 200]
         assert (await client.call("POST", "/v1/actions", body))[0] == 200
+
+        async def done() -> bool:
+            return (await client.get(path))["status"] == "SUCCESS"
+
+        await eventually(done)
+
+
+async def test_a_workspace_that_has_too_much_waiting_is_told_to_come_later(nats_url, databases, tmp_path):
+    async with engine(nats_url, databases, tmp_path, runner={"run_slots": 1, "queued_per_workspace": 2}) as small:
+        client = await small.workspace("waiting")
+        body = {"action": await action(client, "Wait."), "input": "", "async_mode": True}
+        gate = asyncio.Event()
+        small.upstream.plays(Answer(gate=gate))
+        await client.post("/v1/actions", body)
+        await until(lambda: small.upstream.answering == 1)
+        await asyncio.sleep(1.1)  # what waits is counted once a second
+        accepted = [await client.post("/v1/actions", body) for _ in range(2)]
+        status, retry_after, seconds = await timed(client, "/v1/actions", body)
+        assert (status, retry_after) == (429, "5")
+        assert seconds < _AT_ONCE
+        gate.set()
+
+        async def done() -> bool:
+            answers = [await client.get(urlsplit(run["result_url"]).path) for run in accepted]
+            return {answer["status"] for answer in answers} == {"SUCCESS"}
+
+        await eventually(done)
 
 
 class Silent:

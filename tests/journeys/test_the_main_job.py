@@ -10,7 +10,7 @@ import pytest
 
 from services.gateway.directory import keys
 from tests.support.engine import Client, Engine
-from tests.support.provider import refusal
+from tests.support.provider import Answer, refusal
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -103,16 +103,27 @@ async def test_a_session_remembers_what_was_said_before(engine: Engine) -> None:
 
 async def test_an_async_run_is_polled_to_its_result(engine: Engine) -> None:
     client = await engine.workspace("polling")
-    asked = await action(client, "Say {{word}}.")
-    engine.says("Later.")
+    await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["generation.*"]})
+    asked, gate = await action(client, "Say {{word}}."), asyncio.Event()
+    engine.upstream.plays(Answer(pieces=("Lat", "er."), gate=gate))
     accepted = await client.post("/v1/actions/", {"action": asked, "input": {"word": "it"}, "async_mode": True})
+    assert accepted["result_url"] == f"{engine.url}/v1/data/{accepted['data_guid']}/result"
     path = accepted["result_url"].removeprefix(engine.url)
+    assert (await client.get(path))["status"] == "PENDING"
+    gate.set()
 
     async def result() -> dict[str, Any] | None:
         answer = await client.get(path)
         return answer if answer["status"] == "SUCCESS" else None
 
     assert (await eventually(result))["msg"] == "Later."
+
+    async def told() -> list[dict[str, Any]]:
+        events = [json.loads(each.body) for each in engine.receiver.received]
+        return [event for event in events if event["data"].get("run_id") == accepted["data_guid"]]
+
+    [event] = await eventually(told)
+    assert (event["event"], event["data"]["mode"]) == ("generation.completed", "async")
 
 
 async def test_five_megabytes_in_and_three_out_pass_through_every_mode(engine: Engine) -> None:

@@ -56,6 +56,10 @@ WITH RECURSIVE lanes AS (
 SELECT id, attempt, created_at, request FROM claimed
 """
 _WAITING = "SELECT EXISTS (SELECT FROM runs WHERE status = 'queued')"
+# No further than to the bound.
+_OF_WORKSPACE = """
+SELECT count(*) FROM (SELECT FROM runs WHERE status = 'queued' AND workspace_id = $1 LIMIT $2) AS waiting
+"""
 _ANY_NUMBER = 1_000_000
 
 
@@ -81,3 +85,7 @@ class Queue:
             await connection.execute(_IN_TURN)
             rows = await connection.fetch(_CLAIM, holder, room, *self._limits)
             return [Claimed(**row) for row in rows], await connection.fetchval(_WAITING)
+
+    async def waiting(self, workspace_id: UUID, *, most: int) -> int:
+        """How many of its runs wait, counted up to `most`."""
+        return await self._database.fetchval(_OF_WORKSPACE, workspace_id, most)

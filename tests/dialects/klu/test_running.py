@@ -146,7 +146,7 @@ async def test_a_3_mb_answer_passes_through_a_stream_and_a_result(door):
 
 
 async def test_an_async_run_is_polled_until_it_succeeded(door):
-    await door.peers.answer(runs.START, lambda start: started(start, status=runs.Status.QUEUED, output=""))
+    await door.peers.answer(runs.ENQUEUE, lambda start: started(start, status=runs.Status.QUEUED, output=""))
     accepted = await door.call("POST", "/v1/actions/", asked(async_mode=True))
     assert accepted.json["msg"]
     result = accepted.json["result_url"].removeprefix(door.url)

@@ -37,5 +37,6 @@ class Holder:
 async def holding(door: Door) -> Holder:
     holder = Holder(door.peers.buses["runner"])
     await door.peers.answer(runs.START, holder.accept)
+    await door.peers.answer(runs.ENQUEUE, holder.accept)
     await door.peers.answer(runs.FRAMES, holder.after)
     return holder

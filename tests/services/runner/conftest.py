@@ -72,7 +72,8 @@ class Caller:
         return runs.StartRun(self.workspace_id, more.pop("run_id", None) or ids.new(), action.id, inputs, "klu", **more)
 
     async def run(self, action: actions.Action, inputs: str | dict[str, Any] = "Why?", **more: Any) -> runs.Run:
-        return await self.bus.call(runs.START, self.start(action, inputs, **more))
+        start = self.start(action, inputs, **more)
+        return await self.bus.call(runs.ENQUEUE if start.mode is runs.Mode.ASYNC else runs.START, start)
 
     async def get(self, run_id: UUID) -> runs.Run:
         return await self.bus.call(runs.GET, runs.GetRun(self.workspace_id, run_id))

@@ -96,6 +96,19 @@ async def test_a_branch_that_is_deleted_leaves_the_session_it_branched_from(call
     assert questions(await said(caller, upstream, action, "d", session.id)) == ["a", "b", "d"]
 
 
+async def test_a_turn_that_a_branch_remembers_outlives_the_session_that_it_began_in(caller, upstream):
+    action, session = await caller.action(), await caller.session()
+    first = await said(caller, upstream, action, "a", session.id)
+    second = await said(caller, upstream, action, "b", session.id)
+    branch = await following(caller, first)
+    await caller.bus.call(sessions.DELETE, sessions.GetSession(caller.workspace_id, session.id))
+    assert await _refusal(caller, second) is Code.NOT_FOUND
+    assert questions(await said(caller, upstream, action, "c", branch.id)) == ["a", "c"]
+    anew = await following(caller, first)
+    assert anew.id not in (session.id, branch.id)
+    assert questions(await said(caller, upstream, action, "d", anew.id)) == ["a", "d"]
+
+
 async def test_a_run_that_goes_on_can_not_be_followed_yet(caller, upstream):
     gate = asyncio.Event()
     action = await caller.action()

@@ -96,6 +96,21 @@ async def test_a_killed_runners_runs_are_lost_to_nobody(nats_url, databases, ups
 
 
 @pytest.mark.slow
+async def test_what_was_accepted_just_before_a_kill_is_run_all_the_same(nats_url, databases, upstream, bus, sql):
+    chosen = settings(upstream, run_slots=2)
+    async with process("runner", nats_url, databases, **chosen) as doomed:
+        caller = Caller(bus)
+        action = await caller.action()
+        made = await asyncio.gather(*(caller.run(action, f"{n}", mode=Mode.ASYNC) for n in range(20)))
+        await doomed.kill()
+    async with running("runner", nats_url, databases, **chosen):
+        ended = [await caller.ended(run.id) for run in made]
+    assert {(run.status, run.output) for run in ended} == {(Status.SUCCEEDED, TEXT)}
+    for run in made:
+        assert await stated(sql, run.id) == ["succeeded"]
+
+
+@pytest.mark.slow
 async def test_a_paused_runner_that_wakes_says_and_writes_nothing(nats_url, databases, upstream, bus, follower, sql):
     async with process("runner", nats_url, databases, **settings(upstream)) as sleeper:
         caller = Caller(bus)
@@ -161,7 +176,7 @@ async def test_a_hanging_runner_swallows_no_call_that_may_be_repeated(nats_url, 
             streamed = [replace(caller.start(action, mode=Mode.STREAMING), durable=True) for _ in range(8)]
             async with asyncio.timeout(12):
                 read = asyncio.gather(*(caller.get(old.id) for _ in range(8)))
-                accepted = asyncio.gather(*(bus.call(runs.START, start, timeout=30) for start in later))
+                accepted = asyncio.gather(*(bus.call(runs.ENQUEUE, start, timeout=30) for start in later))
                 followed = await asyncio.gather(*(follower.start(start, timeout=30) for start in streamed))
                 assert {run.id for run in await read} == {old.id}
                 assert {run.id for run in await accepted} == {start.run_id for start in later}

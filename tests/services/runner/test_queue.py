@@ -1,12 +1,14 @@
 """Asynchronous runs: they wait in the queue, workspaces take turns, limits hold, and what waits can be ended."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import asyncpg
 import pytest
 
 from libs.contracts import actions, runs
-from libs.contracts.faults import Code
+from libs.contracts.faults import Code, Fault
+from libs.contracts.paging import Slice
 from libs.contracts.runs import Mode, Status
 from tests.services.runner.conftest import Caller, eventually
 from tests.support.provider import Answer
@@ -22,6 +24,12 @@ def settings(upstream, **more):
 
 def questions(upstream) -> list[str]:
     return [asked.body["messages"][-1]["content"] for asked in upstream.asked]
+
+
+async def forget_what_waits(databases) -> None:
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    await connection.execute("DELETE FROM runs WHERE status = 'queued'")
+    await connection.close()
 
 
 async def going_on(databases) -> list[asyncpg.Record]:
@@ -74,6 +82,66 @@ async def test_one_run_of_a_workspace_does_not_wait_for_another_workspaces_many(
         # Ids tell which is older, but for those of one millisecond.
         by_age = sorted(range(30), key=lambda n: many[n].id)
         assert [text for text in asked if not text.startswith("other")] == [str(n) for n in by_age]
+
+
+async def test_one_run_is_next_though_another_workspaces_thousand_wait(nats_url, databases, upstream, bus):
+    async with running("runner", nats_url, databases, **settings(upstream, run_slots=2)):
+        busy, other = Caller(bus), Caller(bus)
+        action, others = await busy.action(), await other.action()
+        gate, before = asyncio.Event(), len(upstream.asked)
+        upstream.plays(Answer(gate=gate))
+        first = await busy.run(action, "0", mode=Mode.ASYNC)
+        await until(lambda: upstream.answering == 1)
+        for n in range(0, 1000, 100):
+            await asyncio.gather(*(busy.run(action, f"{n + m}", mode=Mode.ASYNC) for m in range(100)))
+        one = await other.run(others, "the one", mode=Mode.ASYNC)
+        gate.set()
+        assert (await other.ended(one.id)).status is Status.SUCCEEDED
+        assert questions(upstream)[before + 1] == "the one"
+        assert (await busy.ended(first.id)).status is Status.SUCCEEDED
+        waiting = await busy.bus.call(runs.PAGE, runs.PageRuns(busy.workspace_id, slice=Slice(limit=100)))
+        assert sum(run.status is Status.QUEUED for run in waiting.items) > 50
+        await forget_what_waits(databases)
+
+
+async def test_a_run_is_accepted_though_every_slot_of_every_runner_is_taken(nats_url, databases, upstream, bus):
+    async with running("runner", nats_url, databases, **settings(upstream, run_slots=1)):
+        caller = Caller(bus)
+        action, gate = await caller.action(), asyncio.Event()
+        upstream.plays(Answer(gate=gate))
+        blocking = asyncio.create_task(caller.run(action))
+        await until(lambda: upstream.answering == 1)
+        assert await refusal(caller.run(action)) is Code.UNAVAILABLE
+        later = await caller.run(action, mode=Mode.ASYNC)
+        assert (await caller.get(later.id)).status is Status.QUEUED
+        gate.set()
+        assert {(await blocking).status, (await caller.ended(later.id)).status} == {Status.SUCCEEDED}
+
+
+async def test_as_many_wait_as_a_workspace_may_have_waiting(nats_url, databases, upstream, bus):
+    async with running("runner", nats_url, databases, **settings(upstream, run_slots=2, queued_per_workspace=3)):
+        caller, other = Caller(bus), Caller(bus)
+        action, others, gate = await caller.action(), await other.action(), asyncio.Event()
+        upstream.plays(Answer(gate=gate))
+        made = [await caller.run(action, mode=Mode.ASYNC)]
+        await until(lambda: upstream.answering == 1)
+        await asyncio.sleep(1.1)  # what waits is counted once a second
+        made += [await caller.run(action, mode=Mode.ASYNC) for _ in range(3)]
+        assert await refusal(caller.run(action, mode=Mode.ASYNC)) is Code.RATE_LIMITED
+        again = await caller.run(action, run_id=made[-1].id, mode=Mode.ASYNC)
+        assert again.id == made[-1].id, "what was accepted is no further one"
+        made.append(await other.run(others, mode=Mode.ASYNC))
+        gate.set()
+        for run in made:
+            assert (await (caller if run.workspace_id == caller.workspace_id else other).ended(run.id)).attempt == 1
+
+
+async def refusal(asked: Awaitable[runs.Run]) -> Code | None:
+    try:
+        await asked
+    except Fault as fault:
+        return fault.code
+    return None
 
 
 async def test_limits_hold_over_all_runners(nats_url, databases, upstream, bus):
