@@ -17,13 +17,15 @@ from services.runner.drafts import Drafts
 from services.runner.prompts import Prompt, Prompting, Scripted
 from services.runner.recall import Recall
 from services.runner.storable import storable
-from services.runner.store.sessions import Turn
+from services.runner.store.sessions import Memory
 from services.runner.tools.ready import Toolkit, toolkit
 from services.runner.variants import Variants
 
 
 class Accepted(Struct, frozen=True):
-    """A run that may begin, with all that it needs. `room` is what its prompt may take, in tokens."""
+    """A run that may begin, with all that it needs. `room` is what its prompt may take, in tokens; `remembered` is what
+    its session remembers, None without one.
+    """
 
     request: runs.StartRun
     scripted: Scripted
@@ -34,6 +36,7 @@ class Accepted(Struct, frozen=True):
     messages: list[Message]
     room: int
     toolkit: Toolkit = Toolkit()
+    remembered: Memory | None = None
 
 
 class Acceptance:
@@ -49,7 +52,7 @@ class Acceptance:
         """
         request = await self._variants.drawn(request)
         scripted = await self._drafts.chosen(request)
-        request, turns = await self._in_session(_storable(request, scripted))
+        request, known = await self._in_session(_storable(request, scripted))
         model = await self.catalog.model(request.workspace_id, scripted.action.model_id)
         conditions = search.conditions(request.conditions) if request.conditions else {}
         prompt = await self._prompting.prompt(scripted, request)
@@ -61,27 +64,26 @@ class Acceptance:
         # Passages come later: where there will be some, half of the room is theirs.
         share = room // 2 if scripted.action.context_ids else room
         texts = [prompt.system, *map(memory.words, prompt.turns)]
-        messages = prompt.messages(await memory.recalled(turns, texts, share))
+        messages = prompt.messages(await memory.recalled(known.turns if known else [], texts, share))
         tools = await self.catalog.tools(request.workspace_id, scripted.action.tool_ids)
         kit = toolkit(tools, request, parameters.tool_rounds)
-        return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room, kit)
+        return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room, kit, known)
 
-    async def _in_session(self, request: runs.StartRun) -> tuple[runs.StartRun, list[Turn]]:
-        """The run with its session's earlier turns, newest first. An id that another workspace's session has is no
+    async def _in_session(self, request: runs.StartRun) -> tuple[runs.StartRun, Memory | None]:
+        """The run with what its session remembers. An id that another workspace's session has is no
         obstacle to a new one: that gets an id of this workspace's.
         """
         if request.session_id is None:
-            return msgspec.structs.replace(request, new_session=None), []
+            return msgspec.structs.replace(request, new_session=None), None
         known = await self._recall.of(request.session_id)
         if known is not None and known.workspace_id == request.workspace_id:
-            return request, known.turns
+            return request, known
         if request.new_session is None:
             raise not_found("session", request.session_id)
         if known is None:
-            return request, []
+            return request, None
         own = ids.named(request.workspace_id, str(request.session_id))
-        known = await self._recall.of(own)
-        return msgspec.structs.replace(request, session_id=own), known.turns if known else []
+        return msgspec.structs.replace(request, session_id=own), await self._recall.of(own)
 
 
 def _must_be_seen(prompt: Prompt, model: ReadyModel) -> None:

@@ -37,6 +37,7 @@ class Outcome(Struct, frozen=True):
                 return runs.Failed(self.failure)
 
 
+_SAID_THERE = "The run failed: its data point says why."
 _GOING_ON = Outcome(Status.RUNNING, "", Usage(), 0.0)
 
 
@@ -112,29 +113,30 @@ def row(live: Live, run: Run, text: Recorded | None = None) -> Row:
         end_user=run.end_user,
         experiment=run.experiment,
         cached_from=run.cached_from,
-        inputs=_encoded(run.inputs),
+        inputs=encoded(run.inputs),
         question=live.accepted.prompt.question,
-        prompt=_encoded(run.prompt),
+        prompt=encoded(run.prompt),
         output=run.output,
         thinking=run.thinking,
         frames=text and text.cut,
         request=_msgpack.encode(live.accepted.request) if going_on and run.mode is Mode.ASYNC else None,
-        usage=_encoded(run.usage),
+        usage=encoded(run.usage),
         finish_reason=run.finish_reason,
-        sources=_encoded(run.sources),
-        metadata=_encoded(run.metadata),
-        failure=run.failure and _encoded(run.failure),
+        sources=encoded(run.sources),
+        metadata=encoded(run.metadata),
+        failure=run.failure and encoded(run.failure),
         latency_ms=run.latency_ms,
         first_token_ms=run.first_token_ms,
         created_at=run.created_at,
         finished_at=run.finished_at,
         model_id=live.accepted.model.id,
-        calls=_encoded(run.calls),
+        calls=encoded(run.calls),
         variant_id=run.variant_id,
     )
 
 
-def _encoded(value: Any) -> str:
+def encoded(value: Any) -> str:
+    """As a column of JSON."""
     return _json.encode(value).decode()
 
 
@@ -157,6 +159,11 @@ def finished(live: Live, run: Run) -> RunFinished:
         cached=run.cached_from is not None,
         latency_ms=run.latency_ms,
         first_token_ms=run.first_token_ms,
-        failure=run.failure,
+        failure=told(run.failure),
         variant_id=run.variant_id,
     )
+
+
+def told(failure: Failure | None) -> Failure | None:
+    """As an event tells it. A provider's words may repeat what was said to it, and events outlive what they tell of."""
+    return failure and Failure(failure.code, _SAID_THERE, None, failure.retry_after)

@@ -18,7 +18,7 @@ from libs.contracts.runs import Frame, Run, Status
 from libs.postgres.database import Connection
 from libs.postgres.group_commit import GroupCommit
 from libs.runtime.foundation import Service
-from services.runner import account, metrics
+from services.runner import account, memory, metrics
 from services.runner.account import Outcome
 from services.runner.feeds import Feeds
 from services.runner.fence import LOST
@@ -27,6 +27,7 @@ from services.runner.live import Live
 from services.runner.store import answers, orphans, parts, sessions
 from services.runner.store import runs as stored
 from services.runner.store.orphans import Claim
+from services.runner.store.sessions import Given
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,9 @@ class Ending:
             raise fault from error
         if not closing.ours:
             return await self._lost(live)
-        metrics.ended(run, live.accepted.model.endpoint.kind)
+        metrics.ended(closing.run, live.accepted.model.endpoint.kind)
         await self._say(live, last.body)
-        return run if closing.row.turn is None else msgspec.structs.replace(run, turn=closing.row.turn)
+        return msgspec.structs.replace(closing.run, turn=closing.row.turn)
 
     async def drain(self) -> None:
         await self._commits.drain()
@@ -132,11 +133,32 @@ async def _take_turns(connection: Connection, closings: list[Closing]) -> None:
     ]:
         await sessions.open(connection, opened)
     given = await sessions.next_turns(connection, counts)
+    turns = {id: last.turn for id, last in given.items()}
     for closing in reversed(closings):
         session_id = closing.row.session_id
-        if session_id is not None and session_id in given:
-            closing.row.turn = given[session_id]
-            given[session_id] -= 1
+        if session_id is not None and session_id in turns:
+            closing.row.turn = turns[session_id]
+            turns[session_id] -= 1
+    await _forget(connection, [closing for closing in closings if _has_gaps(closing, given)])
+
+
+def _has_gaps(closing: Closing, given: dict[UUID, Given]) -> bool:
+    """Whether turns of its session were erased since it began."""
+    known, session_id = closing.live.accepted.remembered, closing.row.session_id
+    now = given.get(session_id) if session_id is not None else None
+    return known is not None and now is not None and now.erased != known.erased
+
+
+async def _forget(connection: Connection, closings: list[Closing]) -> None:
+    """What these remember of turns that were erased is not to be written down again."""
+    turns_of = {closing.row.id: known.turns for closing in closings if (known := closing.live.accepted.remembered)}
+    if not turns_of:
+        return
+    there = await sessions.still_turns(connection, [turn.run_id for turns in turns_of.values() for turn in turns])
+    for closing in closings:
+        gone = [turn for turn in turns_of[closing.row.id] if turn.run_id not in there]
+        closing.run = msgspec.structs.replace(closing.run, prompt=memory.without(closing.run.prompt, gone))
+        closing.row.prompt = account.encoded(closing.run.prompt)
 
 
 def _opened(live: Live) -> sessions.Opened:

@@ -57,6 +57,12 @@ async def recalled(turns: list[Turn], texts: list[str], room: int) -> list[Messa
     return _messages(kept)
 
 
+def without(prompt: list[Message], gone: list[Turn]) -> list[Message]:
+    """A prompt that began with turns of which some are gone. Its last message is its own, whatever it says."""
+    said = {(message.role, message.content) for message in _messages(gone)}
+    return [*(message for message in prompt[:-1] if (message.role, message.content) not in said), *prompt[-1:]]
+
+
 def _messages(turns: list[Turn]) -> list[Message]:
     """Turns come newest first."""
     spoken = ((Message("user", turn.question), Message("assistant", turn.answer)) for turn in reversed(turns))

@@ -37,7 +37,8 @@ class Records:
         run = _run(asked, scripted)
         async with self._database.transaction() as connection:
             given = await sessions.next_turns(connection, {asked.session_id: 1}) if asked.session_id else {}
-            run = structs.replace(run, turn=given.get(asked.session_id) if asked.session_id else None)
+            place = given.get(asked.session_id) if asked.session_id else None
+            run = structs.replace(run, turn=place and place.turn)
             await stored.finish(connection, [_row(run, scripted.action.app_id)])
         return await self._get(GetRun(asked.workspace_id, run.id))
 

@@ -12,7 +12,7 @@ from libs.contracts.faults import Failure, Fault
 from libs.contracts.runs import Frame, RunFinished, Status, Usage
 from libs.postgres.database import Connection
 from libs.runtime.foundation import Service
-from services.runner import metrics, tokens
+from services.runner import account, metrics, tokens
 from services.runner.catalog import Catalog
 from services.runner.frames import recorded
 from services.runner.prices import priced
@@ -95,6 +95,6 @@ def _finished(end: Settled) -> RunFinished:
         session_id=run.session_id,
         app_id=end.orphan.app_id,
         experiment=run.experiment,
-        failure=end.failure,
+        failure=account.told(end.failure),
         variant_id=run.variant_id,
     )

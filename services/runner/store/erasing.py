@@ -1,6 +1,7 @@
 """Erasing runs, with everything that is known of them: turns, parts, answers, and what later turns repeat of them.
 
-A run that goes on is left alone: its holder would write it again. It is erased once it has ended.
+A run that goes on is left alone: its holder would write it again. It is erased once it has ended. What one remembers of
+a turn that is erased meanwhile it leaves out at its end: a run ends, and turns are erased, under its session's lock.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,12 @@ from uuid import UUID
 from libs.postgres.database import Connection
 
 _ENDED = "status IN ('succeeded', 'failed', 'cancelled')"
+_LOCK = """
+WITH remembering AS MATERIALIZED (
+    SELECT id FROM sessions WHERE id IN (SELECT session_id FROM turns WHERE run_id = ANY($1)) ORDER BY id FOR UPDATE
+)
+UPDATE sessions SET erased = erased + 1 FROM remembering WHERE sessions.id = remembering.id
+"""
 # A later turn's prompt begins with the turns before it, word for word; its last message is its own.
 _UNSAY = """
 WITH said AS (
@@ -48,6 +55,7 @@ SELECT id FROM gone
 
 async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
     """Those that were there and did not go on."""
+    await connection.execute(_LOCK, list(ids))
     await connection.execute(_UNSAY, workspace_id, list(ids))
     return [row["id"] for row in await connection.fetch(_ERASE, workspace_id, list(ids))]
 

@@ -20,13 +20,22 @@ _MOST_BYTES = 4_000_000
 class Turn(Struct, frozen=True):
     question: str
     answer: str
+    run_id: UUID
 
 
 class Memory(Struct, frozen=True):
-    """A session's earlier turns, newest first."""
+    """A session's earlier turns, newest first; `erased` is how often turns of it had been erased by then."""
 
     workspace_id: UUID
+    erased: int
     turns: list[Turn]
+
+
+class Given(Struct, frozen=True):
+    """The last turn that was given out in a session, and how often turns of it have been erased."""
+
+    turn: int
+    erased: int
 
 
 class Opened(Struct, frozen=True):
@@ -83,9 +92,9 @@ async def memories(database: Database, ids: list[UUID]) -> dict[UUID, Memory]:
     Each turn's run is looked up by its id: joined, a plan made while the tables were small reads all of them.
     """
     rows = await database.fetch(
-        """SELECT s.id, s.workspace_id, m.question, m.output
+        """SELECT s.id, s.workspace_id, s.erased, m.question, m.output, m.run_id
         FROM sessions s LEFT JOIN LATERAL (
-            SELECT t.turn, r.question, r.output,
+            SELECT t.turn, t.run_id, r.question, r.output,
                 sum(octet_length(r.question) + octet_length(r.output)) OVER (ORDER BY t.turn DESC) AS bytes
             FROM turns t CROSS JOIN LATERAL (
                 SELECT question, output, status, calls FROM runs WHERE id = t.run_id LIMIT 1
@@ -99,14 +108,20 @@ async def memories(database: Database, ids: list[UUID]) -> dict[UUID, Memory]:
         _MOST_BYTES,
     )
     found: dict[UUID, Memory] = {}
-    for id, workspace_id, question, output in rows:
-        memory = found.setdefault(id, Memory(workspace_id, []))
+    for id, workspace_id, erased, question, output, run_id in rows:
+        memory = found.setdefault(id, Memory(workspace_id, erased, []))
         if question is not None:
-            memory.turns.append(Turn(question, output))
+            memory.turns.append(Turn(question, output, run_id))
     return found
 
 
-async def next_turns(connection: Connection, counts: dict[UUID, int]) -> dict[UUID, int]:
+async def still_turns(connection: Connection, run_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the runs that a session remembers."""
+    rows = await connection.fetch("SELECT DISTINCT run_id FROM turns WHERE run_id = ANY($1)", list(run_ids))
+    return {row["run_id"] for row in rows}
+
+
+async def next_turns(connection: Connection, counts: dict[UUID, int]) -> dict[UUID, Given]:
     """Gives out so many turns of each session and returns the last one given; a session that is gone has none.
 
     The sessions are locked in one order, so that two runners never wait for each other.
@@ -115,8 +130,8 @@ async def next_turns(connection: Connection, counts: dict[UUID, int]) -> dict[UU
         """WITH locked AS MATERIALIZED (SELECT id FROM sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE)
         UPDATE sessions SET turns = turns + given.count, updated_at = now()
         FROM unnest($1::uuid[], $2::int[]) AS given(id, count) JOIN locked USING (id)
-        WHERE sessions.id = given.id RETURNING sessions.id, turns""",
+        WHERE sessions.id = given.id RETURNING sessions.id, turns, erased""",
         list(counts),
         list(counts.values()),
     )
-    return {row["id"]: row["turns"] for row in rows}
+    return {row["id"]: Given(row["turns"], row["erased"]) for row in rows}

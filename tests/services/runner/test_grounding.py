@@ -269,6 +269,27 @@ async def test_a_failed_answer_is_not_cached(caller, upstream):
     assert (await caller.run(action, cache=True)).cached_from is None
 
 
+async def test_a_turn_that_is_erased_while_the_next_one_goes_on_is_not_written_down_again(caller, upstream, follower):
+    gate = asyncio.Event()
+    upstream.plays(Answer(pieces=("Kept.",)), Answer(pieces=("Gone.",)), Answer(gate=gate))
+    action, session = await caller.action(), await caller.session()
+    await caller.run(action, "What stays?", session_id=session.id)
+    erased = await caller.run(action, "What goes?", session_id=session.id)
+    later = caller.start(action, "And then?", session_id=session.id, mode=Mode.STREAMING)
+    _, frames = await follower.start(later)
+    await anext(frames)
+    await caller.bus.call(runs.DELETE, runs.GetRun(caller.workspace_id, erased.id))
+    gate.set()
+    assert isinstance([frame.body async for frame in frames][-1], runs.Done)
+    kept = await caller.get(later.run_id)
+    assert [message.content for message in kept.prompt] == ["What stays?", "Kept.", "And then?"]
+    assert [asked["content"] for asked in upstream.asked[-1].body["messages"]][2:4] == ["What goes?", "Gone."]
+    upstream.plays(Answer(pieces=("Kept again.",)))
+    last = await caller.run(action, "And now?", session_id=session.id)
+    assert [message.content for message in last.prompt][-3:] == ["And then?", "Hello from the model.", "And now?"]
+    assert "Gone." not in str(last.prompt)
+
+
 async def test_a_session_that_is_deleted_while_it_speaks_loses_only_its_turn(caller, upstream, follower):
     gate = asyncio.Event()
     upstream.plays(Answer(gate=gate))

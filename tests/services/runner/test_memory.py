@@ -2,6 +2,7 @@
 
 import pytest
 
+from libs.contracts import ids
 from libs.contracts.actions import Parameters
 from libs.contracts.runs import Message
 from services.runner import memory, tokens
@@ -31,7 +32,7 @@ async def test_half_of_the_window_is_the_prompts_whatever_the_answer_may_take():
 
 def turns(*pairs: tuple[str, str]) -> list[Turn]:
     """Newest first, as they are read."""
-    return [Turn(question, answer) for question, answer in reversed(pairs)]
+    return [Turn(question, answer, ids.new()) for question, answer in reversed(pairs)]
 
 
 async def test_turns_that_fit_come_oldest_first():

@@ -307,7 +307,7 @@ async def test_the_end_of_a_run_is_stated_with_it(caller, databases, follower, u
     assert (told.workspace_id, told.app_id, told.session_id) == (caller.workspace_id, action.app_id, session.id)
     assert (told.status, told.usage, told.latency_ms) == (first.status, first.usage, first.latency_ms)
     assert (told.experiment, told.variant_id) == (str(experiment.id), experiment.variants[0].id)
-    assert facts[second.id].failure == Failure("INVALID", "default answered 400: no")
+    assert facts[second.id].failure == Failure("INVALID", "The run failed: its data point says why.")
 
 
 async def test_the_frames_of_a_long_run_outlive_its_process(caller, upstream, databases):
