@@ -11,7 +11,7 @@ from libs.contracts import documents, runs
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.gateway.dialects import klairo, klisk, klu, llmstack
+from services.gateway.dialects import klairo, klisk, klu, llmstack, openai
 from services.gateway.directory import admin, endings, guests
 from services.gateway.directory.bootstrap import Wanted, bootstrap
 from services.gateway.directory.callers import KEYS, Callers
@@ -23,7 +23,7 @@ from services.gateway.http.access import AccessLog
 from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
 
-VOICES = (klu.VOICE, klisk.VOICE, klairo.VOICE, llmstack.VOICE)
+VOICES = (klu.VOICE, klisk.VOICE, klairo.VOICE, llmstack.VOICE, openai.VOICE)
 
 # Seconds in which the door shuts on those who are still being answered.
 _DOOR_SHUTS = 0.4

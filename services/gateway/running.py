@@ -39,26 +39,30 @@ async def start(request: web.Request, wanted: runs.StartRun) -> runs.Run:
     return run
 
 
-async def follow(request: web.Request, wanted: runs.StartRun) -> tuple[runs.Run, Following]:
+async def follow(request: web.Request, wanted: runs.StartRun, *, whole: bool = False) -> tuple[runs.Run, Following]:
     """For a voice that streams in the answer itself: the run and its frames, those not seen yet of one that is resumed.
 
-    `aclose` the frames where they are left before their end. Raises Fault as `start` does.
+    `whole`: all of them, for events that build on those before. `aclose` the frames where they are left before their
+    end. Raises Fault as `start` does.
     """
-    if (rejoined := await rejoin(request, wanted.workspace_id)) is not None:
+    if (rejoined := await rejoin(request, wanted.workspace_id, whole=whole)) is not None:
         return rejoined
     wanted = effect.started(request, wanted)
     logs.run_id.set(str(wanted.run_id))
     return await request.app[ENGINE].feeds.start(wanted, timeout=_ACCEPT_SECONDS)
 
 
-async def rejoin(request: web.Request, workspace_id: UUID) -> tuple[runs.Run, Following] | None:
-    """The run that a request resumes, and the frames that it has not seen; None where it resumes none.
+async def rejoin(request: web.Request, workspace_id: UUID, *, whole: bool = False) -> tuple[runs.Run, Following] | None:
+    """The run that a request resumes, and the frames that it has not seen, or all; None where it resumes none.
 
     For a voice to which starting a run is more than asking for it.
     """
     run = await resume(request, workspace_id, runs.Mode.STREAMING)
     place = sse.resumed(request)
-    return None if run is None or place is None else (run, request.app[ENGINE].feeds.follow(place.cursor(workspace_id)))
+    if run is None or place is None:
+        return None
+    cursor = (sse.Place(run.id) if whole else place).cursor(workspace_id)
+    return run, request.app[ENGINE].feeds.follow(cursor)
 
 
 async def resume(request: web.Request, workspace_id: UUID, mode: runs.Mode) -> runs.Run | None:

@@ -10,17 +10,22 @@ from services.gateway import running
 from services.gateway.completions import told, wire
 from services.gateway.completions.told import Telling
 from services.gateway.engine import ENGINE
-from services.gateway.http import reply
+from services.gateway.http import reply, sse
 from services.gateway.http.voices import CALLER
+
+RUN_ID = "X-Run-Id"
 
 
 async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequest) -> web.StreamResponse:
     """Raises Fault before the answer has begun; what happens later is told within it."""
     if start.mode is not runs.Mode.STREAMING:
-        return reply.json(told.completion(await running.start(request, start), body.model))
-    run, frames = await running.follow(request, start)
-    telling = Telling(run, body.model, usage=bool(body.stream_options and body.stream_options.include_usage))
-    async with aclosing(frames), request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash) as stream:
+        run = await running.start(request, start)
+        return reply.json(told.completion(run, body.model), headers={RUN_ID: str(run.id)})
+    run, frames = await running.follow(request, start, whole=True)
+    usage = bool(body.stream_options and body.stream_options.include_usage)
+    telling = Telling(run, body.model, usage=usage, seen=sse.resumed(request))
+    opened = request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(run.id)})
+    async with aclosing(frames), opened as stream:
         await stream.write(telling.begin())
         try:
             async for frame in frames:
@@ -29,6 +34,6 @@ async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequ
                 if telling.ended:
                     break
         except Fault as fault:
-            for event in told.failed(fault.failure()):
+            for event in telling.fail(fault.failure()):
                 await stream.write(event)
     return stream.response

@@ -1,12 +1,11 @@
 """What a chat completion asks, in the engine's words. Pure; raises nothing but Fault."""
 
+from typing import Literal
+
 from libs.contracts import runs
 from libs.contracts.actions import Parameters
-from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import Offered
-from services.gateway.completions import wire
-
-_ROLES = {"developer": "system"}
+from services.gateway.completions import parts, wire
 
 
 def mode(body: wire.ChatRequest) -> runs.Mode:
@@ -19,21 +18,19 @@ def messages(body: wire.ChatRequest) -> list[runs.Message]:
 
 def _message(message: wire.Message, place: int) -> runs.Message:
     calls = [runs.ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or []]
-    role = _ROLES.get(message.role, message.role)
-    return runs.Message(role, _content(message.content, place), calls, message.tool_call_id or "")  # type: ignore[arg-type]
+    content = parts.content(_parts(message.content), message.role, field=f"messages[{place}].content")
+    return runs.Message(role(message.role), content.text, calls, message.tool_call_id or "", content.images)
 
 
-def _content(content: str | list[wire.Part] | None, place: int) -> str:
+def role(name: wire.Role) -> Literal["system", "user", "assistant", "tool"]:
+    """What is newly called the developer's is the system's."""
+    return "system" if name == "developer" else name
+
+
+def _parts(content: str | list[wire.Part] | None) -> str | list[parts.Part]:
     if content is None or isinstance(content, str):
         return content or ""
-    for part, piece in enumerate(content):
-        if piece.type != "text":
-            raise Fault(
-                Code.INVALID,
-                f"A message holds text here, and nothing of the kind {piece.type!r}.",
-                field=f"messages[{place}].content[{part}].type",
-            )
-    return "".join(piece.text for piece in content)
+    return [parts.Part(part.type, part.text, part.image_url.url if part.image_url else "") for part in content]
 
 
 def parameters(body: wire.ChatRequest) -> Parameters:

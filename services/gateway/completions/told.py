@@ -1,20 +1,17 @@
 """A run told as a chat completion: whole, or as the chunks of a stream. Pure."""
 
-from collections.abc import Iterator
-
 import msgspec
-from msgspec import Struct
 
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
-from services.gateway.completions import wire
+from services.gateway.completions import failing, wire
 from services.gateway.http import problems
 from services.gateway.http.sse import Event, Place
 
-DONE = Event(b"[DONE]")
+_DONE = b"[DONE]"
 _encode = msgspec.json.Encoder().encode
-_CANCELLED = Failure(Code.CONFLICT, "The generation was cancelled.")
-_REPLACED = Failure(Code.UPSTREAM, "The answer was taken back while it was streamed: ask for it without a stream.")
+CANCELLED = Failure(Code.CONFLICT, "The generation was cancelled.")
+REPLACED = Failure(Code.UPSTREAM, "The answer was taken back while it was streamed: ask for it without a stream.")
 
 
 def completion(run: runs.Run, model: str) -> wire.Completion:
@@ -39,65 +36,88 @@ def _created(run: runs.Run) -> int:
 
 
 def _usage(usage: runs.Usage) -> wire.Usage:
-    total = usage.prompt_tokens + usage.completion_tokens
-    return wire.Usage(usage.prompt_tokens, usage.completion_tokens, total)
+    return wire.Usage(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.prompt_tokens + usage.completion_tokens,
+        wire.PromptDetails(usage.cached_tokens) if usage.cached_tokens else None,
+        wire.CompletionDetails(usage.reasoning_tokens) if usage.reasoning_tokens else None,
+    )
 
 
-class Telling(Struct):
-    """The chunks of one stream, made of its frames one after the other. `usage`: the client wants it at the end."""
+def is_void(text: str, seen: Place, frame: runs.Frame) -> bool:
+    """Whether a client has something of an attempt before this frame's."""
+    return bool(text) or (seen.attempt < frame.attempt and seen.n > 0)
 
-    run: runs.Run
-    model: str
-    usage: bool = False
-    calls: int = 0
-    ended: bool = False
+
+class Telling:
+    """The chunks of one stream, made of its frames one after the other. `usage`: the client wants it at the end.
+
+    Frames up to `seen` are taken in and not told. `place` is the last that was told whole: of the events of one frame
+    only the last one carries the frame's own.
+    """
+
+    def __init__(self, run: runs.Run, model: str, *, usage: bool = False, seen: Place | None = None) -> None:
+        self.run, self.model, self.usage = run, model, usage
+        self.place = self._seen = seen or Place(run.id)
+        self.ended = False
+        self._text, self._calls = "", 0
 
     def begin(self) -> Event:
         return self._event(wire.Delta(role="assistant", content=""))
 
     def of(self, frame: runs.Frame) -> list[Event]:
-        place = str(Place(self.run.id, frame.attempt, frame.n))
+        events, place = self._of(frame), Place(self.run.id, frame.attempt, frame.n)
+        if not place.follows(self._seen):
+            return []
+        self.place, before = place, self.place
+        ids = [str(before)] * (len(events) - 1) + [str(self.place)]
+        return [Event(event.data, id) for event, id in zip(events, ids, strict=False)]
+
+    def _of(self, frame: runs.Frame) -> list[Event]:
         match frame.body:
             case runs.Token(text, None):
-                return [self._event(wire.Delta(content=text), id=place)]
+                return self._say(text)
             case runs.ToolCall(client=True) as call:
-                return [self._event(wire.Delta(tool_calls=[self._call(call)]), id=place)]
+                return [self._event(wire.Delta(tool_calls=[self._call(call)]))]
             case runs.Done() as done:
-                self.ended = True
-                return [*self._end(done), DONE]
+                return self._end(done)
             case runs.Failed(failure):
-                return self._fail(failure)
+                return self.fail(failure)
             case runs.Cancelled():
-                return self._fail(_CANCELLED)
-            case runs.Replaced() | runs.Restarted():
-                return self._fail(_REPLACED)
+                return self.fail(CANCELLED)
+            case runs.Replaced(text):
+                going_on = text.startswith(self._text)
+                return self._say(text[len(self._text) :]) if going_on else self.fail(REPLACED)
+            case runs.Restarted() if is_void(self._text, self._seen, frame):
+                return self.fail(REPLACED)
             case _:
                 return []
 
-    def _fail(self, failure: Failure) -> list[Event]:
+    def _say(self, text: str) -> list[Event]:
+        self._text += text
+        return [self._event(wire.Delta(content=text))] if text else []
+
+    def fail(self, failure: Failure) -> list[Event]:
+        """Within a stream that has begun."""
         self.ended = True
-        return failed(failure)
+        failed = failing.body(problems.of(Fault.of(failure)))
+        return [Event(_encode(failed)), Event(_DONE)]
 
     def _call(self, call: runs.ToolCall) -> wire.CallDelta:
-        self.calls += 1
-        return wire.CallDelta(call.id, wire.Function(call.name, call.arguments), index=self.calls - 1)
+        self._calls += 1
+        return wire.CallDelta(call.id, wire.Function(call.name, call.arguments), index=self._calls - 1)
 
-    def _end(self, done: runs.Done) -> Iterator[Event]:
-        yield self._event(wire.Delta(), reason=done.finish_reason or "stop")
+    def _end(self, done: runs.Done) -> list[Event]:
+        self.ended = True
+        told = [self._event(wire.Delta(), reason=done.finish_reason or "stop")]
         if self.usage:
-            yield Event(_encode(self._chunk([], _usage(done.usage))))
+            told.append(Event(_encode(self._chunk([], _usage(done.usage)))))
+        return [*told, Event(_DONE)]
 
-    def _event(self, delta: wire.Delta, *, id: str = "", reason: str | None = None) -> Event:
-        return Event(_encode(self._chunk([wire.ChunkChoice(delta=delta, finish_reason=reason)])), id)
+    def _event(self, delta: wire.Delta, *, reason: str | None = None) -> Event:
+        chunk = self._chunk([wire.ChunkChoice(delta=delta, finish_reason=reason)])
+        return Event(_encode(chunk), str(self.place))
 
     def _chunk(self, choices: list[wire.ChunkChoice], usage: wire.Usage | None = None) -> wire.Chunk:
         return wire.Chunk(id=_id(self.run), created=_created(self.run), model=self.model, choices=choices, usage=usage)
-
-
-def failed(failure: Failure) -> list[Event]:
-    """Within a stream that has begun."""
-    problem = problems.of(Fault.of(failure))
-    error = wire.Error(
-        problem.message, "invalid_request_error" if problem.status < 500 else "server_error", problem.code
-    )
-    return [Event(_encode(wire.Failure(error))), DONE]

@@ -7,11 +7,16 @@ from msgspec import Struct
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
-class Part(Struct, frozen=True):
-    """A piece of a message's content. Others than text are refused."""
+class ImageUrl(Struct, frozen=True):
+    url: str
+
+
+class Part(Struct, frozen=True, omit_defaults=True):
+    """A piece of a message's content: `text`, or an `image_url`. Others are refused."""
 
     type: str
     text: str = ""
+    image_url: ImageUrl | None = None
 
 
 class Function(Struct, frozen=True):
@@ -77,10 +82,22 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool_choice: str | NamedTool | None = None
 
 
-class Usage(Struct, frozen=True):
+class PromptDetails(Struct, frozen=True):
+    cached_tokens: int
+
+
+class CompletionDetails(Struct, frozen=True):
+    reasoning_tokens: int
+
+
+class Usage(Struct, frozen=True, omit_defaults=True):
+    """The details stand where there is something to tell."""
+
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -131,6 +148,7 @@ class Chunk(Struct, frozen=True, kw_only=True):
 class Error(Struct, frozen=True):
     message: str
     type: str
+    param: str | None
     code: str
 
 

@@ -45,7 +45,10 @@ async def _end_streams(app: web.Application) -> None:
 async def _introduce(request: web.Request) -> web.Response:
     """Whoever opens the address in a browser."""
     return reply.json(
-        {"name": "Polyvox", "about": "An LLM-app engine that speaks the APIs of Klu, Klisk, LLMStack and KlairoAI."}
+        {
+            "name": "Polyvox",
+            "about": "An LLM-app engine that speaks the APIs of Klu, Klisk, LLMStack, KlairoAI and OpenAI.",
+        }
     )
 
 

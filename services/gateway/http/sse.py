@@ -225,6 +225,9 @@ class Place(Struct, frozen=True):
     def __str__(self) -> str:
         return f"{self.run_id}-{self.number}"
 
+    def follows(self, other: "Place") -> bool:
+        return (self.attempt, self.n) > (other.attempt, other.n)
+
     def cursor(self, workspace_id: UUID) -> runs.Cursor:
         return runs.Cursor(workspace_id, self.run_id, self.attempt, self.n)
 

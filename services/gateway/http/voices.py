@@ -24,7 +24,8 @@ class Voice:
     """`routes` know their caller (`request[CALLER]`), `open_routes` carry their right in their address.
 
     `pages` are for browsers, under the prefix alone. `roots` begin the addresses at the root whose unknown ones are
-    this voice's to answer; the longest one counts. `cors`: pages of every origin may ask it.
+    this voice's to answer; the longest one counts. `cors`: pages of every origin may ask it. `at_root`: where it is
+    False, all of it is under the prefix alone.
     """
 
     name: str
@@ -36,6 +37,11 @@ class Voice:
     open_routes: Sequence[web.RouteDef] = field(default=())
     pages: Sequence[web.RouteDef] = field(default=())
     cors: bool = False
+    at_root: bool = True
+
+    @property
+    def mounts(self) -> Sequence[str]:
+        return ("", self.prefix) if self.at_root else (self.prefix,)
 
 
 def listed(*tables: web.RouteTableDef) -> list[web.RouteDef]:
@@ -47,7 +53,7 @@ def mount(router: web.UrlDispatcher, voices: Sequence[Voice]) -> None:
     _refuse_twins(voices)
     for voice in voices:
         for route in (*voice.routes, *voice.open_routes):
-            _register(router, route, "", voice.prefix)
+            _register(router, route, *voice.mounts)
         for page in voice.pages:
             _register(router, page, voice.prefix)
 
@@ -63,7 +69,9 @@ def paths(voice: Voice) -> set[str]:
     """Where a voice answers, at the root and under its prefix, without a slash at the end."""
     everywhere = {route.path for route in (*voice.routes, *voice.open_routes)}
     own = {route.path for route in voice.pages}
-    return everywhere | {(voice.prefix + path).rstrip("/") for path in everywhere | own}
+    return {(start + path).rstrip("/") for start in voice.mounts for path in everywhere} | {
+        (voice.prefix + path).rstrip("/") for path in own
+    }
 
 
 def by_handler(voices: Sequence[Voice]) -> dict[Handler, tuple[Voice, bool]]:
@@ -88,7 +96,7 @@ def _begins(path: str, start: str) -> bool:
 
 def _refuse_twins(voices: Sequence[Voice]) -> None:
     claimed: dict[tuple[str, str], str] = {}
-    for voice in voices:
+    for voice in (voice for voice in voices if voice.at_root):
         for claim in _claims(voice):
             if claim in claimed:
                 raise ValueError(f"{claimed[claim]} and {voice.name} both claim {' '.join(claim)} at the root")
