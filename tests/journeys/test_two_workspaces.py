@@ -13,7 +13,7 @@ from tests.support.engine import Client, Engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ROUTES = sorted({(route.method, route.path) for voice in VOICES for route in voice.routes})
+ROUTES = sorted({(route.method, voice.mounts[0] + route.path) for voice in VOICES for route in voice.routes})
 NAMED = [route for route in ROUTES if "{" in route[1]]
 LISTS = [(method, path) for method, path in ROUTES if "{" not in path and method == "GET"]
 
@@ -53,6 +53,7 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
         "documents": document,
         "data": run["data_guid"],
         "chat": run["data_guid"],
+        "responses": run["data_guid"],
         "feedback": rating["guid"],
         "sessions": session["guid"],
         "models": model_made["guid"],
@@ -133,6 +134,6 @@ async def test_a_body_that_names_what_another_owns_is_refused(
 async def test_a_stranger_without_a_key_is_told_so(engine: Engine) -> None:
     for method, path in ROUTES:
         status, _ = await engine.anonymous().call(
-            method, re.sub(r"{\w+}", "x", path.replace(r"{unnamed:\$[^/]+}", "$unnamed"))
+            method, re.sub(r"{\w+(:\.\+)?}", "x", path.replace(r"{unnamed:\$[^/]+}", "$unnamed"))
         )
         assert status in (401, 403), (method, path)

@@ -15,7 +15,7 @@ from typing import Any
 
 from deploy.local.children import ROOT, tied
 
-HERE = Path(__file__).parent / "sdks"
+HERE = Path(__file__).parents[1] / "sdks"
 INSTALLED = ROOT / ".venv" / "sdks"
 PYTHON = ("klu-0.1.70", "klu-0.1.80")
 _SECONDS = 30.0

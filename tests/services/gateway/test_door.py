@@ -49,7 +49,7 @@ async def door(nats_url: str, databases: Databases) -> AsyncIterator[Door]:
 
 def written_routes() -> list[tuple[str, str]]:
     found = {
-        (route.method, route.path)
+        (route.method, voice.mounts[0] + route.path)
         for voice in VOICES
         for route in voice.routes
         if route.method in ("POST", "PUT", "PATCH") and "/cancel" not in route.path and "/status" not in route.path
@@ -58,11 +58,13 @@ def written_routes() -> list[tuple[str, str]]:
 
 
 def routes() -> list[tuple[str, str, str]]:
-    return sorted({(voice.name, route.method, route.path) for voice in VOICES for route in voice.routes})
+    return sorted(
+        {(voice.name, route.method, voice.mounts[0] + route.path) for voice in VOICES for route in voice.routes}
+    )
 
 
 def address(path: str) -> str:
-    return re.sub(r"{\w+}", str(examples.RUN), path.replace(r"{unnamed:\$[^/]+}", "$unnamed"))
+    return re.sub(r"{\w+(:\.\+)?}", str(examples.RUN), path.replace(r"{unnamed:\$[^/]+}", "$unnamed"))
 
 
 @pytest.mark.parametrize(("method", "path"), written_routes())

@@ -1,12 +1,14 @@
 """Voices: who answers an address, and that no two answer the same one."""
 
+from dataclasses import replace
+
 import pytest
 from aiohttp import web
 
 from services.gateway.__main__ import VOICES
 from services.gateway.dialects.klu import auth, errors
 from services.gateway.http import server
-from services.gateway.http.voices import Voice, by_path, mount
+from services.gateway.http.voices import Voice, by_path, mount, paths
 
 
 async def handler(request: web.Request) -> web.Response:
@@ -30,6 +32,17 @@ def test_two_voices_may_share_an_address_by_method():
     mount(web.UrlDispatcher(), [one, two])
 
 
+def test_a_voice_that_is_not_at_the_root_is_under_its_prefix_alone():
+    one, two = voice("one", web.get("/v1/things", handler)), voice("two", web.get("/v1/things", handler))
+    two, router = replace(two, at_root=False), web.UrlDispatcher()
+    mount(router, [one, two])
+    assert {resource.canonical for resource in router.resources()} == {
+        *("/v1/things", "/v1/things/", "/one/v1/things", "/one/v1/things/"),
+        *("/two/v1/things", "/two/v1/things/"),
+    }
+    assert paths(two) == {"/two/v1/things"}
+
+
 def test_the_voices_of_this_installation_claim_nothing_twice():
     mount(web.UrlDispatcher(), VOICES)
 
@@ -45,6 +58,7 @@ def test_the_voices_of_this_installation_claim_nothing_twice():
         ("/api/appsworld", "klairo"),
         ("/llmstack/api/nothing", "llmstack"),
         ("/klairo/v1/nothing", "klairo"),
+        ("/openai/v1/nothing", "openai"),
         ("/v10", None),
         ("/apiary", None),
         ("/", None),
