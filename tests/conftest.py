@@ -10,6 +10,14 @@ import pytest_asyncio
 from tests.support import servers
 
 
+_LONGEST_ID = 60
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Files are no names: they are long, and made anew by each process that takes part in the tests."""
+    return argname if isinstance(val, bytes | str) and len(val) > _LONGEST_ID else None
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def nats_url() -> AsyncIterator[str]:
     """A NATS server without streams: one of this module's own, or TEST_NATS_URL with its stream of events deleted."""

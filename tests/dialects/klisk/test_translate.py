@@ -120,7 +120,11 @@ def test_a_state_that_was_edited_is_not(edit):
     assert translate.states.digest(WORKSPACE, edited) != translate.states.digest(WORKSPACE, state)
 
 
-@pytest.mark.parametrize("spelled", [f"resp_{RUN}", f"resp_{RUN.hex}", str(RUN), ids.crockford("resp", RUN)])
+@pytest.mark.parametrize(
+    "spelled",
+    [f"resp_{RUN}", f"resp_{RUN.hex}", str(RUN), ids.crockford("resp", RUN)],
+    ids=["uuid", "hex", "bare", "crockford"],
+)
 def test_a_response_s_id_names_its_run_in_every_spelling(spelled):
     assert translate.chat.response(spelled) == RUN
 
