@@ -86,9 +86,11 @@ class Follower:
         """Start a run and follow it from its first frame. Raises the Fault with which it was not accepted."""
         reader = self._reader(runs.Cursor(request.workspace_id, request.run_id))
         self._presence.join(reader)
+        reader.starting = True
         try:
             await self._subscribe(reader)
             run = await self._bus.call(runs.START, self._followed(request), timeout=timeout)
+            reader.starting = False
         except BaseException as error:
             if _is_refusal(error):
                 reader.stop()

@@ -31,6 +31,8 @@ class Reader:
         self._active_at = asyncio.get_running_loop().time()
         self._not_before = 0.0
         self._pause = 0.0
+        # While a run is still being started, that nobody knows of it yet is no news.
+        self.starting = False
         self._not_found = 0
 
     @property
@@ -71,7 +73,7 @@ class Reader:
             self.order.told(answer.frames, ended=answer.status in runs.ENDED)
             if answer.more:
                 self.order.miss()
-        else:
+        elif not self.starting:
             self._not_found += 1
         if self._not_found >= _LOST_AFTER:
             self.fault = Fault(Code.UNAVAILABLE, "The run was lost with the process that held it; start it again.")
