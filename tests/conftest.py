@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from tests.support import servers
 
-
 _LONGEST_ID = 60
 
 
