@@ -355,6 +355,7 @@ class PageRuns(Struct, frozen=True):
     app_id: UUID | None = None
     session_id: UUID | None = None
     slice: Slice = Slice()
+    dataset_id: UUID | None = None
 
 
 class Cursor(Struct, frozen=True):

@@ -1,6 +1,18 @@
 """The runner: what it serves, and what it does in the background and at its stop."""
 
-from libs.contracts import actions, apps, documents, experiments, models, runs, sessions, tools, workspaces
+from libs.contracts import (
+    actions,
+    apps,
+    datasets,
+    documents,
+    evals,
+    experiments,
+    models,
+    runs,
+    sessions,
+    tools,
+    workspaces,
+)
 from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
@@ -13,9 +25,14 @@ from services.runner.apps import Apps
 from services.runner.backlog import Backlog
 from services.runner.catalog import Catalog
 from services.runner.claims import Beginning, Claims
+from services.runner.datasets import Datasets
 from services.runner.drafts import Drafts
 from services.runner.ending import Ending
 from services.runner.erasing import Erasing
+from services.runner.evals.checks import Checks
+from services.runner.evals.registry import Evals
+from services.runner.evals.steps import Steps
+from services.runner.evals.working import Working
 from services.runner.experiments import Experiments
 from services.runner.feeds import Feeds
 from services.runner.fence import Fence
@@ -26,6 +43,7 @@ from services.runner.journal import Journal
 from services.runner.keys import Keys
 from services.runner.lingering import Lingering
 from services.runner.models import Models
+from services.runner.patterns import Patterns
 from services.runner.previews import Previews
 from services.runner.prices import Prices
 from services.runner.prompts import Prompting
@@ -75,7 +93,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.observe(metrics.queue(database))
     _hear(service)
     _serve_nouns(service, catalog, prompting, keys, schemas=schemas)
-    _serve_trials(service, catalog)
+    _serve_trials(service, catalog, lease, schemas=schemas)
     variants = Variants(database, service.changes)
     acceptance = Acceptance(catalog, variants, drafts, prompting=prompting, recall=Recall(database))
     _serve_runs(service, settings, acceptance, lease, schemas=schemas)
@@ -132,15 +150,39 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     service.serve(tools.DISCOVER, tool.discover)
 
 
-def _serve_trials(service: Service, catalog: Catalog) -> None:
+def _serve_trials(service: Service, catalog: Catalog, lease: Lease, *, schemas: Schemas) -> None:
     """What tells which of several actions is better."""
-    experiment = Experiments(service.database, catalog)
+    database, patterns = service.database, Patterns()
+    checks = Checks(service.bus, schemas, patterns)
+    experiment, dataset, evaluation = (
+        Experiments(database, catalog),
+        Datasets(database),
+        Evals(database, catalog, checks),
+    )
+    working = Working(database, lease, Steps(database, service.bus, checks))
     service.serve(experiments.CREATE, experiment.create)
     service.serve(experiments.GET, experiment.get)
     service.serve(experiments.PAGE, experiment.page)
     service.serve(experiments.UPDATE, experiment.update)
     service.serve(experiments.DELETE, experiment.delete)
     service.serve(experiments.RESULTS, experiment.results)
+    service.serve(datasets.CREATE, dataset.create)
+    service.serve(datasets.GET, dataset.get)
+    service.serve(datasets.PAGE, dataset.page)
+    service.serve(datasets.UPDATE, dataset.update)
+    service.serve(datasets.DELETE, dataset.delete)
+    service.serve(evals.CREATE, evaluation.create)
+    service.serve(evals.GET, evaluation.get)
+    service.serve(evals.PAGE, evaluation.page)
+    service.serve(evals.UPDATE, evaluation.update)
+    service.serve(evals.DELETE, evaluation.delete)
+    service.serve(evals.START, evaluation.start)
+    service.serve(evals.TRIAL, evaluation.trial)
+    service.serve(evals.TRIALS, evaluation.trials)
+    service.serve(evals.ROWS, evaluation.rows)
+    service.background("trials", working.run)
+    service.on_stop(patterns.close)
+    service.on_stop(working.stop)
 
 
 def _serve_runs(

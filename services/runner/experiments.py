@@ -98,15 +98,8 @@ class Experiments:
         action_id = (await self._catalog.action(workspace_id, wanted.action_id)).id
         version_id = number = None
         if wanted.version_id is not None or wanted.number is not None:
-            version = await self._version(workspace_id, action_id, wanted)
+            asked = actions.DeployVersion(workspace_id, action_id, "", wanted.version_id, wanted.number)
+            version = await deployments.found(self._database, asked)
             version_id, number = version.id, version.version
         own = ids.named(id, f"{action_id} {version_id}")
         return Variant(own, action_id, version_id, number, wanted.weight)
-
-    async def _version(self, workspace_id: UUID, action_id: UUID, wanted: Wanted) -> actions.Version:
-        asked = actions.DeployVersion(workspace_id, action_id, "", wanted.version_id, wanted.number)
-        async with self._database.acquire() as connection:
-            version = await deployments.version(connection, asked)
-        if version is None:
-            raise not_found("version", wanted.version_id or wanted.number)
-        return version

@@ -88,10 +88,10 @@ class Deploying:
         place = _environment(asked.environment)
         await self._actions.get(GetAction(asked.workspace_id, asked.action_id))
         async with self._catalog.changing() as connection:
-            version = await _found(connection, asked)
+            version = await deployments.found(connection, asked)
             await deployments.deploy(connection, asked.action_id, place, version.id, by=asked.deployed_by)
             await _changed(connection, asked.workspace_id, asked.action_id)
-            return await _found(connection, asked)
+            return await deployments.found(connection, asked)
 
     async def disable(self, asked: DisableAction) -> Action:
         """In the environment named; without one in all that have had a version, and in production."""
@@ -116,13 +116,6 @@ def _environment(name: str) -> str:
     if not 0 < len(name) <= _LONGEST:
         raise Fault(Code.INVALID, f"Name an environment in 1 to {_LONGEST} characters.", field="environment")
     return name
-
-
-async def _found(connection: Connection, asked: DeployVersion) -> Version:
-    version = await deployments.version(connection, asked)
-    if version is None:
-        raise not_found("version", asked.version_id or asked.number or "without a name")
-    return version
 
 
 def _nothing_deployed(place: str) -> Fault:

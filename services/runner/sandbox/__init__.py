@@ -1,4 +1,4 @@
-"""What the child process is asked and answers that renders Jinja2 templates and checks JSON against JSON Schemas.
+"""What the child process is asked and answers that renders templates, checks JSON Schemas and searches for patterns.
 
 The child is `python -m services.runner.sandbox`, the asking side `sandbox.parent`. Each message is preceded by its
 length. This module is light: what the child works with is imported in the child alone.
@@ -31,6 +31,13 @@ class Validate(Struct, frozen=True, tag="validate"):
     text: str | None = None
 
 
+class Match(Struct, frozen=True, tag="match"):
+    """Asks whether a pattern is found in a text; without a text, whether it is one."""
+
+    pattern: str
+    text: str | None = None
+
+
 class Rendered(Struct, frozen=True, tag="rendered"):
     text: str
 
@@ -58,5 +65,5 @@ class Refused(Struct, frozen=True, tag="refused"):
     reason: str
 
 
-Asked = Render | Names | Validate
+Asked = Render | Names | Validate | Match
 Answered = Rendered | Named | Missing | Valid | Invalid | Refused

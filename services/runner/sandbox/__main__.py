@@ -1,4 +1,5 @@
-"""The child process that renders Jinja2 templates and checks JSON Schemas: the walls around what workspaces write.
+"""The child process that renders templates, checks JSON Schemas and searches for patterns: the walls around what
+workspaces write.
 
 It reads length-prefixed requests from stdin and answers each on stdout. The kernel bounds its memory and the CPU time
 of each request, this module what an operator may make and how long a text may grow; the parent keeps the deadline.
@@ -22,12 +23,15 @@ from services.runner.sandbox import (
     LONGEST,
     Answered,
     Asked,
+    Invalid,
+    Match,
     Missing,
     Named,
     Names,
     Refused,
     Render,
     Rendered,
+    Valid,
     Validate,
 )
 from services.runner.templates import spelled
@@ -89,6 +93,8 @@ def answer(asked: Asked) -> Answered:
                 return Rendered(_rendered(_compiled(source), values))
             case Validate(schema, text):
                 return _validated(schema, text)
+            case Match(pattern, text):
+                return _matched(pattern, text)
     except UndefinedError as error:
         name = re.fullmatch(r"'(\w+)' is undefined", error.message or "")
         return Missing(name[1]) if name else Refused(error.message or "a value is undefined")
@@ -105,6 +111,15 @@ def _validated(schema: bytes, text: str | None) -> Answered:
     from services.runner.sandbox import schemas
 
     return schemas.answer(schema, text)
+
+
+def _matched(pattern: str, text: str | None) -> Answered:
+    """A pattern may backtrack for ever: then the kernel ends this process."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as wrong:
+        return Refused(str(wrong))
+    return Valid() if text is None or compiled.search(text) else Invalid("$", "the pattern is not found in it")
 
 
 def _rendered(template: Template, values: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from libs.contracts import actions
+from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
 from services.runner.store.pages import Listing, one
@@ -22,7 +23,7 @@ async def page(database: Database, asked: actions.PageVersions) -> Page[actions.
     return await _LISTING.page(database, actions.Version, where, asked.slice, asked.workspace_id, asked.action_id)
 
 
-async def version(connection: Connection, asked: actions.DeployVersion) -> actions.Version | None:
+async def named(connection: Connection | Database, asked: actions.DeployVersion) -> actions.Version | None:
     """The one that is to be deployed: by its id, or by its number where it has none."""
     row = await connection.fetchrow(
         f"{_VERSION} WHERE actions.workspace_id = $1 AND v.action_id = $2 AND (v.id = $3 OR v.version = $4)",
@@ -32,6 +33,14 @@ async def version(connection: Connection, asked: actions.DeployVersion) -> actio
         asked.number,
     )
     return None if row is None else one(row, actions.Version)
+
+
+async def found(database: Connection | Database, asked: actions.DeployVersion) -> actions.Version:
+    """Raises Fault NOT_FOUND."""
+    version = await named(database, asked)
+    if version is None:
+        raise not_found("version", asked.version_id or asked.number or "without a name")
+    return version
 
 
 async def deploy(connection: Connection, action_id: UUID, environment: str, id: UUID, *, by: UUID | None) -> None:

@@ -48,13 +48,22 @@ WITH gone AS (
     DELETE FROM answers USING gone WHERE answers.run_id = gone.id
 ), unheard AS (
     DELETE FROM run_parts USING gone WHERE run_parts.run_id = gone.id
+), unlisted AS (
+    DELETE FROM dataset_runs USING gone WHERE dataset_runs.run_id = gone.id
+), unjudged AS (
+    DELETE FROM trial_rows
+    WHERE point_id IN (SELECT id FROM gone) OR run_ids && (SELECT coalesce(array_agg(id), ARRAY[]::uuid[]) FROM gone)
 )
 SELECT id FROM gone
+"""
+_TRIED_AGAIN = """
+SELECT DISTINCT unnest(run_ids) AS id FROM trial_rows WHERE workspace_id = $1 AND point_id = ANY($2)
 """
 
 
 async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
-    """Those that were there and did not go on."""
+    """Those that were there and did not go on; with a run go those in which an eval tried its input again."""
+    ids = [*ids, *(row["id"] for row in await connection.fetch(_TRIED_AGAIN, workspace_id, list(ids)))]
     await connection.execute(_LOCK, list(ids))
     await connection.execute(_UNSAY, workspace_id, list(ids))
     return [row["id"] for row in await connection.fetch(_ERASE, workspace_id, list(ids))]
@@ -113,7 +122,12 @@ async def empty_sessions(connection: Connection, workspace_id: UUID, before: dat
     )
 
 
+_OF_WORKSPACE = (
+    "experiments", "evals", "datasets", "sessions", "apps", "models", "providers", "tools", "answers", "claims",
+)  # fmt: skip
+
+
 async def rest_of_workspace(connection: Connection, workspace_id: UUID) -> None:
     """All but its runs: actions go with their apps, models with their providers."""
-    for table in ("experiments", "sessions", "apps", "models", "providers", "tools", "answers", "claims"):
+    for table in _OF_WORKSPACE:
         await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", workspace_id)

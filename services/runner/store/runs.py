@@ -128,4 +128,7 @@ async def page(database: Database, asked: runs.PageRuns) -> Page[runs.Run]:
         if value is not None:
             args.append(value)
             conditions.append(f"{column} = ${len(args)}")
+    if asked.dataset_id is not None:
+        args.append(asked.dataset_id)
+        conditions.append(f"id IN (SELECT run_id FROM dataset_runs WHERE dataset_id = ${len(args)})")
     return await _LISTING.page(database, runs.Run, " AND ".join(conditions), asked.slice, *args)

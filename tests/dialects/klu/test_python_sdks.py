@@ -380,3 +380,61 @@ async def test_an_experiment_is_made_run_and_changed(klu, made, engine):
         await klu("experiments.prompt", guid, "Why?")
     with pytest.raises(SdkError, match="InstanceRelationshipNotFoundError"):
         await klu("experiments.create", "Which?", made.app, made.action, NOBODY)
+
+
+async def test_a_dataset_is_made_filled_and_deleted(klu, made, engine):
+    held = await session(klu, made)
+    first, second = [
+        (await klu("actions.prompt", made.action, {"question": text}, session=held))["data_guid"] for text in "ab"
+    ]
+    dataset = await klu("dataset.create", "Golden", "What is right", made.app, [first])
+    assert (dataset["name"], dataset["description"], dataset["app"]) == ("Golden", "What is right", made.app)
+    guid = dataset["guid"]
+    assert [point["guid"] for point in await klu("dataset.get_data", guid)] == [first]
+    assert {point["guid"] for point in await klu("dataset.add_data", guid, [second])} == {first, second}
+    assert guid in {one["guid"] for one in await klu("dataset.list")}
+    assert (await klu("dataset.get", guid))["name"] == "Golden"
+    assert (await klu("dataset.delete", guid))["guid"] == guid
+    with pytest.raises(SdkError, match="InstanceNotFoundError"):
+        await klu("dataset.get", guid)
+    with pytest.raises(SdkError, match="InstanceRelationshipNotFoundError"):
+        await klu("dataset.create", "Golden", "", NOBODY)
+
+
+async def test_an_eval_is_made_run_and_read(klu, made, engine):
+    point = (await klu("actions.prompt", made.action, {"question": "?"}, session=await session(klu, made)))["data_guid"]
+    dataset = await klu("dataset.create", "Golden", "", made.app, [point])
+    types = {one["type"]: one for one in await klu("evals.get_eval_types")}
+    assert {"exact", "contains", "regex", "json_schema", "similarity", "llm_judge"} == set(types)
+    checks = [{"guid": types["exact"]["guid"]}, {"type": "contains", "metadata": {"expected": "model"}}]
+    given = {"version": None, "sampling_rate": None, "alert_on_fail": None}
+    made_eval = await klu("evals.create", "Same?", made.action, checks, dataset["guid"], **given)
+    assert (made_eval["name"], made_eval["app"]) == ("Same?", made.app)
+    assert made_eval["dataset"] == {"guid": dataset["guid"]}
+    guid = made_eval["guid"]
+    assert (await klu("evals.run", guid))["run_number"] == 1
+
+    async def finished():
+        [run] = await klu("evals.get_eval_runs", guid)
+        return run if run["metadata"]["status"] == "finished" else None
+
+    run = await eventually(finished)
+    assert (run["eval"], run["action"], run["run_number"], run["deleted"]) == (guid, made.action, 1, False)
+    assert (run["metadata"]["total"], run["metadata"]["passed"], run["metadata"]["pass_rate"]) == (1, 1, 1.0)
+    assert await klu("evals.get_eval_run", guid, run["guid"]) == run
+    changed = {"action": None, "eval_types": None, "dataset": None, **given, "alert_on_fail": True}
+    assert (await klu("evals.update", guid, "Still?", **changed))["name"] == "Still?"
+    assert guid in {one["guid"] for one in await klu("evals.list")}
+    assert (await klu("evals.get", guid))["name"] == "Still?"
+    assert (await klu("evals.delete", guid))["guid"] == guid
+    with pytest.raises(SdkError, match="InstanceRelationshipNotFoundError"):
+        await klu("evals.create", "Same?", NOBODY, checks, dataset["guid"], **given)
+
+
+async def test_there_is_no_workflow_yet(klu):
+    assert await klu("workflows.list") == []
+    with pytest.raises(SdkError, match="404"):
+        await klu("workflows.run", NOBODY, {"question": "Why?"})
+    for call in ("get_runs", "get_run_result", "get_run_result_dataset"):
+        with pytest.raises(SdkError, match="404"):
+            await klu(f"workflows.{call}", NOBODY, *([] if call == "get_runs" else [NOBODY]))

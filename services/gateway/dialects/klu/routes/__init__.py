@@ -6,7 +6,9 @@ from services.gateway.dialects.klu.routes import (
     completions,
     contexts,
     data,
+    datasets,
     documents,
+    evals,
     experiments,
     feedback,
     models,
@@ -15,6 +17,7 @@ from services.gateway.dialects.klu.routes import (
     sessions,
     skills,
     uploads,
+    workflows,
     workspaces,
 )
 from services.gateway.http.voices import listed
@@ -28,12 +31,15 @@ ROUTES = listed(
     documents.routes,
     uploads.routes,
     data.routes,
+    datasets.routes,
+    evals.routes,
     experiments.routes,
     feedback.routes,
     sessions.routes,
     skills.routes,
     models.routes,
     providers.routes,
+    workflows.routes,
     workspaces.routes,
 )
 OPEN_ROUTES = listed(runs.open_routes, uploads.open_routes)
