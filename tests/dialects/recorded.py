@@ -1,8 +1,8 @@
 """Recorded pairs: what a voice's clients send, what the gateway then asks the other services, and what they get.
 
 A pair of a voice's fixtures/ holds the `request`, what the services `answered` by subject, what they were `asked`, and
-the `response`. $WORKSPACE stands for the workspace of the key, $URL for the gateway's address. A `body` that is no text
-is sent as JSON.
+the `response`. A service that answered `{"fault": …}` refused. $WORKSPACE stands for the workspace of the key, $URL for
+the gateway's address. A `body` that is no text is sent as JSON.
 """
 
 import json
@@ -12,6 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.contracts import ids
+from libs.contracts.faults import Failure, Fault
+from libs.contracts.runs import StartRun
 from libs.contracts.subjects import DECLARED, Rpc
 from tests.services.gateway.peers import Door
 
@@ -43,9 +46,17 @@ async def _serve(door: Door, answered: dict[str, Any]) -> None:
     for subject, answer in answered.items():
         rpc = DECLARED[subject]
         assert isinstance(rpc, Rpc)
-        reply = msgspec.convert(answer, rpc.reply)
+        reply = (
+            _fault(answer["fault"])
+            if isinstance(answer, dict) and "fault" in answer
+            else msgspec.convert(answer, rpc.reply)
+        )
         await door.peers.answer(rpc, lambda _, reply=reply: reply)
     door.peers.asked.clear()
+
+
+def _fault(failure: dict[str, Any]) -> Fault:
+    return Fault.of(msgspec.convert(failure, Failure))
 
 
 def _meant(questions: list[dict[str, Any]]) -> list[Any]:
@@ -55,7 +66,14 @@ def _meant(questions: list[dict[str, Any]]) -> list[Any]:
 
 
 def _told(questions: list[Any]) -> list[dict[str, Any]]:
-    """In one order, and without the id of what is to be made, which comes with an Idempotency-Key alone."""
+    """In one order. What is to be made has no id yet, which comes with an Idempotency-Key alone."""
     assert all(getattr(question, "id", None) is None for question in questions)
-    named = [{type(question).__name__: msgspec.to_builtins(question)} for question in questions]
+    named = [{type(question).__name__: msgspec.to_builtins(_unnamed(question))} for question in questions]
     return sorted(named, key=json.dumps)
+
+
+def _unnamed(question: Any) -> Any:
+    """A run to start is named by the gateway, which follows it under a name of its own."""
+    return (
+        msgspec.structs.replace(question, run_id=ids.NONE, follower="") if isinstance(question, StartRun) else question
+    )

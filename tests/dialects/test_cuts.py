@@ -7,29 +7,37 @@ import json
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
-from uuid import UUID
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Failure
+from services.gateway.completions import told as completions
 from services.gateway.dialects.klisk.translate import events as klisk
 from services.gateway.dialects.klu.translate import events as klu
+from services.gateway.dialects.openai.translate import events as responses
 from services.gateway.http.sse import Event, Place
 from services.runner.frames import following
+from tests.dialects.klu import examples
 
 
 class Voice(NamedTuple):
-    """`read` makes of a client's text so far and of an event's name and data its text after that event.
+    """`tell` makes events of frames as they come due together, for a client that has `seen` those up to a place.
+    `read` makes of a client's text so far and of an event's name and data its text after that event.
 
     `restarts`: its clients learn from an event that an answer begins again.
     """
 
-    translate: Callable[[UUID, list[runs.Frame]], list[Event]]
+    tell: Callable[[list[list[runs.Frame]], Place], list[Event]]
     read: Callable[[str, str, str], str]
     restarts: bool = True
+
+
+def klu_tells(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+    return [event for batch in unseen(batches, seen) for event in klu.of(RUN, batch)]
 
 
 def klu_reads(text: str, name: str, data: str) -> str:
@@ -38,9 +46,9 @@ def klu_reads(text: str, name: str, data: str) -> str:
     return text + json.loads(data)["token"] if data.startswith("{") and not name else text
 
 
-def klisk_tells(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
-    telling = klisk.Telling(run_id)
-    return [event for frame in frames for event in telling.lines(frame)]
+def klisk_tells(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+    telling = klisk.Telling(RUN)
+    return [event for batch in unseen(batches, seen) for frame in batch for event in telling.lines(frame)]
 
 
 def klisk_reads(text: str, name: str, data: str) -> str:
@@ -48,7 +56,31 @@ def klisk_reads(text: str, name: str, data: str) -> str:
     return text + event["data"] if event["type"] == "token" else text
 
 
-VOICES = {"klu": Voice(klu.of, klu_reads), "klisk": Voice(klisk_tells, klisk_reads, restarts=False)}
+def completions_tell(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+    telling = completions.Telling(replace(examples.run, id=RUN), "model", usage=True, seen=seen)
+    return [telling.begin(), *(event for batch in batches for frame in batch for event in telling.of(frame))]
+
+
+def completions_read(text: str, name: str, data: str) -> str:
+    chunk = json.loads(data) if data != "[DONE]" else {}
+    return text + "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", ()))
+
+
+def responses_tell(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+    telling = responses.Telling(replace(examples.run, id=RUN), seen=seen)
+    return [event for batch in batches for frame in batch for event in telling.of(frame)]
+
+
+def responses_read(text: str, name: str, data: str) -> str:
+    return text + json.loads(data)["delta"] if name == "response.output_text.delta" else text
+
+
+VOICES = {
+    "klu": Voice(klu_tells, klu_reads),
+    "klisk": Voice(klisk_tells, klisk_reads, restarts=False),
+    "openai: completions": Voice(completions_tell, completions_read, restarts=False),
+    "openai: responses": Voice(responses_tell, responses_read, restarts=False),
+}
 
 RUN = ids.new()
 STARTED = runs.Started(RUN, None, "model", "provider")
@@ -135,8 +167,12 @@ class Client:
             self.id, self.kept = fields["id"], self.text
 
 
-def encoded(voice: Voice, batches: list[list[runs.Frame]]) -> bytes:
-    return b"".join(event.encoded() for batch in batches for event in voice.translate(RUN, batch))
+def unseen(batches: list[list[runs.Frame]], seen: Place) -> list[list[runs.Frame]]:
+    return [following(batch, seen.cursor(ids.NONE)) for batch in batches]
+
+
+def encoded(voice: Voice, batches: list[list[runs.Frame]], seen: Place | None = None) -> bytes:
+    return b"".join(event.encoded() for event in voice.tell(batches, seen or Place(RUN)))
 
 
 def read(voice: Voice, stream: bytes, text: str = "") -> str:
@@ -148,9 +184,7 @@ def read(voice: Voice, stream: bytes, text: str = "") -> str:
 
 def resumed(voice: Voice, frames: list[runs.Frame], client: Client) -> str:
     """The text of a client that lost its connection and goes on after the last event that came whole."""
-    place = Place.of(client.id) or Place(RUN)
-    rest = following(frames, place.cursor(ids.new()))
-    return read(voice, encoded(voice, [rest]), client.kept)
+    return read(voice, encoded(voice, [frames], Place.of(client.id)), client.kept)
 
 
 def batched(frames: list[runs.Frame], cuts: list[int]) -> list[list[runs.Frame]]:

@@ -1,16 +1,16 @@
 """What may stand as `model`."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
-class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Model(Struct, frozen=True, kw_only=True):
     """`guid` is an action's, which is its other name."""
 
     id: str
     object: str = "model"
     created: int
     owned_by: str
-    guid: str | None = None
+    guid: str | UnsetType = UNSET
 
 
 class Models(Struct, frozen=True):
