@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.dialects.klu import sdk
-from tests.dialects.klu.sdk import Sdk, SdkError
+from tests.dialects import sdk
+from tests.dialects.sdk import Sdk, SdkError
 from tests.support.engine import Engine
 from tests.support.provider import Answer
 from tests.support.waiting import eventually
