@@ -8,6 +8,8 @@ in an environment of its own.
 import importlib
 import json
 import sys
+from functools import reduce
+from operator import add
 
 package, messages = importlib.import_module("langchain_openai"), importlib.import_module("langchain_core.messages")
 
@@ -26,7 +28,7 @@ def chat(question, **settings):
 
 def stream(question, **settings):
     chunks = list(package.ChatOpenAI(max_retries=0, stream_usage=True, **settings).stream(question))
-    whole = sum(chunks[1:], chunks[0])
+    whole = reduce(add, chunks)
     return {"text": whole.text, "pieces": len(chunks), "usage": whole.usage_metadata}
 
 

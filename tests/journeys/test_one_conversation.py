@@ -1,0 +1,63 @@
+"""One conversation through all the voices that hold one: whoever goes on sees what was said in the others."""
+
+import pytest
+
+from tests.support.engine import Client, Engine
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_session_begun_in_klu_goes_on_in_klisk_llmstack_and_openai_and_back(engine: Engine) -> None:
+    client = await engine.workspace("one-conversation")
+    app = (await client.post("/v1/apps", {"name": "Guide"}))["guid"]
+    action = (await client.post("/v1/actions/create", {"name": "Guide", "prompt": "{{message}}", "app": app}))["guid"]
+    session = (await client.post("/v1/sessions", {"action": action}))["guid"]
+    said: list[str] = []
+
+    def turn(question: str, answer: str) -> str:
+        said.extend([question, answer])
+        engine.says(answer)
+        return question
+
+    def heard() -> list[str]:
+        return [message["content"] for message in engine.upstream.asked[-1].body["messages"]]
+
+    klu = {"action": action, "input": turn("I am Ada.", "Hello Ada."), "session": session}
+    run = await client.post("/klu/v1/actions", klu)
+
+    klisk = {"message": turn("I live in Rome.", "Nice."), "previous_response_id": f"resp_{run['data_guid']}"}
+    await client.post("/klisk/api/chat", klisk | {"stream": False, "agent_name": "Guide"})
+    assert heard() == said[:-1]
+
+    llmstack = {"input": {"message": turn("I am 36.", "Noted.")}}
+    run = await client.post(f"/llmstack/api/apps/{action}/run/{session}", llmstack)
+    assert heard() == said[:-1]
+
+    openai = {"model": "Guide", "input": turn("I play chess.", "Well.")}
+    response = await client.post("/openai/v1/responses", openai | {"previous_response_id": f"resp_{run['_id']}"})
+    assert heard() == said[:-1]
+
+    openai = {"model": "Guide", "input": turn("And go.", "Well, well.")}
+    await client.post("/openai/v1/responses", openai | {"previous_response_id": response["id"]})
+    assert heard() == said[:-1]
+
+    klu = {"action": action, "input": turn("Who am I?", "Ada, of Rome."), "session": session}
+    await client.post("/klu/v1/actions", klu)
+    assert heard() == said[:-1]
+
+
+async def test_who_goes_on_from_an_earlier_answer_branches_in_any_voice(engine: Engine) -> None:
+    client: Client = await engine.workspace("branches")
+    app = (await client.post("/v1/apps", {"name": "Guide"}))["guid"]
+    await client.post("/v1/actions/create", {"name": "Guide", "prompt": "{{message}}", "app": app})
+    engine.says("Left or right?")
+    first = (await client.post("/openai/v1/responses", {"model": "Guide", "input": "Where?"}))["id"]
+    for way in ("Left.", "Right."):
+        body = {"model": "Guide", "input": way, "previous_response_id": first}
+        await client.post("/openai/v1/responses", body)
+        heard = [message["content"] for message in engine.upstream.asked[-1].body["messages"]]
+        assert heard == ["Where?", "Left or right?", way]
+    body = {"message": "Back.", "previous_response_id": first, "stream": False, "agent_name": "Guide"}
+    await client.post("/klisk/api/chat", body)
+    assert engine.upstream.asked[-1].body["messages"][-1]["content"] == "Back."
+    assert len(engine.upstream.asked[-1].body["messages"]) == 3
