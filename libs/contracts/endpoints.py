@@ -4,6 +4,7 @@ Owner: webhook_dispatcher. An endpoint subscribes by exact event name, by prefix
 """
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -13,6 +14,8 @@ from libs.contracts.subjects import Rpc
 
 
 class Endpoint(Struct, frozen=True):
+    """`status` is active or disabled; `failing_since` is when the first attempt failed since the last that arrived."""
+
     id: UUID
     workspace_id: UUID
     url: str
@@ -20,6 +23,7 @@ class Endpoint(Struct, frozen=True):
     description: str
     status: str
     created_at: datetime
+    failing_since: datetime | None = None
 
 
 class CreateEndpoint(Struct, frozen=True):
@@ -42,6 +46,17 @@ class GetEndpoint(Struct, frozen=True):
     endpoint_id: UUID
 
 
+class UpdateEndpoint(Struct, frozen=True):
+    """What is None stays as it is. A disabled endpoint gets nothing, and loses what waits for it."""
+
+    workspace_id: UUID
+    endpoint_id: UUID
+    url: str | None = None
+    events: list[str] | None = None
+    description: str | None = None
+    status: Literal["active", "disabled"] | None = None
+
+
 class PageEndpoints(Struct, frozen=True):
     workspace_id: UUID
     slice: Slice = Slice()
@@ -49,4 +64,5 @@ class PageEndpoints(Struct, frozen=True):
 
 CREATE = Rpc("rpc.webhook_dispatcher.endpoints.create", CreateEndpoint, CreatedEndpoint)
 PAGE = Rpc("rpc.webhook_dispatcher.endpoints.page", PageEndpoints, Page[Endpoint])
+UPDATE = Rpc("rpc.webhook_dispatcher.endpoints.update", UpdateEndpoint, Endpoint)
 DELETE = Rpc("rpc.webhook_dispatcher.endpoints.delete", GetEndpoint, Endpoint)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from libs.contracts import deliveries, documents, endpoints, feedback, runs, workspaces
+from libs.contracts import deliveries, documents, endpoints, feedback, notifications, runs, workspaces
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
@@ -13,6 +13,7 @@ from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
 from services.webhook_dispatcher.dispatcher import Dispatcher
 from services.webhook_dispatcher.endpoints import Endpoints, Secrets
+from services.webhook_dispatcher.notifications import Notifications
 from services.webhook_dispatcher.schedule import STEPS, parse_steps
 from services.webhook_dispatcher.upkeep import Upkeep
 from services.webhook_dispatcher.wakes import Wakes
@@ -42,7 +43,8 @@ class Settings(Common, kw_only=True, frozen=True):
 async def build(service: Service, settings: Settings) -> None:
     secrets = Secrets(service.sealer)
     registry = Endpoints(service.database, service.egress, secrets)
-    log = Deliveries(service.database)
+    log = Deliveries(service.database, service.egress)
+    told = Notifications(service.database)
     steps = parse_steps(settings.delivery_retries)
     attempts = Attempts(service.egress, secrets, seconds=settings.delivery_seconds, steps=steps)
     dispatcher = Dispatcher(
@@ -58,9 +60,12 @@ async def build(service: Service, settings: Settings) -> None:
 
     service.serve(endpoints.CREATE, registry.create)
     service.serve(endpoints.PAGE, registry.page)
+    service.serve(endpoints.UPDATE, registry.update)
     service.serve(endpoints.DELETE, registry.delete)
     service.serve(deliveries.LATEST, log.latest)
     service.serve(deliveries.TEST, log.test)
+    service.serve(notifications.PAGE, told.page)
+    service.serve(notifications.READ, told.read)
 
     service.hear(runs.FINISHED, fan_out(payloads.run_finished))
     service.hear(feedback.CREATED, fan_out(payloads.feedback_created))

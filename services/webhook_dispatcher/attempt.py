@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _EXCERPT_BYTES = 1024
 # A little more is read than kept, so that the connection of a receiver with a usual answer can be used again.
 _READ_BYTES = 16 * 1024
+_DISABLED = "This webhook was disabled."
 
 
 class Attempts:
@@ -32,6 +33,8 @@ class Attempts:
 
     async def attempt(self, claimed: Claimed) -> Outcome:
         at, began = datetime.now(UTC), time.perf_counter()
+        if not claimed.active:
+            return Outcome(claimed.id, claimed.endpoint_id, Attempt(claimed.number, at, 0.0, error=_DISABLED), None)
         try:
             answer = await self._post(claimed, at)
         except (Fault, SealBroken) as failure:

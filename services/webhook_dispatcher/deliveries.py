@@ -12,6 +12,7 @@ from uuid import UUID
 from libs.bus.hear import Heard
 from libs.contracts import deliveries, endpoints, ids
 from libs.contracts.faults import Code, Fault, not_found
+from libs.egress import Egress
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher import payloads
 from services.webhook_dispatcher.payloads import Message
@@ -40,8 +41,8 @@ def fan_out(
 
 
 class Deliveries:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, egress: Egress) -> None:
+        self._database, self._egress = database, egress
 
     async def latest(self, request: deliveries.LatestDeliveries) -> list[deliveries.Delivery]:
         await self._endpoint(self._database, request)
@@ -55,6 +56,7 @@ class Deliveries:
         )
         async with self._database.transaction() as connection:
             endpoint = await self._endpoint(connection, request)
+            self._egress.check(endpoint.url)
             if endpoint.status != "active":
                 raise Fault(Code.CONFLICT, "This webhook is disabled: nothing is delivered to it.")
             id = await store.add_to(connection, ping, endpoint.id)

@@ -11,17 +11,18 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from libs.contracts.faults import Code, Fault
-from libs.postgres.database import Connection, Database
+from libs.postgres.database import Database
 from libs.postgres.group_commit import GroupCommit
 from services.webhook_dispatcher import metrics
 from services.webhook_dispatcher.outcome import Outcome
-from services.webhook_dispatcher.store import deliveries, endpoints, queue
+from services.webhook_dispatcher.settling import settle
+from services.webhook_dispatcher.store import queue
 from services.webhook_dispatcher.store.queue import Claimed
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
-_RELEASE_SECONDS = 2.0
+RELEASE_SECONDS = 2.0
 _AWAY_SECONDS = 1.0
 
 
@@ -66,7 +67,7 @@ class Dispatcher:
         while True:
             if await queue.release(self._database):
                 self.wake()
-            await asyncio.sleep(_RELEASE_SECONDS)
+            await asyncio.sleep(RELEASE_SECONDS)
 
     async def drain(self) -> None:
         """Claim nothing more, and let the attempts under way end. One that is cut off will be made again."""
@@ -129,14 +130,6 @@ class Dispatcher:
     def _has_room_again(self, endpoint_id: UUID) -> bool:
         """Room for a batch: claiming for every slot that comes free would cost a query each."""
         return len(self._tasks) <= self._slots * 3 // 4 or self._open[endpoint_id] == self._each // 2
-
-
-async def settle(connection: Connection, outcomes: list[Outcome]) -> None:
-    await deliveries.add_attempts(connection, outcomes)
-    await queue.settle(connection, outcomes)
-    gone = {outcome.endpoint_id for outcome in outcomes if outcome.gone}
-    if gone:
-        await endpoints.disable(connection, list(gone))
 
 
 def _tell(claimed: Claimed, outcome: Outcome) -> None:

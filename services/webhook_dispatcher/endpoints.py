@@ -39,6 +39,18 @@ class Endpoints:
         items = await store.page(self._database, request.workspace_id, request.slice)
         return Page(items, await store.total(self._database, request.workspace_id))
 
+    async def update(self, request: endpoints.UpdateEndpoint) -> endpoints.Endpoint:
+        if request.url is not None:
+            self._egress.check(request.url)
+        wanted = None if request.events is None else events.subscription(request.events)
+        async with self._database.transaction() as connection:
+            if request.status == "disabled" and await store.get(connection, request.workspace_id, request.endpoint_id):
+                await store.disable(connection, [request.endpoint_id])
+            changed = await store.update(connection, request, events=wanted)
+        if changed is None:
+            raise not_found("webhook", request.endpoint_id)
+        return changed
+
     async def delete(self, request: endpoints.GetEndpoint) -> endpoints.Endpoint:
         gone = await store.delete(self._database, request.workspace_id, request.endpoint_id)
         if gone is None:

@@ -45,6 +45,7 @@ async def _expired(connection: Connection, erasure: Erasure) -> bool:
 
 async def _workspace(connection: Connection, erasure: Erasure) -> bool:
     await store.endpoints(connection, erasure.workspace_id)
+    await store.notifications(connection, erasure.workspace_id)
     return await store.older(connection, erasure.workspace_id, None, _BATCH) == _BATCH
 
 

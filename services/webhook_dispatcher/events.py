@@ -13,6 +13,7 @@ GENERATION_FAILED = "generation.failed"
 FEEDBACK_CREATED = "feedback.created"
 DOCUMENT_INDEXED = "document.indexed"
 DOCUMENT_FAILED = "document.failed"
+WEBHOOK_DISABLED = "webhook.disabled"
 TEST_PING = "test.ping"
 
 NAMES = frozenset(
@@ -31,7 +32,7 @@ NAMES = frozenset(
         GENERATION_FAILED,
         DOCUMENT_INDEXED,
         DOCUMENT_FAILED,
-        "webhook.disabled",
+        WEBHOOK_DISABLED,
         TEST_PING,
     }
 )

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from libs.contracts import documents, feedback, ids, runs
 from services.webhook_dispatcher import events
+from services.webhook_dispatcher.notices import Disabled
 
 
 class Message(Struct, frozen=True):
@@ -70,6 +71,11 @@ def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: 
         "message": "A test delivery: your endpoint is reachable.",
     }
     return message(event_id, workspace_id, events.TEST_PING, at=at, data=greeting)
+
+
+def webhook_disabled(event_id: UUID, at: datetime, disabled: Disabled) -> Message:
+    facts = {"webhook_id": disabled.endpoint_id, "url": disabled.url}
+    return message(event_id, disabled.workspace_id, events.WEBHOOK_DISABLED, at=at, data=facts)
 
 
 def message(

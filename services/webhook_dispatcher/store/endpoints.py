@@ -1,6 +1,6 @@
 """Endpoints in Postgres: one function per statement. The secret goes in and out sealed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +8,9 @@ from libs.contracts import endpoints
 from libs.contracts.paging import Slice
 from libs.postgres.database import Connection, Database
 from libs.postgres.text import clean
+from services.webhook_dispatcher.notices import Disabled
 
-_COLUMNS = "id, workspace_id, url, events, description, status, created_at"
+_COLUMNS = "id, workspace_id, url, events, description, status, created_at, failing_since"
 
 
 async def insert(
@@ -58,6 +59,28 @@ async def total(database: Database, workspace_id: UUID) -> int:
     return await database.fetchval("SELECT count(*) FROM endpoints WHERE workspace_id = $1", workspace_id)
 
 
+async def update(
+    connection: Connection, change: endpoints.UpdateEndpoint, *, events: Sequence[str] | None
+) -> endpoints.Endpoint | None:
+    """Made active, or given another URL, it begins anew: what failed before counts no more."""
+    row = await connection.fetchrow(
+        f"""
+        UPDATE endpoints
+        SET url = coalesce($3, url), events = coalesce($4, events), description = coalesce($5, description),
+            status = coalesce($6, status),
+            failing_since = CASE WHEN $6 = 'active' OR $3 <> url THEN NULL ELSE failing_since END
+        WHERE workspace_id = $1 AND id = $2 RETURNING {_COLUMNS}
+        """,
+        change.workspace_id,
+        change.endpoint_id,
+        change.url,
+        events,
+        clean(change.description),
+        change.status,
+    )
+    return _endpoint(row) if row else None
+
+
 async def delete(database: Database, workspace_id: UUID, id: UUID) -> endpoints.Endpoint | None:
     """What waits in the queue for it goes with it; its log stays until its time is up."""
     row = await database.fetchrow(
@@ -66,15 +89,54 @@ async def delete(database: Database, workspace_id: UUID, id: UUID) -> endpoints.
     return _endpoint(row) if row else None
 
 
-async def disable(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Nothing more is sent there: what waits is taken out of the queue and thereby failed."""
+async def answers(connection: Connection, ids: Collection[UUID]) -> None:
+    """Something arrived there. Written only where that is news."""
     await connection.execute(
         """
-        WITH gone AS (UPDATE endpoints SET status = 'disabled' WHERE id = ANY($1))
-        DELETE FROM queue WHERE endpoint_id = ANY($1)
+        UPDATE endpoints SET failing_since = NULL FROM (
+            SELECT id FROM endpoints WHERE id = ANY($1) AND failing_since IS NOT NULL ORDER BY id FOR NO KEY UPDATE
+        ) AS changed WHERE endpoints.id = changed.id
         """,
         list(ids),
     )
+
+
+async def fails(connection: Connection, ids: Collection[UUID]) -> None:
+    """Something did not arrive there. Written only where that is news."""
+    await connection.execute(
+        """
+        UPDATE endpoints SET failing_since = now() FROM (
+            SELECT id FROM endpoints WHERE id = ANY($1) AND failing_since IS NULL ORDER BY id FOR NO KEY UPDATE
+        ) AS changed WHERE endpoints.id = changed.id
+        """,
+        list(ids),
+    )
+
+
+async def disable(connection: Connection, ids: Collection[UUID]) -> list[Disabled]:
+    """Nothing more is sent there: what waits is taken out of the queue and thereby failed. Those that were active."""
+    return await _disable(connection, "true", list(ids))
+
+
+async def disable_dead(connection: Connection, ids: Collection[UUID], *, days: int) -> list[Disabled]:
+    """Those of them where nothing has arrived for so many days."""
+    return await _disable(connection, "failing_since <= now() - make_interval(days => $2)", list(ids), days)
+
+
+async def _disable(connection: Connection, which: str, *args: object) -> list[Disabled]:
+    rows = await connection.fetch(
+        f"""
+        WITH disabled AS (
+            UPDATE endpoints SET status = 'disabled' WHERE id = ANY($1) AND status = 'active' AND {which}
+            RETURNING id, workspace_id, url
+        ), unsent AS (
+            DELETE FROM queue WHERE endpoint_id IN (SELECT id FROM disabled)
+        )
+        SELECT * FROM disabled
+        """,
+        *args,
+    )
+    return [Disabled(*row) for row in rows]
 
 
 def _endpoint(row: Any) -> endpoints.Endpoint:

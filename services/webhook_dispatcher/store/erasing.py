@@ -48,3 +48,7 @@ async def _erase(connection: Connection, found: Sequence[Record]) -> int:
 
 async def endpoints(connection: Connection, workspace_id: UUID) -> None:
     await connection.execute("DELETE FROM endpoints WHERE workspace_id = $1", workspace_id)
+
+
+async def notifications(connection: Connection, workspace_id: UUID) -> None:
+    await connection.execute("DELETE FROM notifications WHERE workspace_id = $1", workspace_id)

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.postgres.database import Connection, Database
+from services.webhook_dispatcher.notices import Failed
 from services.webhook_dispatcher.outcome import Outcome
 
 SETTLE_SECONDS = 5.0
@@ -72,13 +73,13 @@ async def claim(
     return [Claimed(*row) for row in rows]
 
 
-async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """Take out what has ended and put back what is to be tried again.
+async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> list[Failed]:
+    """Take out what has ended and put back what is to be tried again. What thereby has failed for good.
 
     An outcome counts only for the attempt that is due in the queue: one that comes too late, when another process has
     taken over, changes nothing unless it was a success.
     """
-    await connection.execute(
+    rows = await connection.fetch(
         """
         WITH outcome AS (
             SELECT * FROM unnest($1::uuid[], $2::int[], $3::bool[], $4::float8[])
@@ -86,16 +87,21 @@ async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         ), ended AS (
             DELETE FROM queue USING outcome
             WHERE queue.delivery_id = outcome.delivery_id AND (delivered OR retry_in IS NULL AND attempts = number - 1)
+            RETURNING queue.delivery_id, endpoint_id, event, delivered
+        ), again AS (
+            UPDATE queue SET attempts = number, due_at = now() + make_interval(secs => retry_in), claimed_until = NULL
+            FROM outcome
+            WHERE queue.delivery_id = outcome.delivery_id AND retry_in IS NOT NULL AND attempts = number - 1
         )
-        UPDATE queue SET attempts = number, due_at = now() + make_interval(secs => retry_in), claimed_until = NULL
-        FROM outcome
-        WHERE queue.delivery_id = outcome.delivery_id AND retry_in IS NOT NULL AND attempts = number - 1
+        SELECT delivery_id, endpoint_id, workspace_id, url, event
+        FROM ended JOIN endpoints ON endpoints.id = endpoint_id WHERE NOT delivered
         """,
         [outcome.delivery_id for outcome in outcomes],
         [outcome.attempt.number for outcome in outcomes],
         [outcome.delivered for outcome in outcomes],
         [outcome.retry_in for outcome in outcomes],
     )
+    return [Failed(*row) for row in rows]
 
 
 async def release(database: Database) -> bool:

@@ -64,6 +64,15 @@ async def test_a_webhook_is_removed_by_either_spelling(door, spelled):
     assert door.peers.asked[-1] == endpoints.GetEndpoint(door.workspace_id, ENDPOINT)
 
 
+async def test_a_webhook_is_changed_where_the_body_says_so(door):
+    await door.peers.answer(endpoints.UPDATE, endpoint)
+    answer = await door.call("PATCH", f"/v1/webhooks/{WEBHOOK}", {"events": ["*"], "status": "disabled"})
+    assert (answer.status, answer.json["id"]) == (200, WEBHOOK)
+    wanted = endpoints.UpdateEndpoint(door.workspace_id, ENDPOINT, events=["*"], status="disabled")
+    assert door.peers.asked[-1] == wanted
+    assert (await door.call("PATCH", f"/v1/webhooks/{WEBHOOK}", {"status": "asleep"})).status == 400
+
+
 @pytest.mark.parametrize(
     ("query", "body"), [(f"&id={WEBHOOK}", None), ("", {"id": WEBHOOK}), ("", {"webhook_id": str(ENDPOINT)})]
 )

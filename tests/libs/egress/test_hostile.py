@@ -1,7 +1,7 @@
 """Hostile targets: nothing that is not public is ever connected to, however it is spelt or reached."""
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 import aiohttp
 import pytest
@@ -39,6 +39,30 @@ INSIDE = [
     # names of this machine
     *("localhost", "LOCALHOST", "localhost.", "a.localhost", "a.b.localhost."),
 ]
+
+
+def spellings(address: str) -> list[str]:
+    """One IPv4 address as resolvers, IDNA and networks that translate IPv6 read it."""
+    parts = [int(part) for part in address.split(".")]
+    number = int(IPv4Address(address))
+    high, low = f"{number >> 16:x}", f"{number & 0xFFFF:x}"
+    return [
+        str(number),
+        hex(number),
+        ".".join(f"0{part:o}" for part in parts),
+        ".".join(hex(part) for part in parts),
+        ".".join([*map(str, parts[:2]), str(parts[2] << 8 | parts[3])]),
+        address.translate({ord(str(digit)): 0xFF10 + digit for digit in range(10)}),
+        f"[::ffff:{address}]",
+        f"[2002:{high}:{low}::1]",
+        f"[64:ff9b::{high}:{low}]",
+        f"[2a00::5efe:{high}:{low}]",
+    ]
+
+
+# What is worth reaching inside: other services, containers' bridges, clouds' metadata and name servers.
+WORTHWHILE = ["10.96.0.1", "172.17.0.1", "192.168.0.10", "100.100.100.200", "169.254.169.253", "127.0.0.53"]
+INSIDE += [spelling for address in WORTHWHILE for spelling in (address, *spellings(address))]
 
 MALFORMED = [
     "",
@@ -83,7 +107,7 @@ def urls(listener: Listener) -> list[str]:
 
 
 async def test_the_table_of_hostile_targets_is_long_enough_to_mean_something() -> None:
-    assert len(INSIDE) + len(MALFORMED) >= 100
+    assert len({*INSIDE, *MALFORMED}) >= 200
 
 
 async def test_no_connection_begins_to_an_address_inside(outside: Egress, listener: Listener) -> None:

@@ -9,6 +9,7 @@ import pytest_asyncio
 from libs.bus.bus import Bus
 from libs.contracts import deliveries, endpoints, feedback, ids
 from libs.runtime.service import Service
+from services.webhook_dispatcher.deliveries import QUEUED
 from tests.support import calling
 from tests.support.services import running
 
@@ -50,3 +51,21 @@ async def delivered(bus, endpoint: endpoints.Endpoint, *, count: int) -> None:
             if [delivery.status for delivery in log] == ["delivered"] * count:
                 return
             await asyncio.sleep(0.02)
+
+
+async def settled(
+    bus, endpoint: endpoints.Endpoint, *, attempts: int = 1, event: UUID | None = None
+) -> deliveries.Delivery:
+    """The newest delivery, once it is that of the event and so many of its attempts are in the log."""
+    async with asyncio.timeout(15):
+        while True:
+            log = await latest(bus, endpoint)
+            if log and len(log[0].attempts) >= attempts and event in (None, log[0].event_id):
+                return log[0]
+            await asyncio.sleep(0.02)
+
+
+async def due_now(dispatcher, delivery_id: UUID) -> None:
+    """The hours until the next attempt pass."""
+    await dispatcher.database.execute("UPDATE queue SET due_at = now() WHERE delivery_id = $1", delivery_id)
+    await dispatcher.bus.nudge(QUEUED)

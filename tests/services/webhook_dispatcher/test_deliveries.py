@@ -5,35 +5,17 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 from libs.contracts import deliveries, documents, endpoints, feedback, ids, runs
 from libs.contracts.faults import Code, Fault
-from services.webhook_dispatcher.deliveries import QUEUED
-from tests.services.webhook_dispatcher.conftest import latest, rated
+from tests.services.webhook_dispatcher.conftest import due_now, latest, rated, settled
 from tests.support.calling import state
 from tests.support.receiver import receiver
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("dispatcher")]
-
-
-async def settled(bus, endpoint: endpoints.Endpoint, *, attempts: int = 1) -> deliveries.Delivery:
-    """The newest delivery, once so many of its attempts are in the log."""
-    async with asyncio.timeout(15):
-        while True:
-            log = await latest(bus, endpoint)
-            if log and len(log[0].attempts) >= attempts:
-                return log[0]
-            await asyncio.sleep(0.02)
-
-
-async def due_now(dispatcher, delivery_id: UUID) -> None:
-    """The hours until the next attempt pass."""
-    await dispatcher.database.execute("UPDATE queue SET due_at = now() WHERE delivery_id = $1", delivery_id)
-    await dispatcher.bus.nudge(QUEUED)
 
 
 async def test_a_finished_run_arrives_signed_and_whole(bus, subscribe):

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from libs.contracts import feedback, ids
-from tests.services.webhook_dispatcher.conftest import delivered, rated
+from services.webhook_dispatcher.dispatcher import RELEASE_SECONDS
+from tests.services.webhook_dispatcher.conftest import delivered, rated, settled
 from tests.support.calling import state
 from tests.support.gate import gate
 from tests.support.receiver import receiver
@@ -93,3 +94,41 @@ async def test_while_the_database_is_away_nothing_is_lost_and_nothing_is_sent_tw
             await r.wait(10)
             await delivered(bus, endpoint, count=10)
     assert len({got.headers["webhook-id"] for got in r.received}) == len(r.received) == 10
+
+
+async def test_a_receiver_that_drips_its_answer_is_cut_off_at_the_deadline(bus, dispatch, subscribe):
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n")
+        try:
+            for _ in range(600):
+                writer.write(b".")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with dispatch(delivery_seconds=0.5):
+        endpoint = (await subscribe(ids.new(), url)).endpoint
+        await state(bus, feedback.CREATED, rated(endpoint.workspace_id))
+        delivery = await settled(bus, endpoint)
+    server.close()
+    (attempt,) = delivery.attempts
+    assert "0.5 seconds" in (attempt.error or "")
+    assert 500 <= attempt.latency_ms < 2000
+
+
+async def test_what_a_dispatcher_holds_is_given_back_ten_seconds_after_its_deadline_at_most(bus, dispatch, subscribe):
+    async with receiver() as r:
+        r.answer(delay=0.5)
+        async with dispatch(delivery_seconds=3) as service:
+            endpoint = (await subscribe(ids.new(), r.url)).endpoint
+            await state(bus, feedback.CREATED, rated(endpoint.workspace_id))
+            await r.wait(1)
+            held = await service.database.fetchval(
+                "SELECT extract(epoch FROM claimed_until - now()) FROM queue WHERE endpoint_id = $1", endpoint.id
+            )
+    assert 3 < held + RELEASE_SECONDS <= 3 + 10

@@ -74,6 +74,7 @@ async def test_another_workspace_does_not_find_an_endpoint(bus, subscribe):
     theirs = (await subscribe(ids.new(), URL)).endpoint
     stranger = ids.new()
     for rpc, request in (
+        (endpoints.UPDATE, endpoints.UpdateEndpoint(stranger, theirs.id, status="disabled")),
         (endpoints.DELETE, endpoints.GetEndpoint(stranger, theirs.id)),
         (deliveries.TEST, endpoints.GetEndpoint(stranger, theirs.id)),
         (deliveries.LATEST, deliveries.LatestDeliveries(stranger, theirs.id)),

@@ -39,6 +39,14 @@ async def get_webhooks(request: web.Request) -> web.Response:
             raise _no_action(other)
 
 
+@routes.patch("/api/webhooks/{id}")
+@routes.patch("/v1/webhooks/{id}")
+async def patch_webhook(request: web.Request) -> web.Response:
+    named = _endpoint(request, request.match_info["id"])
+    change = translate.update(named, await read(request, wire.UpdateWebhook))
+    return reply.json(translate.webhook(await ask(request, endpoints.UPDATE, change)))
+
+
 @routes.delete("/api/webhooks/{id}")
 @routes.delete("/v1/webhooks/{id}")
 async def delete_webhook(request: web.Request) -> web.Response:

@@ -13,6 +13,17 @@ def create(caller: Caller, body: wire.CreateWebhook) -> endpoints.CreateEndpoint
     return endpoints.CreateEndpoint(caller.workspace_id, body.url, body.events, body.description or "")
 
 
+def update(named: endpoints.GetEndpoint, body: wire.UpdateWebhook) -> endpoints.UpdateEndpoint:
+    return endpoints.UpdateEndpoint(
+        named.workspace_id,
+        named.endpoint_id,
+        url=body.url,
+        events=body.events,
+        description=body.description,
+        status=body.status,
+    )
+
+
 def created(made: endpoints.CreatedEndpoint) -> wire.CreatedWebhook:
     shown = webhook(made.endpoint)
     return wire.CreatedWebhook(

@@ -1,6 +1,7 @@
 """KlairoAI's JSON as Structs. A field that a request does not have is refused by name."""
 
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
@@ -20,6 +21,15 @@ class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: str
     events: list[str]
     description: str | None = None
+
+
+class UpdateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is absent stays as it is."""
+
+    url: str | None = None
+    events: list[str] | None = None
+    description: str | None = None
+    status: Literal["active", "disabled"] | None = None
 
 
 class TestWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,104 @@
+"""Who is told when deliveries fail for good, and what an endpoint that fails everything comes to."""
+
+import pytest
+
+from libs.contracts import endpoints, feedback, ids, notifications
+from tests.services.webhook_dispatcher.conftest import due_now, rated, settled
+from tests.support.calling import state
+from tests.support.receiver import receiver
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("dispatcher")]
+
+
+async def told(bus, workspace, *, unread: bool = False) -> notifications.Notifications:
+    return await bus.call(notifications.PAGE, notifications.PageNotifications(workspace, unread))
+
+
+async def used_up(bus, dispatcher, endpoint) -> None:
+    """One more delivery to it fails for good."""
+    event = await state(bus, feedback.CREATED, rated(endpoint.workspace_id))
+    for attempt in range(1, 5):
+        await due_now(dispatcher, (await settled(bus, endpoint, attempts=attempt, event=event)).id)
+    await settled(bus, endpoint, attempts=5, event=event)
+
+
+async def listed(bus, endpoint) -> endpoints.Endpoint:
+    items = (await bus.call(endpoints.PAGE, endpoints.PageEndpoints(endpoint.workspace_id))).items
+    return next(each for each in items if each.id == endpoint.id)
+
+
+async def test_deliveries_that_fail_for_good_are_told_once_a_day_with_how_many(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        r.answer(500)
+        endpoint = (await subscribe(workspace, r.url)).endpoint
+        await used_up(bus, dispatcher, endpoint)
+        (first,) = (await told(bus, workspace)).items
+        assert await bus.call(notifications.READ, notifications.MarkRead(workspace)) == notifications.Marked(1, 0)
+        await used_up(bus, dispatcher, endpoint)
+        last = await settled(bus, endpoint, attempts=5)
+    page = await told(bus, workspace, unread=True)
+    assert (page.total, page.unread) == (1, 1)
+    (again,) = page.items
+    assert (first.id, first.times, first.type) == (again.id, 1, "webhook_failed")
+    assert (again.times, again.read) == (2, False)
+    assert again.metadata["delivery_id"] == str(last.id)
+    assert r.url in again.body
+    assert (await listed(bus, endpoint)).status == "active"
+
+
+async def test_an_endpoint_that_failed_everything_for_five_days_is_disabled_and_told_of(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r, receiver() as other:
+        r.answer(500)
+        endpoint = (await subscribe(workspace, r.url, "feedback.*")).endpoint
+        await subscribe(workspace, other.url, "webhook.disabled")
+        await state(bus, feedback.CREATED, rated(workspace))
+        await settled(bus, endpoint)
+        assert (await listed(bus, endpoint)).failing_since is not None
+        await pass_days(dispatcher, endpoint, "4 days 23 hours")
+        await used_up(bus, dispatcher, endpoint)
+        assert (await listed(bus, endpoint)).status == "active"
+        await pass_days(dispatcher, endpoint, "2 hours")
+        await used_up(bus, dispatcher, endpoint)
+        assert (await listed(bus, endpoint)).status == "disabled"
+        (heard,) = await other.wait(1)
+    assert heard.headers["X-KlairoAI-Event"] == "webhook.disabled"
+    assert [each.type for each in (await told(bus, workspace)).items].count("webhook_disabled") == 1
+    waiting = await dispatcher.database.fetchval("SELECT count(*) FROM queue WHERE endpoint_id = $1", endpoint.id)
+    assert waiting == 0
+
+
+async def test_one_delivery_that_arrives_ends_the_count_of_days(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        r.answer(500, times=1)
+        endpoint = (await subscribe(workspace, r.url)).endpoint
+        await state(bus, feedback.CREATED, rated(workspace))
+        failed = await settled(bus, endpoint)
+        await pass_days(dispatcher, endpoint, "6 days")
+        await due_now(dispatcher, failed.id)
+        await settled(bus, endpoint, attempts=2)
+    assert (await listed(bus, endpoint)).failing_since is None
+
+
+async def test_an_endpoint_made_active_again_begins_anew(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        r.answer(410, times=1)
+        endpoint = (await subscribe(workspace, r.url)).endpoint
+        await state(bus, feedback.CREATED, rated(workspace))
+        await settled(bus, endpoint)
+        (notice,) = (await told(bus, workspace)).items
+        assert (notice.type, (await listed(bus, endpoint)).status) == ("webhook_disabled", "disabled")
+        change = endpoints.UpdateEndpoint(workspace, endpoint.id, status="active", description="mended")
+        changed = await bus.call(endpoints.UPDATE, change)
+        assert (changed.status, changed.description, changed.failing_since) == ("active", "mended", None)
+        await state(bus, feedback.CREATED, rated(workspace))
+        await r.wait(2)
+
+
+async def pass_days(dispatcher, endpoint, interval: str) -> None:
+    await dispatcher.database.execute(
+        f"UPDATE endpoints SET failing_since = failing_since - interval '{interval}' WHERE id = $1", endpoint.id
+    )
