@@ -129,6 +129,7 @@ async def test_what_a_dispatcher_holds_is_given_back_ten_seconds_after_its_deadl
             await state(bus, feedback.CREATED, rated(endpoint.workspace_id))
             await r.wait(1)
             held = await service.database.fetchval(
-                "SELECT extract(epoch FROM claimed_until - now()) FROM queue WHERE endpoint_id = $1", endpoint.id
+                "SELECT extract(epoch FROM claimed_until - now())::float8 FROM queue WHERE endpoint_id = $1",
+                endpoint.id,
             )
     assert 3 < held + RELEASE_SECONDS <= 3 + 10
