@@ -1,7 +1,6 @@
 """Readers that leave, come back elsewhere, or cancel: two gateways and two runners, over HTTP."""
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import AsyncIterator
@@ -11,12 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
+from tests.journeys.disconnects import VOICES, Reading, Voice
 from tests.journeys.test_the_main_job import action
 from tests.support.engine import Client, Engine
 from tests.support.provider import Answer
 from tests.support.servers import free_port
 from tests.support.services import running
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -66,8 +66,8 @@ async def read(client: Client, url: str) -> list[str]:
         return [line.removeprefix("data: ") for line in (await stream.text()).splitlines() if line.startswith("data:")]
 
 
-async def status(client: Client, run: dict[str, Any]) -> str:
-    return (await client.get(f"/v1/data/{run['data_guid']}"))["metadata"]["status"]
+async def status(client: Client, run: str) -> str:
+    return (await client.get(f"/v1/data/{run}"))["metadata"]["status"]
 
 
 async def test_a_run_is_cancelled_from_any_gateway_and_every_follower_sees_it(engine, client, other, asked) -> None:
@@ -156,73 +156,67 @@ async def test_another_workspaces_run_is_neither_resumed_nor_cancelled(engine, c
         place = {"Last-Event-ID": f"{run['data_guid']}-1"}
         async with client.session.get(moved(own, url), headers=place) as answer:
             assert answer.status == 404
-    assert await status(client, run) == "running"
+    assert await status(client, run["data_guid"]) == "running"
     gate.set()
     assert (await read(client, run["streaming_url"]))[-1] == "END_STREAM"
 
 
-class Reading:
-    """A client that keeps what came up to the last id, over as many connections as it takes."""
+class Torn:
+    """One run in which each beat is a word, and its reader, who is cut off again and again."""
 
-    def __init__(self, url: str) -> None:
-        self._path = urlsplit(url).path
-        self.text, self.last, self.ended = "", "", False
+    def __init__(self, client: Client, gateways: tuple[str, str]) -> None:
+        self._client, self._gateways = client, gateways
+        self.beats = asyncio.Semaphore(0)
 
-    async def some(self, gateway: str, *, seconds: float | None, most: int) -> None:
-        """What comes of the rest within so many seconds and bytes; then the connection is cut."""
-        parts, came = urlsplit(gateway), b""
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        resume = f"Last-Event-ID: {self.last}\r\n" if self.last else ""
-        writer.write(f"GET {self._path} HTTP/1.0\r\nHost: {parts.netloc}\r\n{resume}\r\n".encode())
-        try:
-            async with asyncio.timeout(seconds):
-                while len(came) < most and (more := await reader.read(most - len(came))):
-                    came += more
-        except TimeoutError:
-            pass
-        finally:
-            writer.transport.abort()
-        self._take(came.partition(b"\r\n\r\n")[2])
+    async def begin(self, voice: Voice, action: str) -> None:
+        asking = await voice.asking(self._client, action)
+        self.reading, self.again = Reading(voice, asking, self._client.key), Reading(voice, asking, self._client.key)
+        self.beats.release()
+        await self.reading.to_the_first_id(self._gateways[0])
+        self.again.last = f"{self.reading.run}-0"
 
-    def _take(self, body: bytes) -> None:
-        pending = ""
-        for event in body.decode(errors="ignore").split("\n\n")[:-1]:
-            fields = dict(line.split(": ", 1) for line in event.splitlines())
-            pending += json.loads(fields["data"])["token"] if fields["data"].startswith("{") else ""
-            self.ended = self.ended or fields["data"] == "END_STREAM"
-            if "id" in fields:
-                self.text, pending, self.last = self.text + pending, "", fields["id"]
+    async def go_on(self) -> None:
+        reading, chosen = self.reading, random.Random(3)
+        for n in range(1, DISCONNECTS):
+            self.beats.release()
+            seconds, most = chosen.uniform(0, 0.03), chosen.randrange(1, 600)
+            await reading.some(self._gateways[n % 2], seconds=seconds, most=most)
+        assert (await status(self._client, reading.run), reading.ended) == ("running", False)
+        assert reading.text == "".join(WORDS)[: len(reading.text)]
+        assert reading.text
+        for _ in WORDS[DISCONNECTS:]:
+            self.beats.release()
+        await reading.some(self._gateways[1], seconds=20, most=1 << 24)
+        assert (reading.text, reading.ended) == ("".join(WORDS), True)
+
+    async def read_again(self) -> None:
+        """After its end it is read the same way."""
+        await self.again.some(self._gateways[1], seconds=0.5, most=2000)
+        assert not self.again.ended
+        await self.again.some(self._gateways[0], seconds=20, most=1 << 24)
+        assert (self.again.text, self.again.ended) == ("".join(WORDS), True)
 
 
 @pytest.mark.slow
-async def test_a_thousand_disconnects_in_one_run_lose_and_double_nothing(engine, client, other, asked) -> None:
-    beats, chosen = asyncio.Semaphore(0), random.Random(3)
-    engine.upstream.plays(Answer(pieces=tuple(WORDS), beats=beats))
-    run = await client.post("/v1/actions/", asked | {"streaming": True})
-    reading = Reading(run["streaming_url"])
-    for n in range(DISCONNECTS):
-        beats.release()
-        await reading.some((client.url, other)[n % 2], seconds=chosen.uniform(0, 0.03), most=chosen.randrange(1, 600))
-    assert (await status(client, run), reading.ended) == ("running", False)
-    assert reading.text == "".join(WORDS)[: len(reading.text)]
-    assert reading.text
-    for _ in WORDS[DISCONNECTS:]:
-        beats.release()
-    await reading.some(other, seconds=20, most=1 << 24)
-    assert (reading.text, reading.ended) == ("".join(WORDS), True)
-
-    again = Reading(run["streaming_url"])
-    await again.some(other, seconds=0.5, most=2000)
-    assert not again.ended
-    await again.some(client.url, seconds=20, most=1 << 24)
-    assert (again.text, again.ended) == ("".join(WORDS), True), "after its end it is read the same way"
+async def test_a_thousand_disconnects_in_one_run_of_each_voice_lose_and_double_nothing(
+    engine, client, other, asked
+) -> None:
+    """Side by side: most of it is waiting."""
+    runs: list[Torn] = []
+    for voice in VOICES.values():
+        torn = Torn(client, (client.url, other))
+        engine.upstream.plays(Answer(pieces=tuple(WORDS), beats=torn.beats))
+        await torn.begin(voice, asked["action"])
+        runs.append(torn)
+        await until(lambda: engine.upstream.answering == len(runs))
+    await asyncio.gather(*(torn.go_on() for torn in runs))
+    await asyncio.gather(*(torn.read_again() for torn in runs))
 
 
 async def test_a_stream_whose_gateway_stops_goes_on_at_another(engine, client, nats_url, databases, asked) -> None:
     gate, port = asyncio.Event(), free_port()
     engine.upstream.plays(Answer(gate=gate))
-    run = await client.post("/v1/actions/", asked | {"streaming": True})
-    reading = Reading(run["streaming_url"])
+    reading = Reading(VOICES["klu"], await VOICES["klu"].asking(client, asked["action"]), client.key)
     async with running("gateway", nats_url, databases, listen=f"127.0.0.1:{port}"):
         there = asyncio.create_task(reading.some(f"http://127.0.0.1:{port}", seconds=None, most=1 << 20))
         await asyncio.sleep(0.5)
