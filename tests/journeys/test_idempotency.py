@@ -151,6 +151,37 @@ async def test_a_streaming_run_is_read_again_from_its_first_frame(engine: Engine
     assert len(engine.upstream.asked) == asked + 1
 
 
+STREAMING = {
+    "klisk": ("/api/chat", {"message": "Say it.", "agent_name": "Ask"}),
+    "llmstack": ("/llmstack/api/apps/{action}/run", {"input": {"word": "it"}, "stream": True}),
+}
+
+
+@pytest.mark.parametrize("voice", STREAMING)
+async def test_many_posts_that_answer_with_a_stream_read_one_run_from_its_first_frame(
+    engine: Engine, second: str, key: str, voice: str
+) -> None:
+    client = await engine.workspace(f"streamed-{voice}")
+    path, body = STREAMING[voice]
+    path = path.format(action=await action(client))
+    asked = len(engine.upstream.asked)
+    engine.upstream.plays(Answer(pieces=("One ", "two ", "three."), between=0.05))
+    replies = await asyncio.gather(*(answered(client, path, body, key, url=url) for url in [engine.url, second] * 5))
+    assert {reply.status for reply in replies} == {200}
+    assert {stitched(reply.text) for reply in replies} == {"One two three."}
+    assert sum("Idempotent-Replayed" not in reply.headers for reply in replies) == 1
+    again = await send(client, path, body, key, url=second)
+    assert stitched(again.text) == "One two three."
+    assert (await send(client, path, {**body, "more": 1}, key)).status == 422
+    assert len(engine.upstream.asked) == asked + 1
+
+
+def stitched(stream: str) -> str:
+    """What a reader of either voice puts together."""
+    objects = [json.loads(line) for line in stream.replace("data: {", "{").splitlines() if line.startswith("{")]
+    return "".join(each.get("output") or (each["data"] if each.get("type") == "token" else "") for each in objects)
+
+
 async def test_a_run_that_failed_may_be_tried_again_with_its_key(engine: Engine, key: str) -> None:
     client = await engine.workspace("failed-once")
     asked = await action(client)
