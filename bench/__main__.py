@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import measure, rigs, rows
+from bench import measure, rigs, rows, voices
 from bench.machine import Tree
 
 BLOCKING, PACED, SLOW, SATURATED = "bench-16-0", "bench-600-100", "bench-60-10", "bench-4000-0"
@@ -39,20 +39,34 @@ async def run(*, quick: bool) -> dict[str, object]:
     os.sched_setaffinity(0, {rigs.LOAD_CORE})
     port = rigs.free_port()
     found: dict[str, dict[str, measure.Figures]] = {}
+    spoken: dict[str, measure.Figures] = {}
     async with rigs.process(rigs.LOAD_CORE, "bench.upstream", str(port), port=port) as upstream:
         url, tree = f"http://127.0.0.1:{port}", Tree(upstream.pid)
         found["direct"] = await over(rigs.Rig("direct", url, tree), tree, quick=quick)
-        models = [BLOCKING, PACED, SLOW, SATURATED]
+        models = [BLOCKING, PACED, SLOW, SATURATED, voices.MODEL]
         for rig in (rigs.proxy(url), rigs.chain(url), rigs.engine(url, models=models, sessions=4000)):
             async with AsyncExitStack() as stack:
                 built = await stack.enter_async_context(rig)
                 found[built.name] = await over(built, tree, quick=quick)
+                if built.name == "engine":
+                    spoken = await voices.first_tokens(built, tree, quick=quick)
     os.sched_setaffinity(0, {rigs.ENGINE_CORE, rigs.LOAD_CORE})
     return {
         "machine": {"cores": os.cpu_count(), "cpu": platform.processor() or platform.machine()},
         "rigs": found,
+        "voices": spoken,
         "rows": await rows.committed_per_second(),
     }
+
+
+async def run_voices(*, quick: bool) -> dict[str, measure.Figures]:
+    """The engine alone, through each of its voices."""
+    os.sched_setaffinity(0, {rigs.LOAD_CORE})
+    port = rigs.free_port()
+    async with rigs.process(rigs.LOAD_CORE, "bench.upstream", str(port), port=port) as upstream:
+        url, models = f"http://127.0.0.1:{port}", [BLOCKING, voices.MODEL]
+        async with rigs.engine(url, models=models, sessions=0) as engine:
+            return await voices.first_tokens(engine, Tree(upstream.pid), quick=quick)
 
 
 def table(found: dict[str, dict[str, measure.Figures]]) -> None:
@@ -74,11 +88,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one repetition instead of three")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON goes (default: bench/results.json)")
+    parser.add_argument("--voices", action="store_true", help="the first token through each voice, and nothing else")
     options = parser.parse_args()
-    results = uvloop.run(run(quick=options.quick))
-    options.out.write_text(json.dumps(results, indent=1) + "\n")
+    (_voices_alone if options.voices else _everything)(options.out, quick=options.quick)
+
+
+def _voices_alone(out: Path, *, quick: bool) -> None:
+    """Beside what was measured before."""
+    kept = json.loads(out.read_text()) if out.exists() else {}
+    found = uvloop.run(run_voices(quick=quick))
+    out.write_text(json.dumps(kept | {"voices": found}, indent=1) + "\n")
+    voices.table(found)
+
+
+def _everything(out: Path, *, quick: bool) -> None:
+    results = uvloop.run(run(quick=quick))
+    out.write_text(json.dumps(results, indent=1) + "\n")
     table(results["rigs"])  # pyright: ignore[reportArgumentType]
-    print(f"\nrun + outbox rows committed per second, 32 writers: {results['rows']:.0f}\nwritten to {options.out}")
+    voices.table(results["voices"])  # pyright: ignore[reportArgumentType]
+    print(f"\nrun + outbox rows committed per second, 32 writers: {results['rows']:.0f}\nwritten to {out}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from bench.machine import Meter, Spent, Tree
 
 WARM_UP, STRETCH, REPEATS = 6.0, 6.0, 3
 FOREIGN_LIMIT = 0.10
-TEXT = re.compile(rb'"(?:token|content)":"([^"]*)"')
+# As each voice spells the next piece of an answer, and not where it says the whole of it once more.
+TEXT = re.compile(rb'(?:"token"|"content"|"output"|"delta"|"token", "data"): ?"([^"]*)"')
 
 Figures = dict[str, float]
 

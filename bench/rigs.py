@@ -26,7 +26,9 @@ ENGINE_CORE, LOAD_CORE = 0, 1
 
 
 class Rig(Struct, frozen=True):
-    """A running set of processes; `actions` and `sessions` are the engine's, by the model's name."""
+    """A running set of processes; `actions` and `sessions` are the engine's, by the model's name. `streamed` is the
+    request for a streamed answer, where it is another than the rig's own.
+    """
 
     name: str
     url: str
@@ -34,6 +36,7 @@ class Rig(Struct, frozen=True):
     key: str = ""
     actions: dict[str, str] = {}
     sessions: list[str] = []
+    streamed: bytes = b""
 
 
 def free_port() -> int:
@@ -134,7 +137,9 @@ async def stream(rig: Rig, model: str) -> AsyncIterator[bytes]:
     """One streamed answer as its bytes come in."""
     connection = await load.Connection.open(rig.url)
     try:
-        if rig.name == "engine":
+        if rig.streamed:
+            request = rig.streamed
+        elif rig.name == "engine":
             body = {"action": rig.actions[model], "input": {"word": "something"}, "streaming": True}
             status, text = await connection.text(
                 load.post(f"{rig.url}/v1/actions/", msgspec.json.encode(body), rig.key)
