@@ -1,7 +1,7 @@
 """Datasets: data points picked out to try actions on, and to train models by.
 
 Owner: runner. A dataset holds runs by their ids: a data point that is erased is in none any more. Its data points are
-listed as runs are (`runs.PAGE` with `dataset_id`).
+listed as runs are (`runs.PAGE` with `dataset_id`), and exported as a training file: lines of JSON, each a chat.
 """
 
 from datetime import datetime
@@ -60,4 +60,5 @@ CREATE = Rpc("rpc.runner.datasets.create", CreateDataset, Dataset)
 GET = Rpc("rpc.runner.datasets.get", GetDataset, Dataset)
 PAGE = Rpc("rpc.runner.datasets.page", PageDatasets, Page[Dataset])
 UPDATE = Rpc("rpc.runner.datasets.update", UpdateDataset, Dataset)
+EXPORT = Rpc("rpc.runner.datasets.export", GetDataset, bytes)
 DELETE = Rpc("rpc.runner.datasets.delete", GetDataset, Dataset)

@@ -7,6 +7,7 @@ from libs.contracts import (
     documents,
     evals,
     experiments,
+    finetunes,
     models,
     runs,
     sessions,
@@ -32,10 +33,13 @@ from services.runner.erasing import Erasing
 from services.runner.evals.checks import Checks
 from services.runner.evals.registry import Evals
 from services.runner.evals.steps import Steps
-from services.runner.evals.working import Working
+from services.runner.evals.working import Working as Trying
 from services.runner.experiments import Experiments
 from services.runner.feeds import Feeds
 from services.runner.fence import Fence
+from services.runner.finetunes.registry import Finetunes
+from services.runner.finetunes.working import Endpoints
+from services.runner.finetunes.working import Working as Training
 from services.runner.generation import Generation
 from services.runner.holding import Holding
 from services.runner.installation import put_default_model, put_search_tool
@@ -94,6 +98,7 @@ async def build(service: Service, settings: Settings) -> None:
     _hear(service)
     _serve_nouns(service, catalog, prompting, keys, schemas=schemas)
     _serve_trials(service, catalog, lease, schemas=schemas)
+    _serve_finetunes(service, settings, catalog, keys, lease=lease)
     variants = Variants(database, service.changes)
     acceptance = Acceptance(catalog, variants, drafts, prompting=prompting, recall=Recall(database))
     _serve_runs(service, settings, acceptance, lease, schemas=schemas)
@@ -159,7 +164,7 @@ def _serve_trials(service: Service, catalog: Catalog, lease: Lease, *, schemas: 
         Datasets(database),
         Evals(database, catalog, checks),
     )
-    working = Working(database, lease, Steps(database, service.bus, checks))
+    trying = Trying(database, lease, Steps(database, service.bus, checks))
     service.serve(experiments.CREATE, experiment.create)
     service.serve(experiments.GET, experiment.get)
     service.serve(experiments.PAGE, experiment.page)
@@ -171,6 +176,7 @@ def _serve_trials(service: Service, catalog: Catalog, lease: Lease, *, schemas: 
     service.serve(datasets.PAGE, dataset.page)
     service.serve(datasets.UPDATE, dataset.update)
     service.serve(datasets.DELETE, dataset.delete)
+    service.serve(datasets.EXPORT, dataset.export)
     service.serve(evals.CREATE, evaluation.create)
     service.serve(evals.GET, evaluation.get)
     service.serve(evals.PAGE, evaluation.page)
@@ -180,9 +186,24 @@ def _serve_trials(service: Service, catalog: Catalog, lease: Lease, *, schemas: 
     service.serve(evals.TRIAL, evaluation.trial)
     service.serve(evals.TRIALS, evaluation.trials)
     service.serve(evals.ROWS, evaluation.rows)
-    service.background("trials", working.run)
+    service.background("trials", trying.shift.run)
     service.on_stop(patterns.close)
-    service.on_stop(working.stop)
+    service.on_stop(trying.shift.stop)
+
+
+def _serve_finetunes(service: Service, settings: Settings, catalog: Catalog, keys: Keys, *, lease: Lease) -> None:
+    database, endpoints = service.database, Endpoints(service.database, service.egress, keys)
+    models_of = Models(database, catalog, Vendors(database, catalog, service.egress, keys))
+    finetune = Finetunes(database, endpoints)
+    training = Training(database, lease, endpoints, models_of, seconds=settings.finetune_seconds)
+    service.serve(finetunes.CREATE, finetune.create)
+    service.serve(finetunes.GET, finetune.get)
+    service.serve(finetunes.PAGE, finetune.page)
+    service.serve(finetunes.UPDATE, finetune.update)
+    service.serve(finetunes.DELETE, finetune.delete)
+    service.serve(finetunes.PROCESS, finetune.process)
+    service.background("fine-tunes", training.shift.run)
+    service.on_stop(training.shift.stop)
 
 
 def _serve_runs(

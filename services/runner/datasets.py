@@ -11,6 +11,7 @@ from libs.contracts.datasets import CreateDataset, Dataset, GetDataset, PageData
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
+from services.runner.finetunes import training
 from services.runner.storable import named, storable
 from services.runner.store import apps
 from services.runner.store import datasets as stored
@@ -39,6 +40,10 @@ class Datasets:
 
     async def page(self, asked: PageDatasets) -> Page[Dataset]:
         return await stored.page(self._database, asked)
+
+    async def export(self, asked: GetDataset) -> bytes:
+        """Raises Fault as `training.lines` does."""
+        return await training.lines(self._database, asked)
 
     async def update(self, asked: UpdateDataset) -> Dataset:
         """Raises Fault as `create` does."""

@@ -45,7 +45,11 @@ async def delete_session(connection: Connection, session: sessions.Session) -> N
 
 
 async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> None:
-    gone = await store.erase(connection, workspace_id, ids) if ids else []
+    """With them go the runs in which an eval tried their inputs again: those that still go on soon after."""
+    again = await store.tried_again(connection, workspace_id, ids) if ids else []
+    gone = await store.erase(connection, workspace_id, [*ids, *again]) if ids else []
+    if going_on := set(again) - set(gone):
+        await erasures.ask(connection, workspace_id, Kind.RUNS, list(going_on))
     if gone:
         await outbox.state(connection, runs.ERASED, [runs.RunsErased(workspace_id, gone)])
 
@@ -63,6 +67,11 @@ async def workspace_expired(connection: Connection, heard: list[Heard[workspaces
 async def documents_erased(connection: Connection, heard: list[Heard[documents.DocumentsErased]]) -> None:
     for event in heard:
         await erasures.ask(connection, event.fact.workspace_id, Kind.DOCUMENTS, event.fact.document_ids)
+
+
+async def _runs(connection: Connection, erasure: Erasure) -> bool:
+    await erase(connection, erasure.workspace_id, erasure.ids)
+    return False
 
 
 async def _sessions(connection: Connection, erasure: Erasure) -> bool:
@@ -101,6 +110,7 @@ async def _documents(connection: Connection, erasure: Erasure) -> bool:
 
 
 STEPS = {
+    Kind.RUNS: _runs,
     Kind.SESSIONS: _sessions,
     Kind.EXPIRED: _expired,
     Kind.WORKSPACE: _workspace,

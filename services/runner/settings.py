@@ -16,6 +16,7 @@ class Settings(Common, kw_only=True, frozen=True):
     claimed_per_workspace: Annotated[int, Meta(ge=0, description="a whole number; 0 for no limit")] = 0
     claimed_per_model: Annotated[int, Meta(ge=0, description="a whole number; 0 for no limit")] = 0
     queued_per_workspace: Annotated[int, Meta(ge=0, description="a whole number; 0 for no limit")] = 10_000
+    finetune_seconds: Annotated[float, Meta(gt=0, description="the seconds between two looks at a job")] = 15.0
     linger_seconds: Annotated[float, Meta(ge=0, description="the seconds that a stream goes on unread")] = 15.0
     default_model_url: str = ""
     default_model_name: str = ""

@@ -22,7 +22,8 @@ from services.runner.store.trial_rows import Claimed
 
 _ANSWER = 1
 _START_SECONDS = 30.0
-_AWAY = frozenset({Code.UNAVAILABLE, Code.TIMEOUT})
+# What comes back, or has room again.
+AWAY = frozenset({Code.UNAVAILABLE, Code.TIMEOUT, Code.RATE_LIMITED})
 
 
 class Steps:
@@ -30,7 +31,7 @@ class Steps:
         self._database, self._bus, self._checks = database, bus, checks
 
     async def take(self, row: Claimed, holder: str) -> None:
-        """The next step of the row. Raises Fault UNAVAILABLE or TIMEOUT where it is to be taken again later."""
+        """The next step of the row. Raises Fault (AWAY) where it is to be taken again later."""
         answer_id = ids.derived(row.id, _ANSWER) if row.rerun else row.point_id
         known = await stored.get(self._database, [row.point_id, answer_id])
         point = known[row.point_id].run if row.point_id in known else None
@@ -78,12 +79,12 @@ class Steps:
         await trial_rows.finish(self._database, row, holder, answer_id=answer.id, verdicts=verdicts)
 
     async def _started(self, starts: Sequence[StartRun]) -> str | None:
-        """Why one was refused; None where none was. Raises Fault UNAVAILABLE or TIMEOUT."""
+        """Why one was refused; None where none was. Raises Fault (AWAY)."""
         for start in starts:
             try:
                 await self._bus.call(runs.START, start, timeout=_START_SECONDS)
             except Fault as fault:
-                if fault.code in _AWAY:
+                if fault.code in AWAY:
                     raise
                 return fault.message
         return None

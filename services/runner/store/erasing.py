@@ -61,9 +61,13 @@ SELECT DISTINCT unnest(run_ids) AS id FROM trial_rows WHERE workspace_id = $1 AN
 """
 
 
+async def tried_again(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
+    """The runs in which evals tried the inputs of these again, and those that judged the answers."""
+    return [row["id"] for row in await connection.fetch(_TRIED_AGAIN, workspace_id, list(ids))]
+
+
 async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
-    """Those that were there and did not go on; with a run go those in which an eval tried its input again."""
-    ids = [*ids, *(row["id"] for row in await connection.fetch(_TRIED_AGAIN, workspace_id, list(ids)))]
+    """Those that were there and did not go on."""
     await connection.execute(_LOCK, list(ids))
     await connection.execute(_UNSAY, workspace_id, list(ids))
     return [row["id"] for row in await connection.fetch(_ERASE, workspace_id, list(ids))]
@@ -123,7 +127,8 @@ async def empty_sessions(connection: Connection, workspace_id: UUID, before: dat
 
 
 _OF_WORKSPACE = (
-    "experiments", "evals", "datasets", "sessions", "apps", "models", "providers", "tools", "answers", "claims",
+    "experiments", "evals", "datasets", "finetunes",
+    "sessions", "apps", "models", "providers", "tools", "answers", "claims",
 )  # fmt: skip
 
 

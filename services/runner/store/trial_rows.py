@@ -110,13 +110,16 @@ async def finish(
     )
 
 
-async def postpone(database: Database, row: Claimed, holder: str, *, seconds: float) -> None:
+async def postpone(database: Database, row: Claimed, holder: str, *, seconds: float, counted: bool = True) -> None:
+    """To be tried again after so long; `counted`, as one of the tries that it gets."""
     await database.execute(
-        """UPDATE trial_rows SET holder = NULL, due_at = now() + $3 * interval '1 second'
+        """UPDATE trial_rows SET holder = NULL, due_at = now() + $3 * interval '1 second',
+            tries = greatest(0, tries - $4)
         WHERE id = $1 AND holder = $2 AND status = 'begun'""",
         row.id,
         holder,
         seconds,
+        int(not counted),
     )
 
 

@@ -14,6 +14,7 @@ from services.gateway.http.voices import CALLER
 routes = web.RouteTableDef()
 
 _NOUN = "dataset"
+_EXPORT_SECONDS = 60.0
 nouns.one(
     routes,
     "/v1/datasets/{guid}",
@@ -74,6 +75,15 @@ async def remove_data(request: web.Request) -> web.Response:
     asked, removed = _asked(request), translate.datasets.points((await read(request, wire.datasets.Points)).data)
     await ask(request, datasets.UPDATE, datasets.UpdateDataset(asked.workspace_id, asked.dataset_id, removed=removed))
     return await _points(request)
+
+
+@routes.get("/v1/datasets/{guid}/export")
+async def export_dataset(request: web.Request) -> web.Response:
+    """As a training file."""
+    asked = _asked(request)
+    lines = await ask(request, datasets.EXPORT, asked, timeout=_EXPORT_SECONDS)
+    named = {"Content-Disposition": f'attachment; filename="{asked.dataset_id}.jsonl"'}
+    return web.Response(body=lines, content_type="application/jsonl", headers=named)
 
 
 async def _points(request: web.Request) -> web.Response:
