@@ -11,9 +11,8 @@ from services.gateway.completions import told, wire
 from services.gateway.completions.told import Telling
 from services.gateway.engine import ENGINE
 from services.gateway.http import reply, sse
+from services.gateway.http.requests import RUN_ID
 from services.gateway.http.voices import CALLER
-
-RUN_ID = "X-Run-Id"
 
 
 async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequest) -> web.StreamResponse:

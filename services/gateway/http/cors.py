@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from services.gateway.http.requests import REQUEST_ID
+from services.gateway.http.requests import REQUEST_ID, RUN_ID
 from services.gateway.http.voices import Voice, by_handler, by_path, paths
 
 _METHODS = "GET, POST, DELETE, OPTIONS"
-_EXPOSED = f"{REQUEST_ID}, Retry-After"
+_EXPOSED = f"{REQUEST_ID}, {RUN_ID}, Retry-After"
 _REMEMBERED_SECONDS = "600"
 
 

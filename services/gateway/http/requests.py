@@ -7,6 +7,8 @@ from aiohttp import web
 
 REQUEST = web.RequestKey("request_id", str)
 REQUEST_ID = "X-Request-Id"
+# In an answer that is a run's, or its stream.
+RUN_ID = "X-Run-Id"
 _LONGEST = 128
 
 # A number of this process's own for each request is as unique as a random one, and costs no system call.

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from libs.contracts import ids
+from tests.services.runner.toolcases import CITY, tool_site
 from tests.support.engine import Client
-from tests.support.provider import Answer
+from tests.support.provider import Answer, Call, calling
 
 pytestmark = pytest.mark.asyncio
 
@@ -77,6 +78,28 @@ async def test_a_response_that_goes_on_is_cancelled_and_its_stream_says_so(made,
         rest = (await stream.content.read()).decode()
     assert (cancelled["status"], cancelled["output"][0]["content"][0]["text"]) == ("cancelled", "One")
     assert parsed(rest.partition("\n\n")[2])[-1][1]["response"]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(("path", "body"), WAYS)
+async def test_the_actions_own_tools_are_called_by_the_engine_and_the_answer_alone_is_told(made, engine, path, body):
+    async with tool_site() as site:
+        skill = {"name": f"weather_{ids.new().hex}", "type": "http", "method": "GET", "url": f"{site.url}/in/{{city}}"}
+        weather = await made.client.post("/v1/skills/", {**skill, "parameters": CITY})
+        asks = {"name": skill["name"], "prompt": "{{q}}", "app": made.app}
+        action = await made.client.post("/v1/actions/create", asks)
+        await made.client.ok("PUT", f"/v1/actions/{action['guid']}/skills", {"skills": [weather["guid"]]})
+        engine.upstream.plays(calling(Call("c1", skill["name"], '{"city": "Bern"}')), Answer(pieces=("Sunny.",)))
+        _, events = await streamed(made.client, path, {**body, "model": action["guid"]})
+    assert "/in/Bern" in engine.upstream.asked[-1].results["c1"]
+    assert said(events) == "Sunny."
+    assert "c1" not in json.dumps(events)
+
+
+async def test_a_page_of_another_origin_may_ask(made):
+    origin = {"Origin": "https://page.example", "Access-Control-Request-Headers": "authorization,x-stainless-os"}
+    async with made.client.session.options(f"{made.client.url}/openai/v1/models", headers=origin) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://page.example"
+        assert "x-stainless-os" in answer.headers["Access-Control-Allow-Headers"]
 
 
 @pytest.mark.parametrize(("path", "body"), WAYS)

@@ -7,4 +7,4 @@ from services.gateway.dialects.openai import auth, errors
 from services.gateway.dialects.openai.routes import ROUTES
 from services.gateway.http.voices import Voice
 
-VOICE = Voice("openai", "/openai", (), auth.caller, errors.render, ROUTES, at_root=False)
+VOICE = Voice("openai", "/openai", (), auth.caller, errors.render, ROUTES, cors=True, at_root=False)

@@ -12,11 +12,10 @@ from services.gateway.engine import ENGINE
 from services.gateway.http import reply, sse
 from services.gateway.http.body import read
 from services.gateway.http.ndjson import LINES, Line
+from services.gateway.http.requests import RUN_ID
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
-
-_RUN_ID = "X-Run-Id"
 
 
 @routes.post("/api/apps/{guid}/run")
@@ -28,12 +27,12 @@ async def run_app(request: web.Request) -> web.StreamResponse:
     if wanted.mode is runs.Mode.STREAMING:
         return await _stream(request, wanted, session)
     run = await running.start(request, wanted)
-    return reply.json(translate.runs.reply(run, session), headers={_RUN_ID: str(run.id)})
+    return reply.json(translate.runs.reply(run, session), headers={RUN_ID: str(run.id)})
 
 
 async def _stream(request: web.Request, wanted: runs.StartRun, session: str | None) -> web.StreamResponse:
     run, frames = await running.follow(request, wanted)
-    place, told = sse.resumed(request), {_RUN_ID: str(run.id)}
+    place, told = sse.resumed(request), {RUN_ID: str(run.id)}
     goes_on = place is not None and place.n > 0
     streams, key_hash = request.app[ENGINE].streams, request[CALLER].key_hash
     async with aclosing(frames), streams.open(request, key_hash=key_hash, framing=LINES, headers=told) as stream:

@@ -10,12 +10,12 @@ from libs.bus.follow import Following
 from libs.contracts import runs, sessions
 from libs.contracts.faults import Code, Fault
 from services.gateway import running
-from services.gateway.completions.answering import RUN_ID
 from services.gateway.dialects.openai import naming, translate, wire
 from services.gateway.dialects.openai.translate.events import Telling
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import params, reply, sse
 from services.gateway.http.body import read
+from services.gateway.http.requests import RUN_ID
 from services.gateway.http.sse import Place
 from services.gateway.http.voices import CALLER
 
