@@ -14,7 +14,10 @@ from libs.contracts.subjects import Rpc
 
 
 class Endpoint(Struct, frozen=True):
-    """`status` is active or disabled; `failing_since` is when the first attempt failed since the last that arrived."""
+    """`status` is active or disabled; `failing_since` is when the first attempt failed since the last that arrived.
+
+    `public_key` verifies its v1a signatures, where it has them.
+    """
 
     id: UUID
     workspace_id: UUID
@@ -24,14 +27,18 @@ class Endpoint(Struct, frozen=True):
     status: str
     created_at: datetime
     failing_since: datetime | None = None
+    public_key: str | None = None
 
 
 class CreateEndpoint(Struct, frozen=True):
+    """`asymmetric`: deliveries are signed with a private Ed25519 key as well."""
+
     workspace_id: UUID
     url: str
     events: list[str]
     description: str = ""
     id: UUID | None = None
+    asymmetric: bool = False
 
 
 class CreatedEndpoint(Struct, frozen=True):
@@ -65,4 +72,5 @@ class PageEndpoints(Struct, frozen=True):
 CREATE = Rpc("rpc.webhook_dispatcher.endpoints.create", CreateEndpoint, CreatedEndpoint)
 PAGE = Rpc("rpc.webhook_dispatcher.endpoints.page", PageEndpoints, Page[Endpoint])
 UPDATE = Rpc("rpc.webhook_dispatcher.endpoints.update", UpdateEndpoint, Endpoint)
+ROTATE = Rpc("rpc.webhook_dispatcher.endpoints.rotate", GetEndpoint, CreatedEndpoint)
 DELETE = Rpc("rpc.webhook_dispatcher.endpoints.delete", GetEndpoint, Endpoint)

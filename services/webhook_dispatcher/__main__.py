@@ -61,6 +61,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(endpoints.CREATE, registry.create)
     service.serve(endpoints.PAGE, registry.page)
     service.serve(endpoints.UPDATE, registry.update)
+    service.serve(endpoints.ROTATE, registry.rotate)
     service.serve(endpoints.DELETE, registry.delete)
     service.serve(deliveries.LATEST, log.latest)
     service.serve(deliveries.TEST, log.test)

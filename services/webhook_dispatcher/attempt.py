@@ -46,8 +46,8 @@ class Attempts:
         return decide(claimed.id, claimed.endpoint_id, attempt, steps=self._steps, wants=wants)
 
     async def _post(self, claimed: Claimed, at: datetime) -> Response:
-        secret = self._secrets.open(claimed.endpoint_id, claimed.secret)
-        signed = signing.headers(claimed.event, claimed.id, claimed.body, secrets=[secret], at=int(at.timestamp()))
+        keys = self._secrets.keys(claimed.endpoint_id, claimed.secrets, claimed.signing_key)
+        signed = signing.headers(claimed.event, claimed.id, claimed.body, keys=keys, at=int(at.timestamp()))
         return await self._egress.request(
             "POST",
             claimed.url,

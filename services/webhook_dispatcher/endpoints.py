@@ -4,6 +4,7 @@ Owner: webhook_dispatcher. A secret is shown at its making, the same as often as
 at rest it is sealed and bound to its row.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from libs.contracts import endpoints, ids
@@ -15,6 +16,9 @@ from libs.runtime.sealing import Sealer
 from services.webhook_dispatcher import events, signing
 from services.webhook_dispatcher.store import endpoints as store
 
+# Both secrets sign for so long after a change.
+OVERLAP_HOURS = 24
+
 
 class Endpoints:
     def __init__(self, database: Database, egress: Egress, secrets: "Secrets") -> None:
@@ -24,8 +28,8 @@ class Endpoints:
         self._egress.check(request.url)
         wanted = events.subscription(request.events)
         id, secret = request.id or ids.new(), signing.new_secret()
-        sealed = self._secrets.seal(id, secret)
-        endpoint = await store.insert(self._database, id, request, events=wanted, secret=sealed)
+        sealed = self._secrets.made(id, secret, asymmetric=request.asymmetric)
+        endpoint = await store.insert(self._database, id, request, events=wanted, sealed=sealed)
         return endpoints.CreatedEndpoint(endpoint, secret) if endpoint else await self._made(request.workspace_id, id)
 
     async def _made(self, workspace_id: UUID, id: UUID) -> endpoints.CreatedEndpoint:
@@ -51,6 +55,19 @@ class Endpoints:
             raise not_found("webhook", request.endpoint_id)
         return changed
 
+    async def rotate(self, request: endpoints.GetEndpoint) -> endpoints.CreatedEndpoint:
+        """A new secret; the one before signs along for a day."""
+        secret = signing.new_secret()
+        sealed = self._secrets.seal(request.endpoint_id, secret)
+        async with self._database.transaction() as connection:
+            await store.forget_secrets(connection, request.endpoint_id)
+            endpoint = await store.rotate(
+                connection, request.workspace_id, request.endpoint_id, secret=sealed, hours=OVERLAP_HOURS
+            )
+        if endpoint is None:
+            raise not_found("webhook", request.endpoint_id)
+        return endpoints.CreatedEndpoint(endpoint, secret)
+
     async def delete(self, request: endpoints.GetEndpoint) -> endpoints.Endpoint:
         gone = await store.delete(self._database, request.workspace_id, request.endpoint_id)
         if gone is None:
@@ -64,6 +81,21 @@ class Secrets:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
+    def made(self, endpoint_id: UUID, secret: str, *, asymmetric: bool) -> store.Sealed:
+        """The keys of a new endpoint, with a pair of Ed25519 keys where it wants one."""
+        sealed = self.seal(endpoint_id, secret)
+        if not asymmetric:
+            return store.Sealed(sealed)
+        key = signing.new_signing_key()
+        kept = self._sealer.seal(key, about=_key(endpoint_id))
+        return store.Sealed(sealed, kept, signing.public_key(key))
+
+    def keys(self, endpoint_id: UUID, secrets: Sequence[bytes], signing_key: bytes | None) -> signing.Keys:
+        """Raises SealBroken."""
+        opened = [self.open(endpoint_id, sealed) for sealed in secrets]
+        key = self._sealer.open(signing_key, about=_key(endpoint_id)) if signing_key is not None else None
+        return signing.Keys(opened, key)
+
     def seal(self, endpoint_id: UUID, secret: str) -> bytes:
         return self._sealer.seal(secret.encode(), about=_row(endpoint_id))
 
@@ -74,3 +106,7 @@ class Secrets:
 
 def _row(endpoint_id: UUID) -> bytes:
     return b"webhook_dispatcher.endpoints.secret " + endpoint_id.bytes
+
+
+def _key(endpoint_id: UUID) -> bytes:
+    return b"webhook_dispatcher.endpoints.signing_key " + endpoint_id.bytes

@@ -1,4 +1,4 @@
-"""A log of deliveries as a month of traffic leaves it: spread over days and endpoints, with two attempts in ten failed."""
+"""A log of deliveries as a month of traffic leaves it: over days and endpoints, with an attempt each."""
 
 from datetime import date, timedelta
 from uuid import UUID
@@ -22,9 +22,7 @@ _ATTEMPTS = f"""
 """
 
 
-async def fill(
-    database: Database, workspace_id: UUID, endpoints: list[UUID], *, days: list[date], a_day: int
-) -> None:
+async def fill(database: Database, workspace_id: UUID, endpoints: list[UUID], *, days: list[date], a_day: int) -> None:
     """So many deliveries on each of the days, in turn to each endpoint, with an attempt each."""
     for day in days:
         for table, key in (("deliveries", "id"), ("attempts", "delivery_id")):

@@ -4,22 +4,33 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from libs.contracts import endpoints
 from libs.contracts.paging import Slice
 from libs.postgres.database import Connection, Database
 from libs.postgres.text import clean
 from services.webhook_dispatcher.notices import Disabled
 
-_COLUMNS = "id, workspace_id, url, events, description, status, created_at, failing_since"
+_COLUMNS = "id, workspace_id, url, events, description, status, created_at, failing_since, public_key"
+
+
+class Sealed(Struct, frozen=True):
+    """An endpoint's keys as they are kept; the public one is not sealed."""
+
+    secret: bytes
+    signing_key: bytes | None = None
+    public_key: str | None = None
 
 
 async def insert(
-    database: Database, id: UUID, given: endpoints.CreateEndpoint, *, events: Sequence[str], secret: bytes
+    database: Database, id: UUID, given: endpoints.CreateEndpoint, *, events: Sequence[str], sealed: Sealed
 ) -> endpoints.Endpoint | None:
     """None where there is one of that id already."""
     row = await database.fetchrow(
         f"""
-        INSERT INTO endpoints (id, workspace_id, url, events, description, secret) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO endpoints (id, workspace_id, url, events, description, secret, signing_key, public_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
         """,
         id,
@@ -27,7 +38,9 @@ async def insert(
         given.url,
         list(events),
         clean(given.description),
-        secret,
+        sealed.secret,
+        sealed.signing_key,
+        sealed.public_key,
     )
     return _endpoint(row) if row else None
 
@@ -79,6 +92,32 @@ async def update(
         change.status,
     )
     return _endpoint(row) if row else None
+
+
+async def rotate(
+    connection: Connection, workspace_id: UUID, id: UUID, *, secret: bytes, hours: int
+) -> endpoints.Endpoint | None:
+    """The secret that it had stays valid for so many hours."""
+    row = await connection.fetchrow(
+        f"""
+        WITH old AS (
+            SELECT id, secret FROM endpoints WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE
+        ), kept AS (
+            INSERT INTO old_secrets SELECT id, secret, now() + make_interval(hours => $4) FROM old
+        )
+        UPDATE endpoints SET secret = $3 WHERE id = (SELECT id FROM old) RETURNING {_COLUMNS}
+        """,
+        workspace_id,
+        id,
+        secret,
+        hours,
+    )
+    return _endpoint(row) if row else None
+
+
+async def forget_secrets(connection: Connection, endpoint_id: UUID) -> None:
+    """Those whose time is up."""
+    await connection.execute("DELETE FROM old_secrets WHERE endpoint_id = $1 AND valid_until <= now()", endpoint_id)
 
 
 async def delete(database: Database, workspace_id: UUID, id: UUID) -> endpoints.Endpoint | None:

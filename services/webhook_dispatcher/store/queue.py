@@ -19,7 +19,7 @@ _SIGHT = 4
 
 
 class Claimed(Struct, frozen=True):
-    """`number` is that of the attempt to make now; `secret` is sealed."""
+    """`number` is that of the attempt to make now; `secrets`, newest first, and the `signing_key` are sealed."""
 
     id: UUID
     endpoint_id: UUID
@@ -27,7 +27,8 @@ class Claimed(Struct, frozen=True):
     event: str
     url: str
     active: bool
-    secret: bytes
+    secrets: list[bytes]
+    signing_key: bytes | None
     body: bytes
 
 
@@ -58,10 +59,14 @@ async def claim(
             FROM chosen WHERE queue.delivery_id = chosen.delivery_id
             RETURNING queue.delivery_id, endpoint_id, attempts + 1 AS number, event_id, event
         )
-        SELECT delivery_id, endpoint_id, number, claimed.event, url, status = 'active', secret,
+        SELECT delivery_id, claimed.endpoint_id, number, claimed.event, url, status = 'active',
+               ARRAY[secret] || ARRAY(SELECT old.secret FROM old_secrets AS old
+                                      WHERE old.endpoint_id = claimed.endpoint_id AND valid_until > now()
+                                      ORDER BY valid_until DESC LIMIT 4),
+               signing_key,
                (SELECT body FROM payloads AS payload
                 WHERE payload.event_id = claimed.event_id AND payload.event = claimed.event)
-        FROM claimed JOIN endpoints ON endpoints.id = endpoint_id
+        FROM claimed JOIN endpoints ON endpoints.id = claimed.endpoint_id
         """,
         list(busy),
         list(busy.values()),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from libs.contracts import deliveries, endpoints, ids
 from libs.contracts.faults import Code, Fault, not_found
@@ -62,6 +63,22 @@ async def test_a_webhook_is_removed_by_either_spelling(door, spelled):
     answer = await door.call("DELETE", f"/api/webhooks/{spelled}")
     assert (answer.status, answer.text) == (204, "")
     assert door.peers.asked[-1] == endpoints.GetEndpoint(door.workspace_id, ENDPOINT)
+
+
+@pytest.mark.parametrize(("query", "body"), [(f"&id={WEBHOOK}", None), ("", {"id": WEBHOOK})])
+async def test_a_changed_secret_is_shown_once(door, query, body):
+    await door.peers.answer(endpoints.ROTATE, endpoints.CreatedEndpoint(endpoint, "whsec_new"))
+    answer = await door.call("POST", f"/api/webhooks?action=rotate{query}", body)
+    assert (answer.status, answer.json["id"], answer.json["secret"]) == (200, WEBHOOK, "whsec_new")
+    assert door.peers.asked[-1] == endpoints.GetEndpoint(door.workspace_id, ENDPOINT)
+
+
+async def test_an_asymmetric_webhook_shows_its_public_key(door):
+    signs = structs.replace(endpoint, public_key="whpk_abc")
+    await door.peers.answer(endpoints.CREATE, endpoints.CreatedEndpoint(signs, "whsec_abc"))
+    answer = await door.call("POST", "/api/webhooks", {"url": URL, "events": ["*"], "asymmetric": True})
+    assert answer.json["public_key"] == "whpk_abc"
+    assert door.peers.asked[-1] == endpoints.CreateEndpoint(door.workspace_id, URL, ["*"], asymmetric=True)
 
 
 async def test_a_webhook_is_changed_where_the_body_says_so(door):

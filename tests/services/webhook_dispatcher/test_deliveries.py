@@ -1,13 +1,15 @@
 """From a fact on the bus to a signed request at a real receiver, and back into the log."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from standardwebhooks.webhooks import Webhook
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from libs.contracts import deliveries, documents, endpoints, feedback, ids, runs
 from libs.contracts.faults import Code, Fault
@@ -297,3 +299,41 @@ async def test_what_a_dead_dispatcher_had_claimed_is_taken_up(bus, dispatcher, s
         )
         await r.wait(2)
         assert (await settled(bus, endpoint, attempts=2)).status == "delivered"
+
+
+async def test_a_changed_secret_signs_beside_the_former_one_for_a_day(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        made = await subscribe(workspace, r.url)
+        named = endpoints.GetEndpoint(workspace, made.endpoint.id)
+        changed = await bus.call(endpoints.ROTATE, named)
+        assert (changed.endpoint.id, changed.secret != made.secret) == (made.endpoint.id, True)
+        await state(bus, feedback.CREATED, rated(workspace))
+        await r.wait(1)
+        left = await dispatcher.database.fetchval(
+            "SELECT extract(epoch FROM valid_until - now())::float8 FROM old_secrets WHERE endpoint_id = $1",
+            made.endpoint.id,
+        )
+        await dispatcher.database.execute("UPDATE old_secrets SET valid_until = now()")
+        await state(bus, feedback.CREATED, rated(workspace))
+        both, one = await r.wait(2)
+    assert left == pytest.approx(86400, abs=60)
+    Webhook(changed.secret).verify(both.body, dict(both.headers))
+    Webhook(made.secret).verify(both.body, dict(both.headers))
+    Webhook(changed.secret).verify(one.body, dict(one.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(made.secret).verify(one.body, dict(one.headers))
+
+
+async def test_an_endpoint_that_wants_it_is_signed_for_with_a_key_that_only_we_have(bus, subscribe, dispatcher):
+    workspace = ids.new()
+    async with receiver() as r:
+        wanted = endpoints.CreateEndpoint(workspace, r.url, ["*"], asymmetric=True)
+        endpoint = (await bus.call(endpoints.CREATE, wanted)).endpoint
+        await state(bus, feedback.CREATED, rated(workspace))
+        (got,) = await r.wait(1)
+    assert endpoint.public_key is not None
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(endpoint.public_key.removeprefix("whpk_")))
+    signature = got.headers["webhook-signature"].rpartition("v1a,")[2]
+    message = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
+    public.verify(base64.b64decode(signature), message)

@@ -75,6 +75,7 @@ async def test_another_workspace_does_not_find_an_endpoint(bus, subscribe):
     stranger = ids.new()
     for rpc, request in (
         (endpoints.UPDATE, endpoints.UpdateEndpoint(stranger, theirs.id, status="disabled")),
+        (endpoints.ROTATE, endpoints.GetEndpoint(stranger, theirs.id)),
         (endpoints.DELETE, endpoints.GetEndpoint(stranger, theirs.id)),
         (deliveries.TEST, endpoints.GetEndpoint(stranger, theirs.id)),
         (deliveries.LATEST, deliveries.LatestDeliveries(stranger, theirs.id)),

@@ -8,6 +8,8 @@ import time
 from uuid import UUID
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from services.webhook_dispatcher import signing
@@ -32,7 +34,7 @@ console.log('Received event:', event.event);
 
 
 def signed(*secrets: str, body: bytes = BODY) -> dict[str, str]:
-    return signing.headers("test.ping", DELIVERY, body, secrets=secrets, at=int(time.time()))
+    return signing.headers("test.ping", DELIVERY, body, keys=signing.Keys(secrets), at=int(time.time()))
 
 
 def test_the_known_vector_of_standard_webhooks_is_met():
@@ -63,6 +65,31 @@ def test_during_a_rotation_either_secret_verifies_a_delivery():
     new, old = signing.new_secret(), signing.new_secret()
     Webhook(new).verify(BODY, signed(new, old))
     Webhook(old).verify(BODY, signed(new, old))
+
+
+def test_during_a_rotation_the_older_scheme_has_the_former_secret_in_a_header_of_its_own():
+    new, old = signing.new_secret(), signing.new_secret()
+    headers = signed(new, old)
+    assert headers["X-KlairoAI-Signature"] == signing.klairo_signature(new, BODY)
+    assert headers["X-KlairoAI-Signature-Previous"] == signing.klairo_signature(old, BODY)
+    assert "X-KlairoAI-Signature-Previous" not in signed(new)
+
+
+def test_an_asymmetric_signature_is_verified_with_the_public_key_alone():
+    secret, key = signing.new_secret(), signing.new_signing_key()
+    headers = signing.headers(
+        "test.ping", DELIVERY, BODY, keys=signing.Keys([secret], key), at=(at := int(time.time()))
+    )
+    symmetric, asymmetric = headers["webhook-signature"].split(" ")
+    assert symmetric.startswith("v1,")
+    spelled = signing.public_key(key)
+    assert spelled.startswith("whpk_")
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(spelled.removeprefix("whpk_")))
+    signature = base64.b64decode(asymmetric.removeprefix("v1a,"))
+    public.verify(signature, f"{DELIVERY}.{at}.".encode() + BODY)
+    with pytest.raises(InvalidSignature):
+        public.verify(signature, f"{DELIVERY}.{at}.".encode() + BODY + b" ")
+    assert Webhook(secret).verify(BODY, headers) == json.loads(BODY)
 
 
 @pytest.mark.parametrize("changed", [BODY + b" ", BODY.replace(b"ping", b"pong")])

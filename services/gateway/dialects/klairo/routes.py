@@ -23,6 +23,8 @@ async def post_webhook(request: web.Request) -> web.Response:
             return await _create(request)
         case "test":
             return await _test(request)
+        case "rotate":
+            return await _rotate(request)
         case other:
             raise _no_action(other)
 
@@ -60,10 +62,13 @@ async def _create(request: web.Request) -> web.Response:
 
 
 async def _test(request: web.Request) -> web.Response:
-    body = await read_optional(request, wire.TestWebhook)
-    named = _endpoint(request, request.query.get("id") or body.id or body.webhook_id)
+    named = await _named(request)
     wanted = deliveries.SendTest(named.workspace_id, named.endpoint_id)
     return reply.json(translate.delivery(await ask(request, deliveries.TEST, wanted)))
+
+
+async def _rotate(request: web.Request) -> web.Response:
+    return reply.json(translate.created(await ask(request, endpoints.ROTATE, await _named(request))))
 
 
 async def _list(request: web.Request) -> web.Response:
@@ -78,6 +83,12 @@ async def _deliveries(request: web.Request) -> web.Response:
         request, deliveries.LATEST, deliveries.LatestDeliveries(named.workspace_id, named.endpoint_id, _LATEST)
     )
     return reply.json(wire.Deliveries([translate.delivery(sent) for sent in latest], len(latest)))
+
+
+async def _named(request: web.Request) -> endpoints.GetEndpoint:
+    """The webhook of an action, in the query or in the body."""
+    body = await read_optional(request, wire.NamedWebhook)
+    return _endpoint(request, request.query.get("id") or body.id or body.webhook_id)
 
 
 def _endpoint(request: web.Request, id: str | None) -> endpoints.GetEndpoint:

@@ -1,5 +1,7 @@
 """Between KlairoAI's JSON and the engine's contracts, both ways: pure functions. They raise nothing but Fault."""
 
+from msgspec import UNSET
+
 from libs.contracts import deliveries, endpoints, ids
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page, Slice
@@ -10,7 +12,9 @@ from services.gateway.directory.callers import Caller
 def create(caller: Caller, body: wire.CreateWebhook) -> endpoints.CreateEndpoint:
     if not body.events:
         raise Fault(Code.INVALID, 'Name at least one event, or ["*"] for all.', field="events")
-    return endpoints.CreateEndpoint(caller.workspace_id, body.url, body.events, body.description or "")
+    return endpoints.CreateEndpoint(
+        caller.workspace_id, body.url, body.events, body.description or "", asymmetric=body.asymmetric
+    )
 
 
 def update(named: endpoints.GetEndpoint, body: wire.UpdateWebhook) -> endpoints.UpdateEndpoint:
@@ -33,6 +37,7 @@ def created(made: endpoints.CreatedEndpoint) -> wire.CreatedWebhook:
         description=shown.description,
         status=shown.status,
         created_at=shown.created_at,
+        public_key=shown.public_key,
         secret=made.secret,
     )
 
@@ -45,6 +50,7 @@ def webhook(endpoint: endpoints.Endpoint) -> wire.Webhook:
         description=endpoint.description,
         status=endpoint.status,
         created_at=endpoint.created_at,
+        public_key=endpoint.public_key or UNSET,
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class Error(Struct, frozen=True, omit_defaults=True):
@@ -21,6 +21,7 @@ class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: str
     events: list[str]
     description: str | None = None
+    asymmetric: bool = False
 
 
 class UpdateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class UpdateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     status: Literal["active", "disabled"] | None = None
 
 
-class TestWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NamedWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The webhook may be named in the query instead."""
 
     id: str | None = None
@@ -40,16 +41,19 @@ class TestWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Webhook(Struct, frozen=True, kw_only=True):
+    """The `public_key` is there where an asymmetric signature was asked for."""
+
     id: str
     url: str
     events: list[str]
     description: str
     status: str
     created_at: datetime
+    public_key: str | UnsetType = UNSET
 
 
 class CreatedWebhook(Webhook, frozen=True, kw_only=True):
-    """The one reply that holds the secret."""
+    """The one reply that holds the secret, to its making or its change."""
 
     secret: str
 
