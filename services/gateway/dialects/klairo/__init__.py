@@ -1,7 +1,7 @@
 """KlairoAI: so far its webhooks, which carry the events of every voice."""
 
 from services.gateway.dialects.klairo import auth, errors
-from services.gateway.dialects.klairo.routes import routes
-from services.gateway.http.voices import Voice, listed
+from services.gateway.dialects.klairo.routes import ROUTES
+from services.gateway.http.voices import Voice
 
-VOICE = Voice("klairo", "/klairo", ["/api"], auth.caller, errors.render, listed(routes))
+VOICE = Voice("klairo", "/klairo", ["/api"], auth.caller, errors.render, ROUTES)

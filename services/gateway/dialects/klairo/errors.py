@@ -5,7 +5,7 @@ import math
 from aiohttp import web
 
 from libs.contracts.faults import Code
-from services.gateway.dialects.klairo import wire
+from services.gateway.dialects.klairo.wire.errors import Error, ErrorReply
 from services.gateway.effects.keeper import HEADER
 from services.gateway.http import reply
 from services.gateway.http.problems import Problem
@@ -26,8 +26,8 @@ _AWAY = (502, 503, 504)
 def render(problem: Problem) -> web.Response:
     status = _status(problem)
     wait = None if problem.retry_after is None else math.ceil(problem.retry_after)
-    error = wire.Error(_CODES.get(status, "BAD_REQUEST"), problem.message, status, wait)
-    return reply.json(wire.ErrorReply(error), status=status, headers=problem.headers())
+    error = Error(_CODES.get(status, "BAD_REQUEST"), problem.message, status, wait)
+    return reply.json(ErrorReply(error), status=status, headers=problem.headers())
 
 
 def _status(problem: Problem) -> int:

@@ -1,4 +1,4 @@
-"""Between KlairoAI's JSON and the engine's contracts, both ways: pure functions. They raise nothing but Fault."""
+"""Webhooks: as they are asked for, as they are shown, and what was sent to them."""
 
 from msgspec import UNSET
 
@@ -9,7 +9,7 @@ from services.gateway.dialects.klairo import wire
 from services.gateway.directory.callers import Caller
 
 
-def create(caller: Caller, body: wire.CreateWebhook) -> endpoints.CreateEndpoint:
+def create(caller: Caller, body: wire.webhooks.CreateWebhook) -> endpoints.CreateEndpoint:
     if not body.events:
         raise Fault(Code.INVALID, 'Name at least one event, or ["*"] for all.', field="events")
     return endpoints.CreateEndpoint(
@@ -17,7 +17,7 @@ def create(caller: Caller, body: wire.CreateWebhook) -> endpoints.CreateEndpoint
     )
 
 
-def update(named: endpoints.GetEndpoint, body: wire.UpdateWebhook) -> endpoints.UpdateEndpoint:
+def update(named: endpoints.GetEndpoint, body: wire.webhooks.UpdateWebhook) -> endpoints.UpdateEndpoint:
     return endpoints.UpdateEndpoint(
         named.workspace_id,
         named.endpoint_id,
@@ -28,9 +28,9 @@ def update(named: endpoints.GetEndpoint, body: wire.UpdateWebhook) -> endpoints.
     )
 
 
-def created(made: endpoints.CreatedEndpoint) -> wire.CreatedWebhook:
+def created(made: endpoints.CreatedEndpoint) -> wire.webhooks.CreatedWebhook:
     shown = webhook(made.endpoint)
-    return wire.CreatedWebhook(
+    return wire.webhooks.CreatedWebhook(
         id=shown.id,
         url=shown.url,
         events=shown.events,
@@ -42,8 +42,8 @@ def created(made: endpoints.CreatedEndpoint) -> wire.CreatedWebhook:
     )
 
 
-def webhook(endpoint: endpoints.Endpoint) -> wire.Webhook:
-    return wire.Webhook(
+def webhook(endpoint: endpoints.Endpoint) -> wire.webhooks.Webhook:
+    return wire.webhooks.Webhook(
         id=ids.crockford("wh", endpoint.id),
         url=endpoint.url,
         events=endpoint.events,
@@ -54,13 +54,13 @@ def webhook(endpoint: endpoints.Endpoint) -> wire.Webhook:
     )
 
 
-def webhooks(page: Page[endpoints.Endpoint], slice: Slice) -> wire.Webhooks:
+def webhooks(page: Page[endpoints.Endpoint], slice: Slice) -> wire.webhooks.Webhooks:
     shown = [webhook(endpoint) for endpoint in page.items]
-    return wire.Webhooks(data=shown, total=page.total, limit=slice.limit, offset=slice.offset)
+    return wire.webhooks.Webhooks(data=shown, total=page.total, limit=slice.limit, offset=slice.offset)
 
 
-def delivery(sent: deliveries.Delivery) -> wire.Delivery:
-    return wire.Delivery(
+def delivery(sent: deliveries.Delivery) -> wire.webhooks.Delivery:
+    return wire.webhooks.Delivery(
         id=str(sent.id),
         webhook_id=ids.crockford("wh", sent.endpoint_id),
         event=sent.event,
@@ -72,8 +72,8 @@ def delivery(sent: deliveries.Delivery) -> wire.Delivery:
     )
 
 
-def _attempt(attempt: deliveries.Attempt) -> wire.Attempt:
-    return wire.Attempt(
+def _attempt(attempt: deliveries.Attempt) -> wire.webhooks.Attempt:
+    return wire.webhooks.Attempt(
         number=attempt.number,
         at=attempt.at,
         status_code=attempt.status_code,

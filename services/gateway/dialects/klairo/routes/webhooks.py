@@ -1,4 +1,4 @@
-"""KlairoAI's routes. Its page names both roots, `/api/<resource>` and `/v1/<resource>`: both answer."""
+"""Webhooks: who is told, tried, and told what."""
 
 from aiohttp import web
 
@@ -45,8 +45,8 @@ async def get_webhooks(request: web.Request) -> web.Response:
 @routes.patch("/v1/webhooks/{id}")
 async def patch_webhook(request: web.Request) -> web.Response:
     named = _endpoint(request, request.match_info["id"])
-    change = translate.update(named, await read(request, wire.UpdateWebhook))
-    return reply.json(translate.webhook(await ask(request, endpoints.UPDATE, change)))
+    change = translate.webhooks.update(named, await read(request, wire.webhooks.UpdateWebhook))
+    return reply.json(translate.webhooks.webhook(await ask(request, endpoints.UPDATE, change)))
 
 
 @routes.delete("/api/webhooks/{id}")
@@ -57,24 +57,24 @@ async def delete_webhook(request: web.Request) -> web.Response:
 
 
 async def _create(request: web.Request) -> web.Response:
-    wanted = translate.create(request[CALLER], await read(request, wire.CreateWebhook))
-    return reply.json(translate.created(await ask(request, endpoints.CREATE, wanted)), status=201)
+    wanted = translate.webhooks.create(request[CALLER], await read(request, wire.webhooks.CreateWebhook))
+    return reply.json(translate.webhooks.created(await ask(request, endpoints.CREATE, wanted)), status=201)
 
 
 async def _test(request: web.Request) -> web.Response:
     named = await _named(request)
     wanted = deliveries.SendTest(named.workspace_id, named.endpoint_id)
-    return reply.json(translate.delivery(await ask(request, deliveries.TEST, wanted)))
+    return reply.json(translate.webhooks.delivery(await ask(request, deliveries.TEST, wanted)))
 
 
 async def _rotate(request: web.Request) -> web.Response:
-    return reply.json(translate.created(await ask(request, endpoints.ROTATE, await _named(request))))
+    return reply.json(translate.webhooks.created(await ask(request, endpoints.ROTATE, await _named(request))))
 
 
 async def _list(request: web.Request) -> web.Response:
     slice = paging.slice_of(request, offset="offset", default=20, most=100)
     page = await ask(request, endpoints.PAGE, endpoints.PageEndpoints(request[CALLER].workspace_id, slice))
-    return reply.json(translate.webhooks(page, slice))
+    return reply.json(translate.webhooks.webhooks(page, slice))
 
 
 async def _deliveries(request: web.Request) -> web.Response:
@@ -82,12 +82,12 @@ async def _deliveries(request: web.Request) -> web.Response:
     latest = await ask(
         request, deliveries.LATEST, deliveries.LatestDeliveries(named.workspace_id, named.endpoint_id, _LATEST)
     )
-    return reply.json(wire.Deliveries([translate.delivery(sent) for sent in latest], len(latest)))
+    return reply.json(wire.webhooks.Deliveries([translate.webhooks.delivery(sent) for sent in latest], len(latest)))
 
 
 async def _named(request: web.Request) -> endpoints.GetEndpoint:
     """The webhook of an action, in the query or in the body."""
-    body = await read_optional(request, wire.NamedWebhook)
+    body = await read_optional(request, wire.webhooks.NamedWebhook)
     return _endpoint(request, request.query.get("id") or body.id or body.webhook_id)
 
 

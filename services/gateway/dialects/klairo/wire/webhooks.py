@@ -1,20 +1,9 @@
-"""KlairoAI's JSON as Structs. A field that a request does not have is refused by name."""
+"""Webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
-
-
-class Error(Struct, frozen=True, omit_defaults=True):
-    code: str
-    message: str
-    status: int
-    retry_after: int | None = None
-
-
-class ErrorReply(Struct, frozen=True):
-    error: Error
 
 
 class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

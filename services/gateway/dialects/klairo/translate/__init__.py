@@ -1,0 +1,8 @@
+"""Between KlairoAI's JSON and the engine's contracts, both ways: pure functions, one module per noun.
+
+They raise nothing but Fault.
+"""
+
+from services.gateway.dialects.klairo.translate import webhooks
+
+__all__ = ["webhooks"]

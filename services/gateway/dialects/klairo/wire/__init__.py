@@ -1,0 +1,5 @@
+"""KlairoAI's JSON as Structs, one module per noun. A field that a request does not have is refused by name."""
+
+from services.gateway.dialects.klairo.wire import errors, webhooks
+
+__all__ = ["errors", "webhooks"]
