@@ -12,7 +12,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from libs.contracts.paging import Page, Slice
-from libs.contracts.subjects import Rpc
+from libs.contracts.subjects import Event, Rpc
 
 
 class Exact(Struct, frozen=True, tag="exact"):
@@ -206,6 +206,20 @@ class PageRows(Struct, frozen=True):
     slice: Slice = Slice()
 
 
+class TrialFinished(Struct, frozen=True):
+    """`alert`: who made the eval wants to be told apart where not all have passed."""
+
+    workspace_id: UUID
+    trial_id: UUID
+    eval_id: UUID
+    number: int
+    total: int
+    passed: int
+    failed: int
+    errors: int
+    alert: bool = False
+
+
 CREATE = Rpc("rpc.runner.evals.create", CreateEval, Eval)
 GET = Rpc("rpc.runner.evals.get", GetEval, Eval)
 PAGE = Rpc("rpc.runner.evals.page", PageEvals, Page[Eval])
@@ -215,3 +229,4 @@ START = Rpc("rpc.runner.trials.start", StartTrial, Trial)
 TRIALS = Rpc("rpc.runner.trials.page", PageTrials, Page[Trial])
 TRIAL = Rpc("rpc.runner.trials.get", GetTrial, Trial)
 ROWS = Rpc("rpc.runner.trials.rows", PageRows, Page[Row])
+FINISHED = Event("event.runner.trials.finished", TrialFinished)

@@ -13,6 +13,8 @@ GENERATION_FAILED = "generation.failed"
 FEEDBACK_CREATED = "feedback.created"
 DOCUMENT_INDEXED = "document.indexed"
 DOCUMENT_FAILED = "document.failed"
+EVAL_COMPLETED = "eval.completed"
+EVAL_FAILED = "eval.failed"
 WEBHOOK_DISABLED = "webhook.disabled"
 TEST_PING = "test.ping"
 
@@ -32,6 +34,8 @@ NAMES = frozenset(
         GENERATION_FAILED,
         DOCUMENT_INDEXED,
         DOCUMENT_FAILED,
+        EVAL_COMPLETED,
+        EVAL_FAILED,
         WEBHOOK_DISABLED,
         TEST_PING,
     }

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import documents, feedback, ids, runs
+from libs.contracts import documents, evals, feedback, ids, runs
 from services.webhook_dispatcher import events
 from services.webhook_dispatcher.notices import Disabled
 
@@ -63,6 +63,12 @@ def document_failed(event_id: UUID, at: datetime, fact: documents.DocumentFailed
     return message(
         event_id, fact.workspace_id, events.DOCUMENT_FAILED, at=at, data=_facts(fact), about=fact.document_id
     )
+
+
+def trial_finished(event_id: UUID, at: datetime, fact: evals.TrialFinished) -> Message:
+    """In numbers. It has failed where somebody wants to be told so, and not all have passed."""
+    event = events.EVAL_FAILED if fact.alert and fact.passed < fact.total else events.EVAL_COMPLETED
+    return message(event_id, fact.workspace_id, event, at=at, data=_facts(fact))
 
 
 def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: UUID) -> Message:

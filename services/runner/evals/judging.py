@@ -10,7 +10,7 @@ from libs.contracts import ids
 from libs.contracts.actions import Parameters
 from libs.contracts.evals import Judge, Verdict
 from libs.contracts.runs import Draft, Mode, Run, StartRun, Status
-from services.runner import formats
+from services.runner import formats, questions
 
 VOICE = "eval"
 _SYSTEM = (
@@ -60,7 +60,7 @@ def question(check: Judge, workspace_id: UUID, run_id: UUID, answer: Run, expect
     """The run that asks the judge: nobody's action, counted in usage like any other."""
     values = {
         "criteria": check.criteria,
-        "question": answer.prompt[-1].content if answer.prompt else "",
+        "question": questions.asked(answer),
         "answer": answer.output,
         "expected": expected or "",
     }

@@ -96,9 +96,12 @@ class Evals:
         return structs.replace(wanted, version_id=version.id, version=version.version)
 
     async def start(self, asked: StartTrial) -> Trial:
+        """Raises Fault NOT_FOUND where there is no such eval, or its dataset was deleted."""
         id = asked.id or ids.new()
         async with self._database.transaction() as connection:
             of = await stored.TABLE.lock(connection, asked.workspace_id, asked.eval_id)
+            if of.dataset_id is not None:
+                await datasets.TABLE.get(connection, of.workspace_id, of.dataset_id)
             await _begin(connection, id, of, by=asked.created_by)
             connection.wake_after(TOPIC)
         return await self.trial(evals.GetTrial(asked.workspace_id, id))
@@ -138,13 +141,14 @@ async def _begin(connection: Connection, id: UUID, of: Eval, *, by: UUID | None)
         created_by=by,
         created_at=datetime.now(UTC),
         finished_at=None,
+        alert_on_fail=of.alert_on_fail,
     )
     if await stored.TRIALS.insert(connection, trial):
         await trial_rows.put(connection, trial, await stored.points(connection, trial, of.sampling))
 
 
 def _trial(trial: stored.Trial, summary: stored.Summary) -> Trial:
-    own = {name: getattr(trial, name) for name in trial.__struct_fields__ if name != "summary"}
+    own = {name: getattr(trial, name) for name in trial.__struct_fields__ if name not in ("summary", "alert_on_fail")}
     return Trial(**own, **structs.asdict(summary))
 
 

@@ -8,13 +8,16 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
+from libs.contracts import evals
 from libs.contracts.faults import Code, Fault
+from libs.postgres import outbox
 from libs.postgres.database import Database
 from libs.postgres.leases import Lease
 from services.runner.evals.steps import AWAY, Steps
 from services.runner.shifts import Shift
 from services.runner.store import evals as stored
 from services.runner.store import trial_rows
+from services.runner.store.evals import Summary, Trial
 from services.runner.store.trial_rows import Claimed
 
 log = logging.getLogger(__name__)
@@ -45,9 +48,14 @@ class Working:
         trials = await stored.finished(self._database)
         summaries = await stored.summaries(self._database, trials) if trials else {}
         for trial in trials:
-            await stored.finish(self._database, trial.id, summaries.get(trial.id, stored.Summary()))
+            await self._finish(trial, summaries.get(trial.id, Summary()))
         self._going = await stored.any_goes_on(self._database)
         return claimed
+
+    async def _finish(self, trial: Trial, summary: Summary) -> None:
+        async with self._database.transaction() as connection:
+            if await stored.finish(connection, trial.id, summary):
+                await outbox.state(connection, evals.FINISHED, [_finished(trial, summary)])
 
     async def _do(self, row: Claimed, holder: str) -> None:
         try:
@@ -72,3 +80,18 @@ class Working:
                 await trial_rows.postpone(self._database, row, holder, seconds=pause, counted=not away)
         except Fault as failed:
             log.warning("A row of a trial waits", extra={"row": row.id, "error": failed.message})
+
+
+def _finished(trial: Trial, summary: Summary) -> evals.TrialFinished:
+    rows = summary.rows
+    return evals.TrialFinished(
+        trial.workspace_id,
+        trial.id,
+        trial.eval_id,
+        trial.number,
+        total=summary.total,
+        passed=rows.passed,
+        failed=rows.failed,
+        errors=rows.errors,
+        alert=trial.alert_on_fail,
+    )

@@ -13,6 +13,7 @@ from libs.contracts.datasets import GetDataset
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
 from libs.postgres.database import Database
+from services.runner import questions
 from services.runner.store import datasets
 from services.runner.store import runs as stored
 
@@ -54,20 +55,9 @@ def examples(points: Iterable[runs.Run]) -> list[Example]:
 
 
 def _example(point: runs.Run) -> Example:
-    asked = [Turn(turn.role, turn.content) for turn in point.prompt] or [Turn("user", _spelled(point))]
+    asked = [Turn(turn.role, turn.content) for turn in point.prompt] or [Turn("user", questions.asked(point))]
     return Example([*asked, Turn("assistant", point.output)])
 
 
 def _of_tools(turn: runs.Message) -> bool:
     return turn.role == "tool" or bool(turn.calls)
-
-
-def _spelled(point: runs.Run) -> str:
-    """The input of a data point that was written by hand: a text, the only value, or all of them as JSON."""
-    match point.inputs:
-        case str(text):
-            return text
-        case {**values} if len(values) == 1 and isinstance(only := next(iter(values.values())), str):
-            return only
-        case values:
-            return _encoder.encode(values).decode()

@@ -43,6 +43,7 @@ class Trial(Struct, frozen=True):
     created_by: UUID | None
     created_at: datetime
     finished_at: datetime | None
+    alert_on_fail: bool
 
 
 TABLE = Table("evals", evals.Eval, "eval")
@@ -115,13 +116,15 @@ async def finished(database: Database) -> list[Trial]:
     return [one(row, Trial) for row in rows]
 
 
-async def finish(database: Database, id: UUID, summary: Summary) -> None:
-    await database.execute(
+async def finish(connection: Connection, id: UUID, summary: Summary) -> bool:
+    """False where another process has."""
+    finished = await connection.fetchval(
         """UPDATE trials SET status = 'finished', finished_at = now(), summary = $2
-        WHERE id = $1 AND status = 'running'""",
+        WHERE id = $1 AND status = 'running' RETURNING true""",
         id,
         summary,
     )
+    return bool(finished)
 
 
 async def any_goes_on(database: Database) -> bool:

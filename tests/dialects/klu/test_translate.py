@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.contracts import actions, contexts, documents, feedback, ids, models, runs, sessions
+from libs.contracts import actions, contexts, documents, evals, feedback, ids, models, runs, sessions
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page, Slice
 from services.gateway.completions.wire import ChatRequest
@@ -21,6 +21,22 @@ WORKSPACE, THING = ids.new(), ids.new()
 CALLER = Caller(WORKSPACE, ids.new(), ids.new())
 
 GUIDS = st.sampled_from(["", "x", str(THING), ids.crockford("act", THING), "0" * 26])
+CHECKS = st.lists(
+    st.sampled_from(["exact", "regex", "taste", ""])
+    | st.fixed_dictionaries(
+        {"type": st.sampled_from(["exact", "contains", "regex", "json_schema", "similarity", "llm_judge", ""])},
+        optional={
+            "expected": JSON,
+            "pattern": JSON,
+            "schema": JSON,
+            "threshold": JSON,
+            "criteria": JSON,
+            "model": JSON,
+            "metadata": JSON,
+        },
+    ),
+    max_size=3,
+)
 FIELDS: dict[Any, dict[str, Any]] = {
     wire.runs.RunAction: {
         "action": GUIDS,
@@ -38,6 +54,10 @@ FIELDS: dict[Any, dict[str, Any]] = {
         ),
     },
     ChatRequest: dict.fromkeys(("max_tokens", "max_completion_tokens", "seed"), st.integers(-(2**63), 2**64 - 1)),
+    wire.experiments.CreateExperiment: {"app_guid": GUIDS, "action_primary_guid": GUIDS},
+    wire.datasets.CreateDataset: {"app": GUIDS, "data": st.lists(GUIDS, max_size=3)},
+    wire.evals.CreateEval: {"action": GUIDS, "dataset": GUIDS, "eval_types": CHECKS},
+    wire.evals.UpdateEval: {"action": GUIDS, "eval_types": CHECKS},
     wire.feedback.CreateFeedback: {"data": GUIDS, "data_guid": GUIDS},
     wire.documents.Search: {"metadata_filter": st.dictionaries(st.text(max_size=5), JSON, max_size=3)},
 }
@@ -71,6 +91,12 @@ TRANSLATIONS = [
         wire.feedback.UpdateFeedback,
         lambda body: translate.feedback.update(feedback.GetFeedback(WORKSPACE, THING), rating(2), body),
     ),
+    (wire.experiments.CreateExperiment, lambda body: translate.experiments.create(CALLER, body)),
+    (wire.datasets.CreateDataset, lambda body: translate.datasets.create(CALLER, body)),
+    (wire.evals.CreateEval, lambda body: translate.evals.create(CALLER, body)),
+    (wire.evals.UpdateEval, lambda body: translate.evals.update(evals.GetEval(WORKSPACE, THING), body)),
+    (wire.finetunes.CreateFinetune, lambda body: translate.finetunes.create(CALLER, body)),
+    (wire.finetunes.ProcessFinetune, lambda body: translate.finetunes.process(CALLER, body)),
     (wire.sessions.CreateSession, lambda body: translate.sessions.create(CALLER, body)),
     (wire.models.CreateModel, lambda body: translate.models.create(CALLER, body)),
     (

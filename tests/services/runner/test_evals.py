@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from libs.contracts import actions, datasets, evals, ids, runs, workspaces
@@ -107,6 +108,25 @@ async def test_inputs_run_again_and_the_new_answers_are_judged(caller, answering
     assert by_point[wrong].verdicts[0].reason
     answer = await caller.get(by_point[wrong].answer_id)
     assert (answer.output, answer.voice, answer.metadata["data_point"]) == ("It is 7.", "eval", str(wrong))
+
+
+async def test_the_end_of_a_trial_is_stated_once_in_numbers(caller, databases):
+    action = await caller.action()
+    await point(caller, action, "1", "yes"), await point(caller, action, "2", "no")
+    trial = await tried(caller, await made(caller, action, Exact("yes"), alert_on_fail=True))
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    rows = await connection.fetch("SELECT body FROM outbox WHERE subject = $1", evals.FINISHED.name)
+    await connection.close()
+    told = [fact for row in rows if (fact := evals.FINISHED.unpack(row["body"])).trial_id == trial.id]
+    assert told == [evals.TrialFinished(caller.workspace_id, trial.id, trial.eval_id, 1, 2, 1, 1, 0, True)]
+
+
+async def test_an_eval_whose_dataset_was_deleted_does_not_begin(caller):
+    action, found = await caller.action(), await dataset(caller)
+    of = await made(caller, action, Exact("x"), dataset_id=found.id)
+    await caller.bus.call(datasets.DELETE, GetDataset(caller.workspace_id, found.id))
+    refused = await fault(caller.bus.call(evals.START, StartTrial(caller.workspace_id, of.id)))
+    assert (refused.code, "dataset" in refused.message) == (Code.NOT_FOUND, True)
 
 
 async def test_a_version_is_tried_whatever_is_deployed(caller, answering):

@@ -4,7 +4,9 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID
 
-from libs.contracts import documents, feedback, ids, runs
+import pytest
+
+from libs.contracts import documents, evals, feedback, ids, runs
 from libs.contracts.faults import Failure
 from services.webhook_dispatcher import payloads
 
@@ -50,6 +52,16 @@ def test_a_failed_run_says_why():
     body = sent(payloads.run_finished(EVENT, AT, fact))
     assert body["event"] == "generation.failed"
     assert body["data"]["error"] == {"code": "UPSTREAM", "message": "The model is away."}
+
+
+@pytest.mark.parametrize(
+    ("passed", "alert", "event"),
+    [(3, True, "eval.completed"), (2, False, "eval.completed"), (2, True, "eval.failed")],
+)
+def test_an_eval_has_failed_where_somebody_wants_to_know_that_not_all_passed(passed, alert, event):
+    fact = evals.TrialFinished(WORKSPACE, ids.new(), ids.new(), 1, 3, passed, 3 - passed, 0, alert)
+    body = sent(payloads.trial_finished(EVENT, AT, fact))
+    assert (body["event"], body["data"]["passed"], body["data"]["total"]) == (event, passed, 3)
 
 
 def test_a_cancelled_run_is_no_event():

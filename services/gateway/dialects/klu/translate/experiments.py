@@ -64,10 +64,10 @@ def _changed(before: experiments.Experiment, body: wire.experiments.UpdateExperi
     if body.variants is not None:
         return _variants(body.variants)
     kept = [Wanted(one.action_id, one.version_id, weight=one.weight) for one in before.variants]
-    named = {0: body.action_primary_guid, 1: body.action_secondary_guid}
-    for place, guid in named.items():
+    named = {"action_primary_guid": body.action_primary_guid, "action_secondary_guid": body.action_secondary_guid}
+    for place, (field, guid) in enumerate(named.items()):
         if guid:
-            kept[place] = Wanted(params.guid(guid, "action"), weight=kept[place].weight)
+            kept[place] = Wanted(params.guid(guid, "action", field=field), weight=kept[place].weight)
     return kept if any(named.values()) else UNSET
 
 
