@@ -15,6 +15,7 @@ from msgspec import structs
 from libs.bus import metrics
 from libs.bus.bus import Bus
 from libs.bus.connection import Lost
+from libs.bus.feeds import Feeds
 from libs.bus.presence import Presence
 from libs.bus.reader import SILENCE, Reader
 from libs.bus.tasks import Tasks
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 _TICK = 0.25
 _ASK_SECONDS = 3.0
 _CURSORS_A_QUESTION = 500
-_FEED_BYTES = 8 << 20
 _PAST_EVERY_FRAME = 2**31 - 1
 _GRACE = 1.0
 # A run that no process knows of for longer went down with the one that was to accept it; a durable one may be asked for
@@ -73,7 +73,7 @@ class Follower:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._presence = Presence(bus)
+        self._feeds, self._presence = Feeds(bus), Presence(bus)
         self._loop = asyncio.get_running_loop()
         self._readers: set[Reader] = set()
         self._pressing: set[Reader] = set()
@@ -171,10 +171,8 @@ class Follower:
         self._presence.leave(reader)
         self._readers.discard(reader)
         self._pressing.discard(reader)
-        subscription, reader.subscription = reader.subscription, None
         reader.stop()
-        if subscription is not None:
-            await subscription.drop()
+        await self._feeds.leave(reader)
 
     def abandon(self, reader: Reader) -> None:
         """Called when an iterator is collected, in whatever thread."""
@@ -185,15 +183,13 @@ class Follower:
         return structs.replace(request, follower=self._presence.name)
 
     def _reader(self, cursor: runs.Cursor) -> Reader:
-        return Reader(cursor, self._bus.bodies, self._press)
+        return Reader(cursor, self._press)
 
     async def _subscribe(self, reader: Reader) -> None:
-        """No flush: the question that follows on this connection comes to the server after it."""
         if not self._bus.connected:
             raise Lost(heard=False)
         self._watch_over(reader)
-        subject = runs.FEED.of(reader.run_id)
-        reader.subscription = await self._bus.connection.subscribe(subject, reader.heard, max_bytes=_FEED_BYTES)
+        await self._feeds.join(reader)
 
     def _watch_over(self, reader: Reader) -> None:
         if not self._readers:

@@ -1,14 +1,10 @@
-"""One reader of one run: what its subscription hears and what its Follower was told, handed on in order."""
+"""One reader of one run: what its feed brings and what its Follower was told, handed on in order."""
 
 import asyncio
 from collections.abc import Callable
 
-from nats.aio.msg import Msg
-
 from libs.bus import metrics
-from libs.bus.bodies import Bodies
 from libs.bus.order import Order
-from libs.bus.subscription import Subscription
 from libs.contracts import runs
 from libs.contracts.faults import Code, Fault
 
@@ -20,13 +16,12 @@ _SHORTEST_PAUSE = 0.1
 class Reader:
     """The state that a Follower and the iterator share. Times are the event loop's."""
 
-    def __init__(self, cursor: runs.Cursor, bodies: Bodies, press: "Callable[[Reader], None]") -> None:
+    def __init__(self, cursor: runs.Cursor, press: "Callable[[Reader], None]") -> None:
         self.workspace_id, self.run_id = cursor.workspace_id, cursor.run_id
         self.order = Order(cursor.attempt, cursor.after)
-        self.subscription: Subscription | None = None
         self.fault: Fault | None = None
         self._asking = False
-        self._bodies, self._press = bodies, press
+        self._press = press
         self._news: asyncio.Future[None] | None = None
         self._active_at = asyncio.get_running_loop().time()
         self._not_before = 0.0
@@ -49,15 +44,10 @@ class Reader:
     def _may_ask(self) -> bool:
         return not self._asking and self.fault is None
 
-    async def heard(self, message: Msg) -> None:
-        """A frame arrived on the feed."""
+    def heard(self, frame: runs.Frame, size: int) -> None:
+        """It arrived on the feed, in so many bytes."""
         self._active_at = asyncio.get_running_loop().time()
-        try:
-            body = message.data if message.headers is None else await self._bodies.read(message, shared=True)
-        except Fault:
-            self.order.miss()
-        else:
-            self.order.heard(runs.FEED.unpack(body), len(body))
+        self.order.heard(frame, size)
         self._news_arrived()
 
     def ask(self) -> runs.Cursor:

@@ -13,6 +13,9 @@ from msgspec import Struct
 from libs.contracts import runs
 from libs.contracts.runs import Body, Frame, Replaced, Thinking, Token
 
+# Characters of one frame of text: a reader that is slow holds a few of them, and each whole.
+LONGEST = 32_768
+
 
 class Recording:
     """The frames of one attempt. `sent` counts those already published."""
@@ -45,7 +48,8 @@ class Recording:
         if self._text:
             text = "".join(self._text)
             self._text.clear()
-            self._append(self._kind(text))
+            for start in range(0, len(text), LONGEST):
+                self._append(self._kind(text[start : start + LONGEST]))
 
     def add(self, body: Body) -> None:
         """A frame of its own, after what waits."""

@@ -1,9 +1,11 @@
 """Beyond capacity callers are told so at once, and one who reads slowly or not at all is nobody else's trouble."""
 
 import asyncio
+import resource
 import socket
 import time
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,12 +15,15 @@ import pytest
 from services.gateway.http import metrics
 from tests.journeys.test_the_main_job import action
 from tests.support.engine import Client, engine
+from tests.support.processes import process
 from tests.support.provider import Answer
+from tests.support.servers import free_port
 from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _AT_ONCE = 0.1
+_SILENT = 50
 
 
 async def timed(client: Client, path: str, body: Any) -> tuple[int, str | None, float]:
@@ -123,3 +128,35 @@ async def test_a_reader_that_takes_in_nothing_slows_nobody_and_is_let_go(nats_ur
             assert await reading == 16_000_000
             assert time.perf_counter() - began < 20
         await until(lambda: metrics.STALLED._value.get() > before)
+
+
+def resident(pid: int) -> int:
+    """The bytes of a process that are in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.slow
+async def test_fifty_readers_that_take_in_nothing_cost_a_gateway_less_than_a_megabyte_each(
+    nats_url, databases, tmp_path
+):
+    answer = Answer(pieces=tuple("x" * 8000 for _ in range(500)), first=1.0, between=0.004)
+    async with AsyncExitStack() as stack:
+        busy = await stack.enter_async_context(engine(nats_url, databases, tmp_path))
+        url = f"http://127.0.0.1:{free_port()}"
+        gateway = await stack.enter_async_context(
+            process("gateway", nats_url, databases, listen=url.removeprefix("http://"))
+        )
+        client = Client(busy.session, url, (await busy.workspace("fifty")).key)
+        asked = await action(client, "Say much.")
+        sizes: list[int] = []
+        for silent in (0, _SILENT):
+            busy.upstream.plays(answer)
+            started = await client.post("/v1/actions/", {"action": asked, "input": "", "streaming": True})
+            for _ in range(silent):
+                stack.callback(Silent(started["streaming_url"]).close)
+            async with client.session.get(started["streaming_url"]) as stream:
+                assert await text_of(stream) == 4_000_000
+            await asyncio.sleep(1.0)
+            sizes.append(resident(gateway.pid))
+        grown = sizes[1] - sizes[0]
+        assert grown < _SILENT * 1_000_000

@@ -1,0 +1,67 @@
+"""Feeds of runs as one process hears them: each once, and decoded once, however many of its readers follow the run."""
+
+import asyncio
+from uuid import UUID
+
+from nats.aio.msg import Msg
+
+from libs.bus.bus import Bus
+from libs.bus.reader import Reader
+from libs.bus.subscription import Subscription
+from libs.contracts import runs
+from libs.contracts.faults import Fault
+
+_BYTES = 8 << 20
+
+
+class Feeds:
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._feeds: dict[UUID, _Feed] = {}
+
+    async def join(self, reader: Reader) -> None:
+        """No flush: the question that follows on this connection comes to the server after it."""
+        feed = self._feeds.setdefault(reader.run_id, _Feed(self._bus))
+        feed.readers.append(reader)
+        await feed.open(reader.run_id)
+
+    async def leave(self, reader: Reader) -> None:
+        """The last one takes the subscription along; who comes from now on makes another."""
+        feed = self._feeds.get(reader.run_id)
+        if feed is None or reader not in feed.readers:
+            return
+        feed.readers.remove(reader)
+        if not feed.readers:
+            del self._feeds[reader.run_id]
+            await feed.drop()
+
+
+class _Feed:
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.readers: list[Reader] = []
+        self._subscription: Subscription | None = None
+        self._turn = asyncio.Lock()
+
+    async def open(self, run_id: UUID) -> None:
+        async with self._turn:
+            if self._subscription is None:
+                subject = runs.FEED.of(run_id)
+                self._subscription = await self._bus.connection.subscribe(subject, self._heard, max_bytes=_BYTES)
+
+    async def drop(self) -> None:
+        async with self._turn:
+            subscription, self._subscription = self._subscription, None
+            if subscription is not None:
+                await subscription.drop()
+
+    async def _heard(self, message: Msg) -> None:
+        try:
+            body = message.data if message.headers is None else await self._bus.bodies.read(message, shared=True)
+        except Fault:
+            for reader in self.readers:
+                reader.miss()
+            return
+        frame = runs.FEED.unpack(body)
+        for reader in self.readers:
+            reader.heard(frame, len(body))
