@@ -23,7 +23,7 @@ class Attempt(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """`status` is pending, delivered or failed."""
+    """`status` is pending, delivered or failed. `redelivery_of` is the delivery that this one repeats by hand."""
 
     id: UUID
     endpoint_id: UUID
@@ -33,6 +33,7 @@ class Delivery(Struct, frozen=True):
     attempts: list[Attempt]
     created_at: datetime
     next_attempt_at: datetime | None = None
+    redelivery_of: UUID | None = None
 
 
 class LatestDeliveries(Struct, frozen=True):
@@ -51,5 +52,14 @@ class SendTest(Struct, frozen=True):
     id: UUID | None = None
 
 
+class Redeliver(Struct, frozen=True):
+    """The same event to the same endpoint, over the whole schedule. `id`: the new delivery's."""
+
+    workspace_id: UUID
+    delivery_id: UUID
+    id: UUID | None = None
+
+
 LATEST = Rpc("rpc.webhook_dispatcher.deliveries.latest", LatestDeliveries, list[Delivery])
 TEST = Rpc("rpc.webhook_dispatcher.deliveries.test", SendTest, Delivery)
+REDELIVER = Rpc("rpc.webhook_dispatcher.deliveries.redeliver", Redeliver, Delivery)

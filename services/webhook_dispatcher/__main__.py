@@ -65,6 +65,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(endpoints.DELETE, registry.delete)
     service.serve(deliveries.LATEST, log.latest)
     service.serve(deliveries.TEST, log.test)
+    service.serve(deliveries.REDELIVER, log.redeliver)
     service.serve(notifications.PAGE, told.page)
     service.serve(notifications.READ, told.read)
 

@@ -23,6 +23,7 @@ _EXCERPT_BYTES = 1024
 # A little more is read than kept, so that the connection of a receiver with a usual answer can be used again.
 _READ_BYTES = 16 * 1024
 _DISABLED = "This webhook was disabled."
+_FORGOTTEN = "What was to be sent is no longer kept."
 
 
 class Attempts:
@@ -33,10 +34,11 @@ class Attempts:
 
     async def attempt(self, claimed: Claimed) -> Outcome:
         at, began = datetime.now(UTC), time.perf_counter()
-        if not claimed.active:
-            return Outcome(claimed.id, claimed.endpoint_id, Attempt(claimed.number, at, 0.0, error=_DISABLED), None)
+        if not claimed.active or claimed.body is None:
+            reason = _FORGOTTEN if claimed.active else _DISABLED
+            return Outcome(claimed.id, claimed.endpoint_id, Attempt(claimed.number, at, 0.0, error=reason), None)
         try:
-            answer = await self._post(claimed, at)
+            answer = await self._post(claimed, claimed.body, at)
         except (Fault, SealBroken) as failure:
             latency = round((time.perf_counter() - began) * 1000, 2)
             attempt = Attempt(claimed.number, at, latency, error=self._reason(claimed, failure))
@@ -45,14 +47,14 @@ class Attempts:
         wants = answer.headers.get("retry-after")
         return decide(claimed.id, claimed.endpoint_id, attempt, steps=self._steps, wants=wants)
 
-    async def _post(self, claimed: Claimed, at: datetime) -> Response:
+    async def _post(self, claimed: Claimed, body: bytes, at: datetime) -> Response:
         keys = self._secrets.keys(claimed.endpoint_id, claimed.secrets, claimed.signing_key)
-        signed = signing.headers(claimed.event, claimed.id, claimed.body, keys=keys, at=int(at.timestamp()))
+        signed = signing.headers(claimed.event, claimed.id, body, keys=keys, at=int(at.timestamp()))
         return await self._egress.request(
             "POST",
             claimed.url,
             headers={"Content-Type": "application/json", "User-Agent": "Polyvox-Webhooks", **signed},
-            body=claimed.body,
+            body=body,
             deadline=self._seconds,
             max_bytes=_READ_BYTES,
         )

@@ -45,7 +45,7 @@ class Deliveries:
         self._database, self._egress = database, egress
 
     async def latest(self, request: deliveries.LatestDeliveries) -> list[deliveries.Delivery]:
-        await self._endpoint(self._database, request)
+        await self._endpoint(self._database, request.workspace_id, request.endpoint_id)
         return await store.latest(self._database, request.endpoint_id, max(0, min(request.limit, _MOST)))
 
     async def test(self, request: deliveries.SendTest) -> deliveries.Delivery:
@@ -55,18 +55,33 @@ class Deliveries:
             request.id or ids.new(), at, workspace_id=request.workspace_id, endpoint_id=request.endpoint_id
         )
         async with self._database.transaction() as connection:
-            endpoint = await self._endpoint(connection, request)
-            self._egress.check(endpoint.url)
-            if endpoint.status != "active":
-                raise Fault(Code.CONFLICT, "This webhook is disabled: nothing is delivered to it.")
+            endpoint = await self._endpoint(connection, request.workspace_id, request.endpoint_id)
+            self._must_be_sent_to(endpoint)
             id = await store.add_to(connection, ping, endpoint.id)
             connection.wake_after(QUEUED)
         return deliveries.Delivery(id, endpoint.id, ping.event_id, ping.event, "pending", [], at, at)
 
-    async def _endpoint(
-        self, connection: Connection | Database, request: deliveries.SendTest | deliveries.LatestDeliveries
-    ) -> endpoints.Endpoint:
-        endpoint = await endpoint_store.get(connection, request.workspace_id, request.endpoint_id)
+    async def redeliver(self, request: deliveries.Redeliver) -> deliveries.Delivery:
+        """Whatever became of the first: a delivery of its own, which names it."""
+        id, at = request.id or ids.new(), datetime.now(UTC)
+        async with self._database.transaction() as connection:
+            sent = await store.find(connection, request.workspace_id, request.delivery_id)
+            if sent is None:
+                raise not_found("delivery", request.delivery_id)
+            self._must_be_sent_to(await self._endpoint(connection, request.workspace_id, sent.endpoint_id))
+            if not sent.kept:
+                raise Fault(Code.CONFLICT, "What was delivered is no longer kept.")
+            await store.add_again(connection, request.workspace_id, sent, id=id, at=at)
+            connection.wake_after(QUEUED)
+        return deliveries.Delivery(id, sent.endpoint_id, sent.event_id, sent.event, "pending", [], at, at, sent.id)
+
+    def _must_be_sent_to(self, endpoint: endpoints.Endpoint) -> None:
+        self._egress.check(endpoint.url)
+        if endpoint.status != "active":
+            raise Fault(Code.CONFLICT, "This webhook is disabled: nothing is delivered to it.")
+
+    async def _endpoint(self, connection: Connection | Database, workspace_id: UUID, id: UUID) -> endpoints.Endpoint:
+        endpoint = await endpoint_store.get(connection, workspace_id, id)
         if endpoint is None:
-            raise not_found("webhook", request.endpoint_id)
+            raise not_found("webhook", id)
         return endpoint

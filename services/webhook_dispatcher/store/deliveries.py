@@ -4,8 +4,11 @@ Rows are only ever added.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from libs.contracts import deliveries
 from libs.postgres.database import Connection, Database
@@ -55,6 +58,51 @@ async def add_to(connection: Connection, message: Message, endpoint_id: UUID) ->
     return added or await connection.fetchval("SELECT delivery_id($1, $2)", message.event_id, endpoint_id)
 
 
+class Sent(Struct, frozen=True):
+    """A delivery as it was made; `kept` while its payload is."""
+
+    id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    event: str
+    kept: bool
+
+
+async def find(connection: Connection, workspace_id: UUID, id: UUID) -> Sent | None:
+    row = await connection.fetchrow(
+        """
+        SELECT id, endpoint_id, event_id, event,
+               EXISTS (SELECT FROM payloads AS payload
+                       WHERE payload.event_id = delivery.event_id AND payload.event = delivery.event)
+        FROM deliveries AS delivery WHERE id = $2 AND workspace_id = $1
+        """,
+        workspace_id,
+        id,
+    )
+    return Sent(*row) if row else None
+
+
+async def add_again(connection: Connection, workspace_id: UUID, sent: Sent, *, id: UUID, at: datetime) -> None:
+    """Queue the same event once more, under another id; once, however often that is asked for."""
+    await connection.execute(
+        """
+        WITH added AS (
+            INSERT INTO deliveries (id, workspace_id, endpoint_id, event_id, event, created_at, redelivery_of)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+            RETURNING id, endpoint_id, event_id, event
+        )
+        INSERT INTO queue (delivery_id, endpoint_id, event_id, event) SELECT * FROM added
+        """,
+        id,
+        workspace_id,
+        sent.endpoint_id,
+        sent.event_id,
+        sent.event,
+        at,
+        sent.id,
+    )
+
+
 def _columns(messages: Sequence[Message]) -> tuple[list[Any], ...]:
     return (
         [message.event_id for message in messages],
@@ -88,6 +136,7 @@ async def latest(database: Database, endpoint_id: UUID, limit: int) -> list[deli
     rows = await database.fetch(
         """
         SELECT delivery.id, delivery.endpoint_id, delivery.event_id, delivery.event, delivery.created_at,
+               delivery.redelivery_of,
                queue.delivery_id IS NOT NULL AS waits, queue.due_at,
                ARRAY(SELECT ROW (number, at, latency_ms, status_code, error, excerpt)
                      FROM attempts WHERE attempts.delivery_id = delivery.id ORDER BY at) AS attempts
@@ -112,6 +161,7 @@ def _delivery(row: Any) -> deliveries.Delivery:
         attempts=attempts,
         created_at=row["created_at"],
         next_attempt_at=row["due_at"],
+        redelivery_of=row["redelivery_of"],
     )
 
 

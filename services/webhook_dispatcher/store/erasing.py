@@ -8,12 +8,15 @@ from asyncpg import Record
 
 from libs.postgres.database import Connection
 
-# A delivery's id begins with the moment of its event, as the event's own does.
+# A delivery's id begins with the moment of its event, as the event's own does; one made again by hand with its own.
 _ABOUT = """
-SELECT delivery.id, payload.event_id FROM payloads AS payload LEFT JOIN deliveries AS delivery
-    ON delivery.workspace_id = $1 AND delivery.event_id = payload.event_id
-    AND delivery.id BETWEEN (left(payload.event_id::text, 13) || '-0000-0000-000000000000')::uuid
-        AND (left(payload.event_id::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
+SELECT delivery.id, payload.event_id FROM payloads AS payload LEFT JOIN LATERAL (
+    SELECT id FROM deliveries WHERE workspace_id = $1 AND event_id = payload.event_id
+        AND id BETWEEN (left(payload.event_id::text, 13) || '-0000-0000-000000000000')::uuid
+            AND (left(payload.event_id::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
+    UNION
+    SELECT id FROM deliveries WHERE workspace_id = $1 AND event_id = payload.event_id AND redelivery_of IS NOT NULL
+) AS delivery ON true
 WHERE payload.about = ANY($2) LIMIT $3
 """
 _OLDER = """

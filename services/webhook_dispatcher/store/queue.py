@@ -19,7 +19,10 @@ _SIGHT = 4
 
 
 class Claimed(Struct, frozen=True):
-    """`number` is that of the attempt to make now; `secrets`, newest first, and the `signing_key` are sealed."""
+    """`number` is that of the attempt to make now; `secrets`, newest first, and the `signing_key` are sealed.
+
+    The `body` is None when it is kept no longer.
+    """
 
     id: UUID
     endpoint_id: UUID
@@ -29,7 +32,7 @@ class Claimed(Struct, frozen=True):
     active: bool
     secrets: list[bytes]
     signing_key: bytes | None
-    body: bytes
+    body: bytes | None
 
 
 async def claim(

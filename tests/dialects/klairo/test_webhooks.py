@@ -122,7 +122,20 @@ async def test_deliveries_are_told_with_every_attempt(door):
         ],
         "created_at": "2026-03-11T11:22:00Z",
         "next_attempt_at": "2026-03-11T11:22:00Z",
+        "redelivery_of": None,
     }
+
+
+@pytest.mark.parametrize("in_query", [True, False])
+async def test_a_delivery_is_made_again_by_its_id(door, in_query):
+    query, body = (f"&id={delivery.id}", None) if in_query else ("", {"id": str(delivery.id)})
+    again = structs.replace(delivery, id=ids.new(), redelivery_of=delivery.id)
+    await door.peers.answer(deliveries.REDELIVER, again)
+    answer = await door.call("POST", f"/v1/webhooks?action=redeliver{query}", body)
+    assert (answer.status, answer.json["id"]) == (200, str(again.id))
+    assert answer.json["redelivery_of"] == str(delivery.id)
+    assert door.peers.asked[-1] == deliveries.Redeliver(door.workspace_id, delivery.id)
+    assert (await door.call("POST", "/v1/webhooks?action=redeliver")).status == 400
 
 
 @pytest.mark.parametrize(

@@ -337,3 +337,65 @@ async def test_an_endpoint_that_wants_it_is_signed_for_with_a_key_that_only_we_h
     signature = got.headers["webhook-signature"].rpartition("v1a,")[2]
     message = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
     public.verify(base64.b64decode(signature), message)
+
+
+async def test_a_delivery_made_again_by_hand_has_an_id_of_its_own_and_names_the_first(bus, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        endpoint = (await subscribe(workspace, r.url)).endpoint
+        await state(bus, feedback.CREATED, rated(workspace))
+        first = await settled(bus, endpoint)
+        wanted = deliveries.Redeliver(workspace, first.id, ids.new())
+        queued = await bus.call(deliveries.REDELIVER, wanted)
+        await r.wait(2)
+        await bus.call(deliveries.REDELIVER, wanted)
+        await bus.call(deliveries.TEST, deliveries.SendTest(workspace, endpoint.id))
+        one, other, ping = await r.wait(3)
+        again = next(each for each in await latest(bus, endpoint) if each.id == wanted.id)
+    assert (queued.id, queued.status, queued.redelivery_of) == (wanted.id, "pending", first.id)
+    assert (again.redelivery_of, again.event_id, first.redelivery_of) == (first.id, first.event_id, None)
+    assert other.headers["webhook-id"] == str(wanted.id)
+    assert other.body == one.body
+    assert ping.headers["X-KlairoAI-Event"] == "test.ping"
+
+
+async def test_only_ones_own_deliveries_are_made_again_and_only_while_they_are_kept(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        endpoint = (await subscribe(workspace, r.url)).endpoint
+        event = await state(bus, feedback.CREATED, rated(workspace))
+        first = await settled(bus, endpoint)
+        for asked in (deliveries.Redeliver(ids.new(), first.id), deliveries.Redeliver(workspace, ids.new())):
+            with pytest.raises(Fault) as refused:
+                await bus.call(deliveries.REDELIVER, asked)
+            assert refused.value.code is Code.NOT_FOUND
+        await dispatcher.database.execute("DELETE FROM payloads WHERE event_id = $1", event)
+        with pytest.raises(Fault) as refused:
+            await bus.call(deliveries.REDELIVER, deliveries.Redeliver(workspace, first.id))
+        assert refused.value.code is Code.CONFLICT
+        await bus.call(endpoints.UPDATE, endpoints.UpdateEndpoint(workspace, endpoint.id, status="disabled"))
+        with pytest.raises(Fault) as refused:
+            await bus.call(deliveries.REDELIVER, deliveries.Redeliver(workspace, first.id))
+        assert "disabled" in refused.value.message
+    assert len(r.received) == 1
+
+
+async def test_what_is_erased_takes_the_deliveries_made_again_of_it_along(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        endpoint = (await subscribe(workspace, r.url)).endpoint
+        rating, kept = rated(workspace), rated(workspace)
+        await state(bus, feedback.CREATED, rating)
+        first = await settled(bus, endpoint)
+        await bus.call(deliveries.REDELIVER, deliveries.Redeliver(workspace, first.id))
+        await r.wait(2)
+        event = await state(bus, feedback.CREATED, kept)
+        await settled(bus, endpoint, event=event)
+        await state(bus, runs.ERASED, runs.RunsErased(workspace, [rating.run_id]))
+        async with asyncio.timeout(15):
+            while True:
+                left = await latest(bus, endpoint)
+                if len(left) == 1:
+                    break
+                await asyncio.sleep(0.05)
+    assert [each.event_id for each in left] == [event]

@@ -25,6 +25,8 @@ async def post_webhook(request: web.Request) -> web.Response:
             return await _test(request)
         case "rotate":
             return await _rotate(request)
+        case "redeliver":
+            return await _redeliver(request)
         case other:
             raise _no_action(other)
 
@@ -69,6 +71,15 @@ async def _test(request: web.Request) -> web.Response:
 
 async def _rotate(request: web.Request) -> web.Response:
     return reply.json(translate.webhooks.created(await ask(request, endpoints.ROTATE, await _named(request))))
+
+
+async def _redeliver(request: web.Request) -> web.Response:
+    body = await read_optional(request, wire.NamedDelivery)
+    id = request.query.get("id") or body.id
+    if not id:
+        raise Fault(Code.INVALID, "Name the delivery.", field="id")
+    wanted = deliveries.Redeliver(request[CALLER].workspace_id, params.guid(id, "delivery"))
+    return reply.json(translate.delivery(await ask(request, deliveries.REDELIVER, wanted)))
 
 
 async def _list(request: web.Request) -> web.Response:

@@ -69,6 +69,7 @@ def delivery(sent: deliveries.Delivery) -> wire.webhooks.Delivery:
         attempts=[_attempt(attempt) for attempt in sent.attempts],
         created_at=sent.created_at,
         next_attempt_at=sent.next_attempt_at,
+        redelivery_of=None if sent.redelivery_of is None else str(sent.redelivery_of),
     )
 
 

@@ -29,6 +29,12 @@ class NamedWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     webhook_id: str | None = None
 
 
+class NamedDelivery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The delivery may be named in the query instead."""
+
+    id: str | None = None
+
+
 class Webhook(Struct, frozen=True, kw_only=True):
     """The `public_key` is there where an asymmetric signature was asked for."""
 
@@ -74,6 +80,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     attempts: list[Attempt]
     created_at: datetime
     next_attempt_at: datetime | None
+    redelivery_of: str | None
 
 
 class Deliveries(Struct, frozen=True):
