@@ -44,6 +44,10 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
     skill = await client.post("/v1/skills", {"name": "find", "type": "search_context"})
     variants = {"action_primary_guid": asked, "action_secondary_guid": await action(client, "Name {{word}}.")}
     experiment = await client.post("/v1/experiments/", {"name": "x"} | variants)
+    dataset = (await client.post("/v1/datasets", {"name": "x", "data": [run["data_guid"]]}))["guid"]
+    checks = {"action": asked, "eval_types": ["exact"], "dataset": dataset}
+    eval = await client.post("/v1/evals", {"name": "x"} | checks)
+    finetune = await client.post("/v1/finetune", {"name": "x", "dataset": dataset})
     made = await client.get(f"/v1/actions/{asked}")
     return client, {
         "actions": asked,
@@ -68,6 +72,15 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
         "run": session["guid"],
         "skills": skill["guid"],
         "experiments": experiment["guid"],
+        "app": made["app"],
+        "datasets": dataset,
+        "evals": eval["guid"],
+        "runs": eval["guid"],
+        "finetune": finetune["guid"],
+        # Of workflows there are the addresses alone, in both of the spellings that SDKs know.
+        "workflows": asked,
+        "": asked,
+        "result": asked,
     }
 
 
@@ -85,6 +98,10 @@ def filled(path: str, ids: dict[str, str]) -> str:
 
 
 def body_for(path: str, ids: dict[str, str]) -> dict[str, Any]:
+    if "/webhooks/" in path:
+        return {"url": "https://example.com"}
+    if path.startswith("/v1/datasets/"):
+        return {"name": "x", "data": [ids["data"]]}
     every = {"name": "x", "input": "x", "text": "x", "content": "x", "prompt": "x", "type": "rating", "value": 2}
     every |= {"files": ["https://example.com/a.txt"], "context": [ids["context"]], "llm": "x", "provider": "x"}
     every |= {"url": "https://example.com", "key": "x", "entry_data": {"content": "x"}, "version": 1, "skills": []}
@@ -96,7 +113,8 @@ async def test_what_another_workspace_owns_is_not_there(
     stranger: Client, owned: tuple[Client, dict[str, str]], method: str, path: str
 ) -> None:
     _, ids = owned
-    body = body_for(path, ids) if method in ("POST", "PUT", "PATCH") else None
+    with_body = method in ("POST", "PUT", "PATCH") or path == "/v1/datasets/{guid}/data"
+    body = body_for(path, ids) if with_body else None
 
     status, answer = await stranger.call(method, filled(path, ids), body)
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from libs.contracts import datasets, runs
+from libs.contracts import apps, datasets, runs
 from libs.contracts.datasets import GetDataset
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, nouns, points
@@ -44,9 +44,9 @@ async def list_datasets(request: web.Request) -> web.Response:
 
 @routes.get("/v1/datasets/app/{guid}")
 async def list_datasets_of_app(request: web.Request) -> web.Response:
-    wanted = datasets.PageDatasets(
-        request[CALLER].workspace_id, params.in_path(request, "app"), slice=lists.whole(request)
-    )
+    app = apps.GetApp(request[CALLER].workspace_id, params.in_path(request, "app"))
+    await ask(request, apps.GET, app)
+    wanted = datasets.PageDatasets(app.workspace_id, app.app_id, slice=lists.whole(request))
     page = await ask(request, datasets.PAGE, wanted)
     return reply.json([translate.datasets.reply(dataset) for dataset in page.items])
 
