@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.dialects.klu import sdk
-from tests.dialects.klu.sdk import SdkError
+from tests.dialects import sdk
+from tests.dialects.sdk import SdkError
 from tests.support.engine import Client, Engine
 from tests.support.finetuning import Endpoint, finetuning
 from tests.support.waiting import eventually

@@ -112,7 +112,8 @@ async def test_inputs_run_again_and_the_new_answers_are_judged(caller, answering
 
 async def test_the_end_of_a_trial_is_stated_once_in_numbers(caller, databases):
     action = await caller.action()
-    await point(caller, action, "1", "yes"), await point(caller, action, "2", "no")
+    await point(caller, action, "1", "yes")
+    await point(caller, action, "2", "no")
     trial = await tried(caller, await made(caller, action, Exact("yes"), alert_on_fail=True))
     connection = await asyncpg.connect(databases.dsn("runner"))
     rows = await connection.fetch("SELECT body FROM outbox WHERE subject = $1", evals.FINISHED.name)

@@ -8,7 +8,7 @@ from libs.contracts import actions, contexts, runs
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, nouns, points
 from services.gateway.engine import ask
-from services.gateway.http import paging, reply
+from services.gateway.http import reply
 from services.gateway.http.body import read, read_optional
 from services.gateway.http.voices import CALLER
 
@@ -22,6 +22,7 @@ nouns.one(
     get=actions.GET,
     delete=actions.DELETE,
 )
+nouns.paged(routes, "/v1/actions", actions.PAGE, translate.actions.reply)
 
 
 def _asked(request: web.Request) -> actions.GetAction:
@@ -32,13 +33,6 @@ def _asked(request: web.Request) -> actions.GetAction:
 async def create_action(request: web.Request) -> web.Response:
     wanted = translate.actions.create(request[CALLER], await read(request, wire.actions.CreateAction))
     return reply.json(translate.actions.reply(await ask(request, actions.CREATE, wanted)))
-
-
-@routes.get("/v1/actions")
-async def list_actions(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request)
-    page = await ask(request, actions.PAGE, actions.PageActions(request[CALLER].workspace_id, slice=slice))
-    return lists.envelope(page, slice, translate.actions.reply)
 
 
 @routes.put("/v1/actions/{guid}")

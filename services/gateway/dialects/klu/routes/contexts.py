@@ -7,7 +7,7 @@ from aiohttp import web
 from libs.contracts import contexts, documents
 from libs.contracts.faults import Fault
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, uploads
+from services.gateway.dialects.klu.routes import lists, nouns, uploads
 from services.gateway.engine import ask
 from services.gateway.http import effect, paging, params, reply
 from services.gateway.http.body import read
@@ -16,9 +16,21 @@ from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
+_NOUN = "context"
+
+for _root in ("/v1/context", "/v1/contexts"):
+    nouns.one(
+        routes,
+        f"{_root}/{{guid}}",
+        _NOUN,
+        translate.contexts.reply,
+        get=contexts.GET,
+        delete=contexts.DELETE,
+    )
+
 
 def asked(request: web.Request) -> contexts.GetContext:
-    return contexts.GetContext(request[CALLER].workspace_id, params.in_path(request, "context"))
+    return nouns.asked(request, contexts.GetContext, _NOUN)
 
 
 @routes.post("/v1/context")
@@ -56,24 +68,12 @@ async def list_contexts(request: web.Request) -> web.Response:
     return reply.json([translate.contexts.reply(context) for context in page.items])
 
 
-@routes.get("/v1/context/{guid}")
-@routes.get("/v1/contexts/{guid}")
-async def get_context(request: web.Request) -> web.Response:
-    return reply.json(translate.contexts.reply(await ask(request, contexts.GET, asked(request))))
-
-
 @routes.put("/v1/context/{guid}")
 @routes.put("/v1/contexts/{guid}")
 async def update_context(request: web.Request) -> web.Response:
     wanted = translate.contexts.update(asked(request), await read(request, wire.contexts.UpdateContext))
     with called(metadata="meta_data"):
         return reply.json(translate.contexts.reply(await ask(request, contexts.UPDATE, wanted)))
-
-
-@routes.delete("/v1/context/{guid}")
-@routes.delete("/v1/contexts/{guid}")
-async def delete_context(request: web.Request) -> web.Response:
-    return reply.json(translate.contexts.reply(await ask(request, contexts.DELETE, asked(request))))
 
 
 @routes.post("/v1/context/{guid}/add_files")

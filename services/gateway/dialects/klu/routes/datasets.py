@@ -7,7 +7,7 @@ from libs.contracts.datasets import GetDataset
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, nouns, points
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -23,6 +23,7 @@ nouns.one(
     get=datasets.GET,
     delete=datasets.DELETE,
 )
+nouns.paged(routes, "/v1/datasets", datasets.PAGE, translate.datasets.reply)
 
 
 def _asked(request: web.Request) -> GetDataset:
@@ -33,13 +34,6 @@ def _asked(request: web.Request) -> GetDataset:
 async def create_dataset(request: web.Request) -> web.Response:
     wanted = translate.datasets.create(request[CALLER], await read(request, wire.datasets.CreateDataset))
     return reply.json(translate.datasets.reply(await ask(request, datasets.CREATE, wanted)))
-
-
-@routes.get("/v1/datasets")
-async def list_datasets(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request)
-    page = await ask(request, datasets.PAGE, datasets.PageDatasets(request[CALLER].workspace_id, slice=slice))
-    return lists.envelope(page, slice, translate.datasets.reply)
 
 
 @routes.get("/v1/datasets/app/{guid}")

@@ -7,9 +7,9 @@ from aiohttp import web
 from libs.contracts import experiments, feedback
 from libs.contracts.experiments import GetExperiment, Status
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns
+from services.gateway.dialects.klu.routes import nouns
 from services.gateway.engine import ask
-from services.gateway.http import paging, reply
+from services.gateway.http import reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -24,6 +24,7 @@ nouns.one(
     get=experiments.GET,
     delete=experiments.DELETE,
 )
+nouns.paged(routes, "/v1/experiments", experiments.PAGE, translate.experiments.reply)
 
 
 def _asked(request: web.Request) -> GetExperiment:
@@ -34,13 +35,6 @@ def _asked(request: web.Request) -> GetExperiment:
 async def create_experiment(request: web.Request) -> web.Response:
     wanted = translate.experiments.create(request[CALLER], await read(request, wire.experiments.CreateExperiment))
     return reply.json(translate.experiments.reply(await ask(request, experiments.CREATE, wanted)))
-
-
-@routes.get("/v1/experiments")
-async def list_experiments(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request)
-    page = await ask(request, experiments.PAGE, experiments.PageExperiments(request[CALLER].workspace_id, slice))
-    return lists.envelope(page, slice, translate.experiments.reply)
 
 
 @routes.put("/v1/experiments/{guid}")

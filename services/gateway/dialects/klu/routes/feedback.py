@@ -4,9 +4,9 @@ from aiohttp import web
 
 from libs.contracts import feedback
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns
+from services.gateway.dialects.klu.routes import nouns
 from services.gateway.engine import ask
-from services.gateway.http import paging, reply
+from services.gateway.http import reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -21,6 +21,7 @@ nouns.one(
     delete=feedback.DELETE,
     deleted=translate.feedback.deleted,
 )
+nouns.paged(routes, "/v1/feedback", feedback.PAGE, translate.feedback.reply)
 
 
 def _asked(request: web.Request) -> feedback.GetFeedback:
@@ -32,13 +33,6 @@ async def create_feedback(request: web.Request) -> web.Response:
     body = await read(request, wire.feedback.CreateFeedback)
     said = await ask(request, feedback.CREATE, translate.feedback.create(request[CALLER], body))
     return reply.json(translate.feedback.echoed(said, body.value))
-
-
-@routes.get("/v1/feedback")
-async def list_feedback(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request)
-    page = await ask(request, feedback.PAGE, feedback.PageFeedback(request[CALLER].workspace_id, slice))
-    return lists.envelope(page, slice, translate.feedback.reply)
 
 
 @routes.put("/v1/feedback/{guid}")

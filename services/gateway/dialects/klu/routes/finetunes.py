@@ -5,9 +5,9 @@ from aiohttp import web
 from libs.contracts import finetunes
 from libs.contracts.finetunes import GetFinetune
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns
+from services.gateway.dialects.klu.routes import nouns
 from services.gateway.engine import ask
-from services.gateway.http import paging, reply
+from services.gateway.http import reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -16,6 +16,7 @@ routes = web.RouteTableDef()
 _NOUN = "fine-tune"
 _CANCEL_SECONDS = 45.0
 nouns.one(routes, "/v1/finetune/{guid}", _NOUN, translate.finetunes.reply, get=finetunes.GET)
+nouns.paged(routes, "/v1/finetune", finetunes.PAGE, translate.finetunes.reply)
 
 
 def _asked(request: web.Request) -> GetFinetune:
@@ -26,13 +27,6 @@ def _asked(request: web.Request) -> GetFinetune:
 async def create_finetune(request: web.Request) -> web.Response:
     wanted = translate.finetunes.create(request[CALLER], await read(request, wire.finetunes.CreateFinetune))
     return reply.json(translate.finetunes.reply(await ask(request, finetunes.CREATE, wanted)))
-
-
-@routes.get("/v1/finetune")
-async def list_finetunes(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request)
-    page = await ask(request, finetunes.PAGE, finetunes.PageFinetunes(request[CALLER].workspace_id, slice))
-    return lists.envelope(page, slice, translate.finetunes.reply)
 
 
 @routes.post("/v1/finetune/process")

@@ -5,16 +5,19 @@ from aiohttp import web
 from libs.contracts import models
 from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import nouns
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import paging, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
+_NOUN = "model"
+
 
 def _asked(request: web.Request) -> models.GetModel:
-    return models.GetModel(request[CALLER].workspace_id, params.in_path(request, "model"))
+    return nouns.asked(request, models.GetModel, _NOUN)
 
 
 async def page_of(request: web.Request, slice: Slice) -> Page[models.Model]:
@@ -41,16 +44,14 @@ async def get_default_model(request: web.Request) -> web.Response:
     return reply.json(translate.models.reply(await ask(request, models.GET, asked)))
 
 
+nouns.one(routes, "/v1/models/{guid}", _NOUN, translate.models.reply, get=models.GET, delete=models.DELETE)
+
+
 @routes.post("/v1/models/validate")
 async def validate_key(request: web.Request) -> web.Response:
     body = await read(request, wire.models.ValidateKey)
     wanted = models.ValidateKey(request[CALLER].workspace_id, body.provider, body.api_key)
     return reply.json(wire.models.Validated(await ask(request, models.VALIDATE, wanted, timeout=20.0)))
-
-
-@routes.get("/v1/models/{guid}")
-async def get_model(request: web.Request) -> web.Response:
-    return reply.json(translate.models.reply(await ask(request, models.GET, _asked(request))))
 
 
 @routes.put("/v1/models/{guid}")
@@ -62,8 +63,3 @@ async def update_model(request: web.Request) -> web.Response:
     if (changes := translate.models.update(asked, body)) is not None:
         await ask(request, models.UPDATE, changes)
     return reply.json(translate.models.reply(await ask(request, models.GET, asked)))
-
-
-@routes.delete("/v1/models/{guid}")
-async def delete_model(request: web.Request) -> web.Response:
-    return reply.json(translate.models.reply(await ask(request, models.DELETE, _asked(request))))

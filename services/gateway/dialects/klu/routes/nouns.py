@@ -1,6 +1,6 @@
-"""What nouns have in common: one is asked for by its guid, or deleted, and is the answer.
+"""What nouns have in common: one is asked for by its guid, or deleted, and is the answer; all are listed in pages.
 
-The rule: only what is word for word the same is here. A list, a body or a second question makes a route of its own.
+The rule: only what is word for word the same is here. A body, a filter or a second question makes a route of its own.
 """
 
 from collections.abc import Callable
@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from libs.contracts.paging import Page
 from libs.contracts.subjects import Rpc
+from services.gateway.dialects.klu.routes import lists
 from services.gateway.engine import ask
-from services.gateway.http import params, reply
+from services.gateway.http import paging, params, reply
 from services.gateway.http.voices import CALLER
 
 Asked = TypeVar("Asked")
@@ -46,3 +48,15 @@ def one(
     routes.get(path)(answering(get, noun, render))
     if delete is not None:
         routes.delete(path)(answering(delete, noun, deleted or render))
+
+
+def paged(routes: web.RouteTableDef, path: str, page: Rpc[Any, Page[T]], render: Render[T]) -> None:
+    """`GET` of the list at `path`, in an envelope."""
+
+    async def answer(request: web.Request) -> web.Response:
+        slice = paging.slice_of(request)
+        return lists.envelope(
+            await ask(request, page, page.request(request[CALLER].workspace_id, slice=slice)), slice, render
+        )
+
+    routes.get(path)(answer)

@@ -5,7 +5,7 @@ from aiohttp import web
 from libs.contracts import actions, tools
 from libs.contracts.paging import Slice
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists
+from services.gateway.dialects.klu.routes import nouns
 from services.gateway.engine import ask
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
@@ -17,15 +17,13 @@ routes = web.RouteTableDef()
 _SECONDS = 30.0
 
 
+_NOUN = "skill"
+nouns.one(routes, "/v1/skills/{guid}", _NOUN, translate.skills.reply, get=tools.GET, delete=tools.DELETE)
+nouns.paged(routes, "/v1/skills", tools.PAGE, translate.skills.reply)
+
+
 def _asked(request: web.Request) -> tools.GetTool:
-    return tools.GetTool(request[CALLER].workspace_id, params.in_path(request, "skill"))
-
-
-@routes.get("/v1/skills")
-async def list_skills(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request)
-    page = await ask(request, tools.PAGE, tools.PageTools(request[CALLER].workspace_id, slice=slice))
-    return lists.envelope(page, slice, translate.skills.reply)
+    return nouns.asked(request, tools.GetTool, _NOUN)
 
 
 @routes.post("/v1/skills")
@@ -41,21 +39,11 @@ async def discover(request: web.Request) -> web.Response:
     return reply.json([translate.skills.offered(offer) for offer in found])
 
 
-@routes.get("/v1/skills/{guid}")
-async def get_skill(request: web.Request) -> web.Response:
-    return reply.json(translate.skills.reply(await ask(request, tools.GET, _asked(request))))
-
-
 @routes.put("/v1/skills/{guid}")
 async def update_skill(request: web.Request) -> web.Response:
     asked, body = _asked(request), await read(request, wire.skills.UpdateSkill)
     wanted = translate.skills.update(await ask(request, tools.GET, asked), asked, body)
     return reply.json(translate.skills.reply(await ask(request, tools.UPDATE, wanted, timeout=_SECONDS)))
-
-
-@routes.delete("/v1/skills/{guid}")
-async def delete_skill(request: web.Request) -> web.Response:
-    return reply.json(translate.skills.reply(await ask(request, tools.DELETE, _asked(request))))
 
 
 @routes.get("/v1/actions/{guid}/skills")
