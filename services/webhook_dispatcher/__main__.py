@@ -8,7 +8,7 @@ from libs.contracts import deliveries, documents, endpoints, evals, feedback, no
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.webhook_dispatcher import erasing, metrics, payloads
+from services.webhook_dispatcher import erasing, listen, metrics, payloads
 from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
 from services.webhook_dispatcher.dispatcher import Dispatcher
@@ -92,4 +92,4 @@ async def build(service: Service, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run("webhook_dispatcher", Settings, build)
+    run("webhook_dispatcher", Settings, build, {"listen": listen.main})

@@ -22,7 +22,7 @@ _ADD = """
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::uuid[])
             AS message (event_id, workspace_id, event, patterns, at, body, about)
     ), wanted AS (
-        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, message.*
+        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, status, message.*
         FROM message JOIN endpoints AS endpoint USING (workspace_id)
         WHERE {which} FOR KEY SHARE OF endpoint
     ), payload AS (
@@ -35,17 +35,20 @@ _ADD = """
         ON CONFLICT DO NOTHING
         RETURNING id, endpoint_id, event_id, event
     )
-    INSERT INTO queue (delivery_id, endpoint_id, event_id, event) SELECT * FROM added
+    INSERT INTO queue (delivery_id, endpoint_id, event_id, event)
+    SELECT added.* FROM added JOIN wanted USING (id) WHERE wanted.status = 'active'
     RETURNING delivery_id
 """
 _TO_SUBSCRIBERS = _ADD.format(
-    which="endpoint.status = 'active' AND endpoint.events && string_to_array(message.patterns, ' ')"
+    which="endpoint.status IN ('active', 'listening') AND endpoint.events && string_to_array(message.patterns, ' ')"
 )
 _TO_ONE = _ADD.format(which="endpoint.id = $8")
 
 
 async def add(connection: Connection, messages: Sequence[Message]) -> bool:
     """Queue each message for every active endpoint of its workspace that subscribed to it. Whether there was one.
+
+    For those who listen it is logged alone: they make the delivery themselves.
 
     One statement for all. A message that was added before adds nothing.
     """

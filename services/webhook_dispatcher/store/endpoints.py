@@ -59,7 +59,8 @@ async def get(connection: Connection | Database, workspace_id: UUID, id: UUID) -
 async def page(database: Database, workspace_id: UUID, slice: Slice) -> list[endpoints.Endpoint]:
     rows = await database.fetch(
         f"""
-        SELECT {_COLUMNS} FROM endpoints WHERE workspace_id = $1 ORDER BY created_at, id OFFSET $2 LIMIT $3
+        SELECT {_COLUMNS} FROM endpoints WHERE workspace_id = $1 AND status <> 'listening'
+        ORDER BY created_at, id OFFSET $2 LIMIT $3
         """,
         workspace_id,
         slice.offset,
@@ -69,7 +70,9 @@ async def page(database: Database, workspace_id: UUID, slice: Slice) -> list[end
 
 
 async def total(database: Database, workspace_id: UUID) -> int:
-    return await database.fetchval("SELECT count(*) FROM endpoints WHERE workspace_id = $1", workspace_id)
+    return await database.fetchval(
+        "SELECT count(*) FROM endpoints WHERE workspace_id = $1 AND status <> 'listening'", workspace_id
+    )
 
 
 async def update(
