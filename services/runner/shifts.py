@@ -15,6 +15,9 @@ from libs.postgres.leases import Lease
 
 log = logging.getLogger(__name__)
 
+# A row that fails on our side is tried again, and not at once.
+_FAILED_SECONDS = 5.0
+
 
 class Row(Protocol):
     @property
@@ -76,6 +79,7 @@ class Shift(Generic[R]):
             await self._do(row, holder)
         except Exception:
             log.exception("Work on a row failed", extra={"row": row.id})
+            await asyncio.sleep(_FAILED_SECONDS)
         finally:
             del self._tasks[row.id]
             self.wake()

@@ -95,7 +95,8 @@ class FineTuning:
         )
         if answer.status != 200:
             refused = refusals.refused(provider, answer.status, answer.body, answer.headers.get("retry-after"))
-            raise refused.fault if refused.again else Refused(self._without_key(refused.fault.message))
+            said = self._without_key(refused.fault.message)
+            raise Fault(refused.fault.code, said, retry_after=refused.wait) if refused.again else Refused(said)
         try:
             return msgspec.json.decode(answer.body, type=of)
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -44,8 +44,7 @@ class Endpoints:
 
     async def of(self, provider_id: UUID, workspace_id: UUID) -> FineTuning:
         """Raises Refused where the provider is no more."""
-        async with self._database.acquire() as connection:
-            found = await providers.lock(connection, provider_id)
+        found = await providers.sealed(self._database, provider_id)
         if found is None or found.workspace_id != workspace_id:
             raise Refused("The provider that was to train it was deleted.")
         key = self._keys.open(found.id, found.sealed_key)

@@ -71,6 +71,16 @@ async def named(connection: Connection, workspace_id: UUID, name: str, id: UUID 
     return [one(row, Stored) for row in rows]
 
 
+async def sealed(database: Database, id: UUID) -> Stored | None:
+    """With its key, in any workspace: whoever asks compares it."""
+    row = await database.fetchrow(
+        """SELECT id, workspace_id, name, kind, url, sealed_key, masked_key, "default", created_by FROM providers
+        WHERE id = $1""",
+        id,
+    )
+    return perhaps(row, Stored)
+
+
 async def lock(connection: Connection, id: UUID) -> Stored | None:
     row = await connection.fetchrow(
         """SELECT id, workspace_id, name, kind, url, sealed_key, masked_key, "default", created_by FROM providers

@@ -137,6 +137,16 @@ async def test_a_key_is_in_no_error(caller, endpoint):
     assert key not in endpoint_says
 
 
+async def test_an_answer_that_can_not_be_read_is_asked_for_again(caller, endpoint):
+    odd = [web.Response(status=200, body=b"no json") for _ in range(3)]
+    endpoint.steps = ["running", "running", "succeeded"]
+    finetune = await made(caller, endpoint, "a")
+    endpoint.fails = odd
+    await begun(caller, finetune)
+    assert (await ended(caller, finetune)).status == "succeeded"
+    assert len(endpoint.jobs) == 1
+
+
 async def test_only_a_provider_of_ones_own_trains(caller, other, endpoint):
     theirs = await made(other, endpoint, "a")
     found = await dataset(caller, "a")
