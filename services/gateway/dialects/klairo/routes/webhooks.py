@@ -74,12 +74,12 @@ async def _rotate(request: web.Request) -> web.Response:
 
 
 async def _redeliver(request: web.Request) -> web.Response:
-    body = await read_optional(request, wire.NamedDelivery)
+    body = await read_optional(request, wire.webhooks.NamedDelivery)
     id = request.query.get("id") or body.id
     if not id:
         raise Fault(Code.INVALID, "Name the delivery.", field="id")
     wanted = deliveries.Redeliver(request[CALLER].workspace_id, params.guid(id, "delivery"))
-    return reply.json(translate.delivery(await ask(request, deliveries.REDELIVER, wanted)))
+    return reply.json(translate.webhooks.delivery(await ask(request, deliveries.REDELIVER, wanted)))
 
 
 async def _list(request: web.Request) -> web.Response:
