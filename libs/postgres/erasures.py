@@ -48,6 +48,7 @@ class Kind(StrEnum):
     RUNS = "runs"
     SESSIONS = "sessions"
     DOCUMENTS = "documents"
+    CONTACTS = "contacts"
     EXPIRED = "expired"
     WORKSPACE = "workspace"
 

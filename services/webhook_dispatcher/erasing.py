@@ -1,11 +1,11 @@
-"""Erasing: what was delivered of a run or a document goes with it, and all of a workspace's with the workspace.
+"""Erasing: what was delivered of a run, a document or a contact goes with it, all of a workspace's with the workspace.
 
 What is heard is put down as an erasure, which is carried out in batches and again later (libs.postgres.erasures): so a
 delivery whose event is heard after that of its end goes as well.
 """
 
 from libs.bus.hear import Heard
-from libs.contracts import documents, runs, workspaces
+from libs.contracts import contacts, documents, runs, workspaces
 from libs.postgres import erasures
 from libs.postgres.database import Connection
 from libs.postgres.erasures import Erasure, Kind
@@ -22,6 +22,11 @@ async def runs_erased(connection: Connection, heard: list[Heard[runs.RunsErased]
 async def documents_erased(connection: Connection, heard: list[Heard[documents.DocumentsErased]]) -> None:
     for event in heard:
         await erasures.ask(connection, event.fact.workspace_id, Kind.DOCUMENTS, event.fact.document_ids)
+
+
+async def contacts_erased(connection: Connection, heard: list[Heard[contacts.ContactsErased]]) -> None:
+    for event in heard:
+        await erasures.ask(connection, event.fact.workspace_id, Kind.CONTACTS, event.fact.contact_ids)
 
 
 async def workspace_deleted(connection: Connection, heard: list[Heard[workspaces.WorkspaceDeleted]]) -> None:
@@ -49,4 +54,10 @@ async def _workspace(connection: Connection, erasure: Erasure) -> bool:
     return await store.older(connection, erasure.workspace_id, None, _BATCH) == _BATCH
 
 
-STEPS = {Kind.RUNS: _about, Kind.DOCUMENTS: _about, Kind.EXPIRED: _expired, Kind.WORKSPACE: _workspace}
+STEPS = {
+    Kind.RUNS: _about,
+    Kind.DOCUMENTS: _about,
+    Kind.CONTACTS: _about,
+    Kind.EXPIRED: _expired,
+    Kind.WORKSPACE: _workspace,
+}

@@ -13,6 +13,8 @@ GENERATION_FAILED = "generation.failed"
 FEEDBACK_CREATED = "feedback.created"
 DOCUMENT_INDEXED = "document.indexed"
 DOCUMENT_FAILED = "document.failed"
+CONTACT_CREATED = "contact.created"
+CONTACT_UPDATED = "contact.updated"
 EVAL_COMPLETED = "eval.completed"
 EVAL_FAILED = "eval.failed"
 WEBHOOK_DISABLED = "webhook.disabled"
@@ -25,8 +27,6 @@ NAMES = frozenset(
         "automation.run.failed",
         "aria.message",
         "chat.message.created",
-        "contact.created",
-        "contact.updated",
         "plan.changed",
         "usage.limit_reached",
         FEEDBACK_CREATED,
@@ -34,6 +34,8 @@ NAMES = frozenset(
         GENERATION_FAILED,
         DOCUMENT_INDEXED,
         DOCUMENT_FAILED,
+        CONTACT_CREATED,
+        CONTACT_UPDATED,
         EVAL_COMPLETED,
         EVAL_FAILED,
         WEBHOOK_DISABLED,

@@ -1,7 +1,8 @@
 """Payloads: a fact of the engine as the JSON that receivers get, in the shape of the KlairoAI reference.
 
 Owner: webhook_dispatcher. A payload is made once and kept as bytes: every attempt sends and signs the same ones. The
-envelope's `event_id` is spelled `evt_…`; within `data` ids are UUIDs, which every voice accepts.
+envelope's `event_id` is spelled `evt_…`; within `data` ids are UUIDs, which every voice accepts, but for those of what
+KlairoAI alone has.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import documents, evals, feedback, ids, runs
+from libs.contracts import contacts, documents, evals, feedback, ids, runs
 from services.webhook_dispatcher import events
 from services.webhook_dispatcher.notices import Disabled
 
@@ -19,7 +20,7 @@ from services.webhook_dispatcher.notices import Disabled
 class Message(Struct, frozen=True):
     """An event of a workspace on its way to whoever subscribed: `event` is its public name, `body` what they get.
 
-    `about` is the run or the document that it tells of.
+    `about` is the run, the document or the contact that it tells of.
     """
 
     event_id: UUID
@@ -63,6 +64,22 @@ def document_failed(event_id: UUID, at: datetime, fact: documents.DocumentFailed
     return message(
         event_id, fact.workspace_id, events.DOCUMENT_FAILED, at=at, data=_facts(fact), about=fact.document_id
     )
+
+
+def contact_created(event_id: UUID, at: datetime, fact: contacts.ContactCreated) -> Message:
+    return _contact(event_id, events.CONTACT_CREATED, at, fact)
+
+
+def contact_updated(event_id: UUID, at: datetime, fact: contacts.ContactUpdated) -> Message:
+    return _contact(event_id, events.CONTACT_UPDATED, at, fact)
+
+
+def _contact(
+    event_id: UUID, event: str, at: datetime, fact: contacts.ContactCreated | contacts.ContactUpdated
+) -> Message:
+    """What is known of it is asked for where it is needed: what was sent can't be erased."""
+    told = _facts(fact) | {"contact_id": ids.crockford("cnt", fact.contact_id)}
+    return message(event_id, fact.workspace_id, event, at=at, data=told, about=fact.contact_id)
 
 
 def trial_finished(event_id: UUID, at: datetime, fact: evals.TrialFinished) -> Message:

@@ -190,9 +190,34 @@ async def test_a_request_whose_data_point_was_deleted_is_not_answered_from_memor
     await eventually(refused)
 
 
+async def test_a_contact_that_is_deleted_is_in_no_table(engine: Engine, stores: Stores):
+    client, word = await engine.workspace("of-contacts"), "pteranodon"
+    engine.receiver.answer(body=f"You said {word}".encode())
+    hook = await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["contact.*"]})
+    body = {"name": word, "email": f"{word}@example.com", "tags": [word], "likes": word}
+    made = (await client.call("POST", "/api/contacts", body, headers={"Idempotency-Key": "once"}))[1]
+    await client.ok("PATCH", f"/api/contacts/{made['id']}", {"company": word})
+
+    async def told() -> list[str]:
+        deliveries = (await client.get(f"/api/webhooks?action=deliveries&id={hook['id']}"))["data"]
+        return [delivery["event"] for delivery in deliveries if delivery["status"] == "delivered"]
+
+    async def both() -> bool:
+        return sorted(await told()) == ["contact.created", "contact.updated"]
+
+    await eventually(both)
+    held = {name.partition("_20")[0] for name in await stores.holding(word)}
+    assert held == {"gateway.contacts", "webhook_dispatcher.attempts"}
+
+    await client.ok("DELETE", f"/api/contacts/{made['id']}")
+    await nothing_left(stores, word)
+    assert await told() == []
+
+
 async def test_a_workspace_that_is_deleted_leaves_nothing_anywhere(engine: Engine, stores: Stores):
     story = await Story.told(engine, "archaeopteryx")
     own = await story.client.get("/v1/workspace/current")
+    await story.client.post("/api/contacts", {"name": story.word, "likes": story.word})
     other = await engine.workspace("beside")
     assert (await other.call("DELETE", f"/v1/workspace/{own['guid']}"))[0] == 404
     assert len(await stores.of_workspace(UUID(own["guid"]))) > 8

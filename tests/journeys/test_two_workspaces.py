@@ -41,6 +41,7 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
     model_made = await client.post("/v1/models/", model)
     providers = await client.get("/v1/models/provider/")
     hook = await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["*"]})
+    contact = await client.post("/api/contacts", {"name": "Somebody", "email": "somebody@example.com"})
     skill = await client.post("/v1/skills", {"name": "find", "type": "search_context"})
     variants = {"action_primary_guid": asked, "action_secondary_guid": await action(client, "Name {{word}}.")}
     experiment = await client.post("/v1/experiments/", {"name": "x"} | variants)
@@ -65,6 +66,7 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
         "workspace": (await client.get("/v1/workspaces"))[0]["guid"],
         "workspaces": (await client.get("/v1/workspaces"))[0]["guid"],
         "webhooks": hook["id"],
+        "contacts": contact["id"],
         "datasources": context,
         "datasource_entries": document,
         "datasource_types": "of-another-workspace",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from libs.contracts import documents, evals, feedback, ids, runs
+from libs.contracts import contacts, documents, evals, feedback, ids, runs
 from libs.contracts.faults import Failure
 from services.webhook_dispatcher import payloads
 
@@ -93,6 +93,15 @@ def test_documents_say_what_became_of_them():
     }
     assert failed["event"] == "document.failed"
     assert failed["data"]["error"] == "Empty."
+
+
+def test_a_contact_is_named_as_klairo_spells_it_and_no_more_is_told():
+    contact = ids.new()
+    made = sent(payloads.contact_created(EVENT, AT, contacts.ContactCreated(WORKSPACE, contact)))
+    changed = sent(payloads.contact_updated(EVENT, AT, contacts.ContactUpdated(WORKSPACE, contact, ["tags"])))
+    assert (made["event"], made["data"]) == ("contact.created", {"contact_id": ids.crockford("cnt", contact)})
+    assert changed["event"] == "contact.updated"
+    assert changed["data"] == {"contact_id": ids.crockford("cnt", contact), "changed": ["tags"]}
 
 
 def test_a_ping_names_its_endpoint():

@@ -1,4 +1,4 @@
-"""KlairoAI: so far its webhooks, which carry the events of every voice."""
+"""KlairoAI: so far its contacts, and its webhooks, which carry the events of every voice."""
 
 from services.gateway.dialects.klairo import auth, errors
 from services.gateway.dialects.klairo.routes import ROUTES

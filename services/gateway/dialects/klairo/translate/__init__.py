@@ -3,6 +3,6 @@
 They raise nothing but Fault.
 """
 
-from services.gateway.dialects.klairo.translate import webhooks
+from services.gateway.dialects.klairo.translate import contacts, webhooks
 
-__all__ = ["webhooks"]
+__all__ = ["contacts", "webhooks"]

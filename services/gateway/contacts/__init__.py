@@ -1,0 +1,1 @@
+"""Contacts: whom a workspace deals with, in the gateway's own tables."""

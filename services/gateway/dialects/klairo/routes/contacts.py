@@ -1,0 +1,77 @@
+"""Contacts: the gateway's own, so that nobody else is asked."""
+
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from libs.contracts.faults import Code, Fault
+from services.gateway.contacts import book, store
+from services.gateway.dialects.klairo import translate, wire
+from services.gateway.dialects.klairo.translate.contacts import Given
+from services.gateway.engine import ENGINE
+from services.gateway.http import effect, paging, params, reply
+from services.gateway.http.body import read
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/api/contacts")
+@routes.get("/v1/contacts")
+async def get_contacts(request: web.Request) -> web.Response:
+    slice = paging.slice_of(request, offset="offset", default=20, most=100)
+    page = await store.page(
+        request.app[ENGINE].database,
+        request[CALLER].workspace_id,
+        slice,
+        search=_text(request, "search"),
+        tag=_text(request, "tag"),
+    )
+    return reply.json(translate.contacts.contacts(page, slice))
+
+
+@routes.post("/api/contacts")
+@routes.post("/v1/contacts")
+async def post_contact(request: web.Request) -> web.Response:
+    wanted = effect.named(request, translate.contacts.create(request[CALLER], await _given(request)))
+    made = await book.create(request.app[ENGINE].database, wanted)
+    return reply.json(translate.contacts.contact(made), status=201)
+
+
+@routes.get("/api/contacts/{id}")
+@routes.get("/v1/contacts/{id}")
+async def get_contact(request: web.Request) -> web.Response:
+    return reply.json(translate.contacts.contact(await book.get(request.app[ENGINE].database, *_named(request))))
+
+
+@routes.patch("/api/contacts/{id}")
+@routes.patch("/v1/contacts/{id}")
+async def patch_contact(request: web.Request) -> web.Response:
+    given = await _given(request)
+    changed = await book.update(request.app[ENGINE].database, *_named(request), given.over)
+    return reply.json(translate.contacts.contact(changed))
+
+
+@routes.delete("/api/contacts/{id}")
+@routes.delete("/v1/contacts/{id}")
+async def delete_contact(request: web.Request) -> web.Response:
+    await book.delete(request.app[ENGINE].database, *_named(request))
+    return reply.nothing()
+
+
+async def _given(request: web.Request) -> Given:
+    fields = await read(request, wire.contacts.GivenContact)
+    return translate.contacts.given(fields, await read(request, dict[str, Any]))
+
+
+def _named(request: web.Request) -> tuple[UUID, UUID]:
+    return request[CALLER].workspace_id, params.in_path(request, "contact", name="id")
+
+
+def _text(request: web.Request, name: str) -> str | None:
+    """A parameter that is left out, or empty, asks for nothing. Raises Fault INVALID."""
+    text = request.query.get(name)
+    if text and (not text.isprintable() or len(text) > 500):
+        raise Fault(Code.INVALID, "Expected 500 printable characters at most.", field=name)
+    return text or None

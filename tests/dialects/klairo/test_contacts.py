@@ -1,0 +1,255 @@
+"""KlairoAI's contacts, over a real door: the gateway keeps them itself."""
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from libs.contracts import contacts, ids
+from services.gateway.contacts import book, store
+from services.gateway.contacts.book import CreateContact
+from tests.services.gateway.peers import Door, new_key
+
+pytestmark = pytest.mark.asyncio
+
+ROOTS = ["/api/contacts", "/v1/contacts", "/klairo/api/contacts", "/klairo/v1/contacts"]
+ALEX = {
+    "name": "Alex Johnson",
+    "email": "alex@acmecorp.com",
+    "company": "Acme Corp",
+    "tags": ["prospect", "proposal-sent"],
+    "metadata": {"deal_value": 12000, "source": "cold-email"},
+}
+
+
+class Workspace:
+    """One of its own for each test."""
+
+    def __init__(self, door: Door, key: str) -> None:
+        self.door, self.key = door, key
+
+    async def call(self, method: str, path: str, body: Any = None, **options: Any):
+        return await self.door.call(method, path, body, key=self.key, **options)
+
+    async def make(self, **fields: Any) -> dict[str, Any]:
+        answer = await self.call("POST", "/api/contacts", fields)
+        assert answer.status == 201, answer.text
+        return answer.json
+
+    async def names(self, query: str) -> list[str]:
+        answer = await self.call("GET", f"/api/contacts?{query}")
+        assert answer.status == 200, answer.text
+        return [contact["name"] for contact in answer.json["data"]]
+
+    async def stated(self) -> list[tuple[str, Any]]:
+        """What was stated of its contacts, oldest first."""
+        rows = await self.door.service.database.fetch(
+            "SELECT subject, body FROM outbox WHERE subject LIKE 'event.gateway.contacts.%' ORDER BY n"
+        )
+        events = {event.name: event for event in (contacts.CREATED, contacts.UPDATED, contacts.ERASED)}
+        facts = [(row["subject"].rpartition(".")[2], events[row["subject"]].unpack(row["body"])) for row in rows]
+        own = await self.id()
+        return [(verb, fact) for verb, fact in facts if fact.workspace_id == own]
+
+    async def id(self):
+        caller = await self.door.service.database.fetchval(
+            "SELECT workspace_id FROM api_keys WHERE hash = sha256($1::text::bytea)", self.key
+        )
+        assert caller is not None
+        return caller
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def workspace(door: Door) -> Workspace:
+    return Workspace(door, (await new_key(door.service, f"Contacts {ids.new()}")).secret)
+
+
+@pytest.mark.parametrize("root", ROOTS)
+async def test_a_contact_is_made_and_found_under_every_root(workspace, root):
+    made = await workspace.call("POST", root, ALEX)
+    assert made.status == 201
+    assert made.json["id"].startswith("cnt_")
+    assert {name: made.json[name] for name in ALEX} == ALEX
+    assert made.json["created_at"] == made.json["updated_at"]
+    assert made.json["created_at"].endswith("Z")
+    for spelled in (made.json["id"], str(ids.parse(made.json["id"]))):
+        assert (await workspace.call("GET", f"{root}/{spelled}")).json == made.json
+    listed = await workspace.call("GET", root)
+    assert listed.json == {"data": [made.json], "total": 1, "limit": 20, "offset": 0}
+
+
+async def test_contacts_are_listed_newest_first_and_in_pages(workspace):
+    for number in range(3):
+        await workspace.make(name=f"n{number}")
+    page = await workspace.call("GET", "/v1/contacts?limit=2&offset=1")
+    assert [contact["name"] for contact in page.json["data"]] == ["n1", "n0"]
+    assert {name: page.json[name] for name in ("total", "limit", "offset")} == {"total": 3, "limit": 2, "offset": 1}
+    beyond = await workspace.call("GET", "/v1/contacts?limit=500&offset=99")
+    assert (beyond.json["data"], beyond.json["total"], beyond.json["limit"]) == ([], 3, 100)
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("alex", ["Alex Johnson"]),
+        ("ALEX john", ["Alex Johnson"]),
+        ("acmecorp", ["Alex Johnson"]),
+        ("alex@acmecorp.com", ["Alex Johnson"]),
+        ("Acme", ["Zoë Müller", "Alex Johnson"]),
+        ("muller", ["Zoë Müller"]),
+        ("ZOË", ["Zoë Müller"]),
+        ("ohnson", []),
+        ("alex müller", []),
+        ("cold", []),
+        ("prospect", []),
+        ("' | ! & : * () \\", ["Nobody", "Zoë Müller", "Alex Johnson"]),
+    ],
+)
+async def test_a_search_goes_over_name_email_and_company(workspace, search, found):
+    await workspace.make(**ALEX)
+    await workspace.make(name="Zoë Müller", company="Acme GmbH")
+    await workspace.make(name="Nobody")
+    answer = await workspace.call("GET", "/api/contacts", params={"search": search})
+    assert answer.status == 200
+    assert [contact["name"] for contact in answer.json["data"]] == found
+    assert answer.json["total"] == len(found)
+
+
+async def test_a_changed_contact_is_found_by_what_it_is_now(workspace):
+    made = await workspace.make(name="Ada", tags=["client"])
+    await workspace.call("PATCH", f"/api/contacts/{made['id']}", {"name": "Grace"})
+    assert (await workspace.names("search=ada"), await workspace.names("search=grace")) == ([], ["Grace"])
+
+
+async def test_a_tag_is_a_filter_and_narrows_a_search(workspace):
+    await workspace.make(name="Ann One", tags=["client", "client", "vip"])
+    await workspace.make(name="Ann Two", tags=["client"])
+    assert await workspace.names("tag=vip") == ["Ann One"]
+    assert await workspace.names("tag=client&search=ann&limit=1") == ["Ann Two"]
+    assert await workspace.names("tag=Client") == []
+
+
+async def test_what_is_no_field_of_a_contact_is_its_metadata(workspace):
+    made = await workspace.make(name="Ann", phone="+49 30", metadata={"phone": "no", "lead": {"score": 7}})
+    assert made["metadata"] == {"phone": "+49 30", "lead": {"score": 7}}
+    path = f"/api/contacts/{made['id']}"
+    changed = await workspace.call("PATCH", path, {"phone": None, "city": "Rome", "metadata": {"lead": 8}})
+    assert changed.json["metadata"] == {"lead": 8, "city": "Rome"}
+    emptied = await workspace.call("PATCH", path, {"metadata": None})
+    assert emptied.json["metadata"] == {}
+
+
+async def test_a_patch_leaves_what_it_does_not_name_and_takes_back_what_was_told(workspace):
+    made = await workspace.make(**ALEX)
+    path = f"/api/contacts/{made['id']}"
+    assert (await workspace.call("PATCH", path, made)).json == made, "nothing was changed"
+    changed = await workspace.call("PATCH", path, {"company": None, "tags": ["client"]})
+    assert changed.json | {"updated_at": ""} == made | {"company": "", "tags": ["client"], "updated_at": ""}
+    assert changed.json["updated_at"] > made["updated_at"]
+
+
+async def test_an_email_belongs_to_one_contact_of_a_workspace(workspace, door):
+    made = await workspace.make(name="Ann", email=" Ann@Example.com ")
+    assert made["email"] == "Ann@Example.com"
+    twice = await workspace.call("POST", "/api/contacts", {"name": "Other", "email": "ann@example.COM"})
+    assert (twice.status, twice.json["error"]["code"]) == (409, "CONFLICT")
+    other = await workspace.make(name="Other")
+    moved = await workspace.call("PATCH", f"/api/contacts/{other['id']}", {"email": "ANN@example.com"})
+    assert (moved.status, moved.json["error"]["code"]) == (409, "CONFLICT")
+    elsewhere = Workspace(door, (await new_key(door.service, f"Contacts {ids.new()}")).secret)
+    await elsewhere.make(name="Ann", email="ann@example.com")
+    await workspace.make(name="Nameless")
+    await workspace.make(name="Nameless")
+
+
+async def test_a_deleted_contact_is_no_more(workspace):
+    made = await workspace.make(**ALEX)
+    path = f"/api/contacts/{made['id']}"
+    gone = await workspace.call("DELETE", path)
+    assert (gone.status, gone.text) == (204, "")
+    for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
+        answer = await workspace.call(method, path, body)
+        assert (answer.status, answer.json["error"]["code"]) == (404, "NOT_FOUND")
+    assert await workspace.names("") == []
+    await workspace.make(**ALEX)
+
+
+async def test_every_change_is_stated_once_and_what_changes_nothing_is_not(workspace):
+    own, made = await workspace.id(), await workspace.make(**ALEX)
+    path, id = f"/api/contacts/{made['id']}", ids.parse(made["id"])
+    assert id is not None
+    await workspace.call("POST", "/api/contacts", ALEX)
+    await workspace.call("PATCH", path, {"name": ALEX["name"]})
+    await workspace.call("PATCH", path, {"email": "nobody"})
+    await workspace.call("PATCH", path, {"name": "Alexa", "city": "Rome"})
+    await workspace.call("DELETE", path)
+    assert await workspace.stated() == [
+        ("created", contacts.ContactCreated(own, id)),
+        ("updated", contacts.ContactUpdated(own, id, ["name", "metadata"])),
+        ("erased", contacts.ContactsErased(own, [id])),
+    ]
+
+
+async def test_an_idempotency_key_makes_one_contact_and_forgets_it_with_it(workspace):
+    headers = {"Idempotency-Key": "one"}
+    first, second = [await workspace.call("POST", "/api/contacts", ALEX, headers=headers) for _ in range(2)]
+    assert (first.status, second.status) == (201, 201)
+    assert first.json == second.json
+    await workspace.call("DELETE", f"/api/contacts/{first.json['id']}")
+    after = await workspace.call("POST", "/api/contacts", ALEX, headers=headers)
+    assert after.status == 404
+    assert "Alex" not in after.text
+
+
+async def test_what_was_made_and_whose_answer_was_lost_is_found_again(workspace, door):
+    id, own, details = ids.new(), await workspace.id(), store.Details("Ann", "ann@example.com")
+    asked = CreateContact(own, details, id)
+    first = await book.create(door.service.database, asked)
+    assert await book.create(door.service.database, asked) == first
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("POST", "", {}, 400, "name"),
+        ("POST", "", {"name": " "}, 400, "name"),
+        ("POST", "", {"name": 7}, 400, "name"),
+        ("POST", "", {"name": "x" * 501}, 400, "name"),
+        ("POST", "", {"name": "x", "company": "x" * 501}, 400, "company"),
+        ("POST", "", {"email": "nobody"}, 400, "email"),
+        ("POST", "", {"email": "a@b c"}, 400, "email"),
+        ("POST", "", {"email": "a" * 250 + "@b.de"}, 400, "email"),
+        ("POST", "", {"name": "x", "tags": "client"}, 400, "tags"),
+        ("POST", "", {"name": "x", "tags": [""]}, 400, "tags"),
+        ("POST", "", {"name": "x", "tags": ["x" * 101]}, 400, "tags"),
+        ("POST", "", {"name": "x", "tags": [str(n) for n in range(101)]}, 400, "tags"),
+        ("POST", "", {"name": "x", "metadata": []}, 400, "metadata"),
+        ("POST", "", {"name": "x", "note": "x" * (64 << 10)}, 413, "64 KiB"),
+        ("POST", "", {"name": "x", "note": "a\0b"}, 400, "note"),
+        ("POST", "", {"name": "a\0b"}, 400, "name"),
+        ("POST", "", b'{"name": "\\ud800"}', 400, ""),
+        ("POST", "", b'{"name": "x", "n": NaN}', 400, "JSON"),
+        ("POST", "", b'{"name": "x", "n": 1e999}', 400, ""),
+        ("POST", "", b'{"name": "x", "n": 123456789012345678901234567890}', 400, "n"),
+        ("POST", "", b'{"n": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400, "deep"),
+        ("POST", "", b"[]", 400, "object"),
+        ("POST", "", b"", 400, "empty"),
+        ("PATCH", "/cnt_nothing", {}, 404, "cnt_nothing"),
+        ("GET", "/cnt_01JNABC1230000000000000000", None, 404, "cnt_01JNABC1230000000000000000"),
+        ("GET", "?limit=many", None, 400, "limit"),
+        ("GET", "?offset=-1", None, 400, "offset"),
+        ("GET", "?search=%00", None, 400, "search"),
+        ("GET", "?tag=%ff%00", None, 400, "tag"),
+        ("PUT", "", {}, 405, "method"),
+    ],
+)
+async def test_what_does_not_fit_is_refused_in_the_envelope(workspace, method, path, body, status, said):
+    answer = await workspace.call(method, f"/api/contacts{path}", body)
+    assert answer.status == status, answer.text
+    assert answer.json["error"]["status"] == status
+    assert said in answer.json["error"]["message"]
+
+
+async def test_it_needs_a_key(door):
+    answer = await door.call("GET", "/api/contacts", key=None)
+    assert (answer.status, answer.json["error"]["code"]) == (401, "UNAUTHORIZED")

@@ -1,0 +1,45 @@
+"""KlairoAI's translations: pure, and whatever a client's JSON decodes to, they raise nothing but Fault."""
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.contracts import ids
+from services.gateway.contacts import words
+from services.gateway.contacts.store import Details
+from services.gateway.dialects.klairo import translate
+from services.gateway.dialects.klairo.wire.contacts import GivenContact
+from services.gateway.directory.callers import Caller
+from tests.dialects.bodies import JSON, body_of
+
+CALLER = Caller(ids.new(), ids.new(), ids.new())
+TOLD = Details("Ann", "ann@example.com", "Acme", ["client"], {"city": "Rome", "score": 7})
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=body_of(GivenContact, {}), others=st.dictionaries(st.text(max_size=8), JSON, max_size=3))
+def test_a_contact_loses_nothing_that_was_not_named(body, others):
+    sent = others | body
+    try:
+        fields = msgspec.convert(sent, GivenContact)
+    except msgspec.ValidationError:
+        return
+    given = translate.contacts.given(fields, sent)
+    made = translate.contacts.create(CALLER, given).details
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Details) == made
+    after = given.over(TOLD)
+    for name in ("name", "email", "company", "tags"):
+        assert name in sent or getattr(after, name) == getattr(TOLD, name)
+    named = others.keys() | (sent.get("metadata") or {}).keys()
+    if sent.get("metadata", ...) is not None:
+        assert all(after.metadata[key] == value for key, value in TOLD.metadata.items() if key not in named)
+    assert given.over(after) == after, "the same again changes nothing"
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(max_size=60))
+def test_a_search_holds_nothing_that_a_query_could_be_steered_by(text):
+    for word in words.of(text):
+        assert word.isalnum()
+    query = words.query(text)
+    assert query is None or query.replace("'", "").replace(":*", "").replace(" & ", "").isalnum()
