@@ -14,6 +14,7 @@ from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
 from services.webhook_dispatcher.dispatcher import Dispatcher
 from services.webhook_dispatcher.endpoints import Endpoints, Secrets
 from services.webhook_dispatcher.notifications import Notifications
+from services.webhook_dispatcher.room import Limits
 from services.webhook_dispatcher.schedule import STEPS, parse_steps
 from services.webhook_dispatcher.upkeep import Upkeep
 from services.webhook_dispatcher.wakes import Wakes
@@ -22,9 +23,10 @@ Positive = Annotated[int, Meta(ge=1, description="a whole number from 1")]
 
 
 class Settings(Common, kw_only=True, frozen=True):
-    # Attempts at once in this process, and to one endpoint.
+    # Attempts at once in this process, to one endpoint, and in one workspace.
     delivery_slots: Positive = 256
     delivery_slots_each: Positive = 32
+    delivery_slots_workspace: Positive = 128
     # How long an attempt may take, and the seconds before each further one.
     delivery_seconds: Annotated[float, Meta(gt=0, le=60, description="a number of seconds up to 60")] = 15.0
     delivery_retries: str = ",".join(f"{step:.0f}" for step in STEPS)
@@ -50,8 +52,7 @@ async def build(service: Service, settings: Settings) -> None:
     dispatcher = Dispatcher(
         service.database,
         attempts.attempt,
-        slots=settings.delivery_slots,
-        each=settings.delivery_slots_each,
+        limits=Limits(settings.delivery_slots, settings.delivery_slots_each, settings.delivery_slots_workspace),
         seconds=settings.delivery_seconds,
     )
     upkeep = Upkeep(service.database, kept_days=settings.deliveries_kept_days)

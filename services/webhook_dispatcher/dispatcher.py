@@ -6,15 +6,14 @@ settlements go in batches, and no connection is held while a receiver is waited 
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from uuid import UUID
 
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
 from libs.postgres.group_commit import GroupCommit
 from services.webhook_dispatcher import metrics
 from services.webhook_dispatcher.outcome import Outcome
+from services.webhook_dispatcher.room import Limits, Place, Room
 from services.webhook_dispatcher.settling import settle
 from services.webhook_dispatcher.store import queue
 from services.webhook_dispatcher.store.queue import Claimed
@@ -27,24 +26,22 @@ _AWAY_SECONDS = 1.0
 
 
 class Dispatcher:
-    """`slots` attempts at once, `each` of them to one endpoint at most, of `seconds` at most."""
+    """As many attempts at once as there is room for, of `seconds` at most."""
 
     def __init__(
         self,
         database: Database,
         attempt: Callable[[Claimed], Awaitable[Outcome]],
         *,
-        slots: int,
-        each: int,
+        limits: Limits,
         seconds: float,
     ) -> None:
         self._database, self._attempt, self._seconds = database, attempt, seconds
-        self._slots, self._each = slots, each
+        self._room = Room(limits)
         self._settling = GroupCommit(database, settle)
-        self._open: Counter[UUID] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
-        self._behind = False
+        self._behind = {False: False, True: False}
         self._closing = False
 
     def wake(self) -> None:
@@ -54,18 +51,15 @@ class Dispatcher:
         """Until `drain`. Woken when something was queued, and once a second for what has become due meanwhile."""
         while not self._closing:
             self._woken.clear()
-            free = self._slots - len(self._tasks)
-            claimed = await self._claim(free) if free else []
-            for delivery in claimed:
-                self._begin(delivery)
-            self._behind = len(claimed) == free or self._at_most_of_any()
-            if not free or len(claimed) < free:
+            more, more_slow = await self._claim(slow=False), await self._claim(slow=True)
+            self._behind = {False: more or self._room.short(), True: more_slow or self._room.free_slow <= 0}
+            if not (more or more_slow) or not self._room.free:
                 await self._rest()
 
     async def release(self) -> None:
-        """Give back, for ever, what processes claimed that are no more."""
+        """Give back, for ever, what processes claimed that are no more, and what waits for those that answer again."""
         while True:
-            if await queue.release(self._database):
+            if await queue.release(self._database) or await queue.quicken(self._database):
                 self.wake()
             await asyncio.sleep(RELEASE_SECONDS)
 
@@ -80,11 +74,15 @@ class Dispatcher:
             for task in self._tasks:
                 task.cancel()
 
-    async def _claim(self, free: int) -> list[Claimed]:
-        return await queue.claim(self._database, limit=free, each=self._each, busy=self._open, seconds=self._seconds)
-
-    def _at_most_of_any(self) -> bool:
-        return any(open >= self._each for open in self._open.values())
+    async def _claim(self, *, slow: bool) -> bool:
+        """Begin what is due in a lane. Whether there may be more."""
+        free = self._room.free_slow if slow else self._room.free
+        if free <= 0:
+            return False
+        batch = await queue.claim(self._database, self._room, slow=slow, seconds=self._seconds)
+        for delivery in batch.claimed:
+            self._begin(delivery)
+        return len(batch.claimed) == free or batch.moved > 0
 
     async def _rest(self) -> None:
         try:
@@ -95,12 +93,13 @@ class Dispatcher:
 
     def _begin(self, claimed: Claimed) -> None:
         task = asyncio.get_running_loop().create_task(self._deliver(claimed))
-        self._open[claimed.endpoint_id] += 1
+        self._room.take(_place(claimed))
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._end(ended, claimed))
 
     async def _deliver(self, claimed: Claimed) -> None:
         outcome = await self._attempt(claimed)
+        self._room.saw(claimed.endpoint_id, delivered=outcome.delivered)
         _tell(claimed, outcome)
         await self._settle(outcome)
 
@@ -116,20 +115,15 @@ class Dispatcher:
 
     def _end(self, task: asyncio.Task[None], claimed: Claimed) -> None:
         self._tasks.discard(task)
-        self._close(claimed.endpoint_id)
+        self._room.give_back(_place(claimed))
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("An attempt failed on our side", exc_info=error, extra={"delivery": claimed.id})
-        if self._behind and self._has_room_again(claimed.endpoint_id):
+        if self._behind[claimed.slow] and self._room.wide(_place(claimed)):
             self.wake()
 
-    def _close(self, endpoint_id: UUID) -> None:
-        self._open[endpoint_id] -= 1
-        if not self._open[endpoint_id]:
-            del self._open[endpoint_id]
 
-    def _has_room_again(self, endpoint_id: UUID) -> bool:
-        """Room for a batch: claiming for every slot that comes free would cost a query each."""
-        return len(self._tasks) <= self._slots * 3 // 4 or self._open[endpoint_id] == self._each // 2
+def _place(claimed: Claimed) -> Place:
+    return Place(claimed.endpoint_id, claimed.workspace_id, claimed.slow)
 
 
 def _tell(claimed: Claimed, outcome: Outcome) -> None:

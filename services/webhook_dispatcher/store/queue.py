@@ -4,7 +4,7 @@ A claim lasts as long as an attempt may take and `SETTLE_SECONDS`; what its hold
 else's to do. So a delivery is made at least once, and twice only where a process died or lost its database in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -12,10 +12,60 @@ from msgspec import Struct
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher.notices import Failed
 from services.webhook_dispatcher.outcome import Outcome
+from services.webhook_dispatcher.room import Room
 
 SETTLE_SECONDS = 5.0
 # A claim looks at so many due rows for each that it wants, so that one endpoint's backlog does not hide the others.
 _SIGHT = 4
+
+
+_CLAIM = """
+    WITH endpoint_room AS (
+        SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[]) AS room (endpoint_id, open, most)
+    ), workspace_room AS (
+        SELECT * FROM unnest($4::uuid[], $5::int[]) AS room (workspace_id, workspace_open)
+    ), due AS MATERIALIZED (
+        SELECT delivery_id, endpoint_id, due_at FROM queue
+        WHERE slow = $6 AND claimed_until IS NULL AND due_at <= now()
+          AND endpoint_id NOT IN (SELECT endpoint_id FROM endpoint_room WHERE open >= most)
+          AND endpoint_id NOT IN (SELECT id FROM endpoints WHERE workspace_id IN (
+              SELECT workspace_id FROM workspace_room WHERE workspace_open >= $8))
+        ORDER BY due_at LIMIT $9 FOR UPDATE SKIP LOCKED
+    ), known AS (
+        SELECT delivery_id, endpoint_id, workspace_id, due_at, coalesce(open, 0) AS open,
+               coalesce(workspace_open, 0) AS workspace_open, NOT $6 AND failing_since IS NOT NULL AS slows,
+               coalesce(most, CASE WHEN failing_since IS NULL THEN $7::int ELSE 1 END) AS most
+        FROM due JOIN (SELECT id AS endpoint_id, workspace_id, failing_since FROM endpoints) AS endpoint
+            USING (endpoint_id)
+            LEFT JOIN endpoint_room USING (endpoint_id)
+            LEFT JOIN workspace_room USING (workspace_id)
+    ), moved AS (
+        UPDATE queue SET slow = true FROM known
+        WHERE slows AND queue.delivery_id = known.delivery_id RETURNING queue.delivery_id
+    ), placed AS (
+        SELECT *, row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at) + open AS place
+        FROM known WHERE NOT slows
+    ), admitted AS (
+        SELECT *, row_number() OVER (PARTITION BY workspace_id ORDER BY due_at) + workspace_open AS workspace_place
+        FROM placed WHERE place <= most
+    ), chosen AS (
+        SELECT delivery_id FROM admitted WHERE workspace_place <= $8 ORDER BY due_at LIMIT $10
+    ), claimed AS (
+        UPDATE queue SET claimed_until = now() + make_interval(secs => $11)
+        FROM chosen WHERE queue.delivery_id = chosen.delivery_id
+        RETURNING queue.delivery_id, endpoint_id, attempts + 1 AS number, event_id, event
+    )
+    SELECT (SELECT count(*) FROM moved) AS moved, taken.* FROM (VALUES (1)) AS one LEFT JOIN (
+        SELECT delivery_id, claimed.endpoint_id, workspace_id, $6, number, claimed.event, url, status = 'active',
+               ARRAY[secret] || ARRAY(SELECT old.secret FROM old_secrets AS old
+                                      WHERE old.endpoint_id = claimed.endpoint_id AND valid_until > now()
+                                      ORDER BY valid_until DESC LIMIT 4),
+               signing_key,
+               (SELECT body FROM payloads AS payload
+                WHERE payload.event_id = claimed.event_id AND payload.event = claimed.event)
+        FROM claimed JOIN endpoints ON endpoints.id = claimed.endpoint_id
+    ) AS taken ON true
+"""
 
 
 class Claimed(Struct, frozen=True):
@@ -26,6 +76,8 @@ class Claimed(Struct, frozen=True):
 
     id: UUID
     endpoint_id: UUID
+    workspace_id: UUID
+    slow: bool
     number: int
     event: str
     url: str
@@ -35,50 +87,34 @@ class Claimed(Struct, frozen=True):
     body: bytes | None
 
 
-async def claim(
-    database: Database, *, limit: int, each: int, busy: Mapping[UUID, int], seconds: float
-) -> list[Claimed]:
-    """Up to `limit` due deliveries, the longest due first, `each` for one endpoint with its `busy` ones counted in.
+class Batch(Struct, frozen=True):
+    """What was claimed. `moved`: how many due ones were found to be for endpoints that fail, and changed lanes."""
+
+    claimed: list[Claimed]
+    moved: int
+
+
+async def claim(database: Database, room: Room, *, slow: bool, seconds: float) -> Batch:
+    """Deliveries of a lane that are due, the longest due first, as far as there is room for them.
 
     An attempt at one may take `seconds`.
     """
+    limit, known = room.free_slow if slow else room.free, room.known()
     rows = await database.fetch(
-        """
-        WITH busy AS (
-            SELECT * FROM unnest($1::uuid[], $2::int[]) AS busy (endpoint_id, open)
-        ), due AS MATERIALIZED (
-            SELECT delivery_id, endpoint_id, due_at FROM queue
-            WHERE claimed_until IS NULL AND due_at <= now()
-              AND endpoint_id NOT IN (SELECT endpoint_id FROM busy WHERE open >= $3)
-            ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
-        ), placed AS (
-            SELECT delivery_id, due_at,
-                   row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at) + coalesce(open, 0) AS place
-            FROM due LEFT JOIN busy USING (endpoint_id)
-        ), chosen AS (
-            SELECT delivery_id FROM placed WHERE place <= $3 ORDER BY due_at LIMIT $5
-        ), claimed AS (
-            UPDATE queue SET claimed_until = now() + make_interval(secs => $6)
-            FROM chosen WHERE queue.delivery_id = chosen.delivery_id
-            RETURNING queue.delivery_id, endpoint_id, attempts + 1 AS number, event_id, event
-        )
-        SELECT delivery_id, claimed.endpoint_id, number, claimed.event, url, status = 'active',
-               ARRAY[secret] || ARRAY(SELECT old.secret FROM old_secrets AS old
-                                      WHERE old.endpoint_id = claimed.endpoint_id AND valid_until > now()
-                                      ORDER BY valid_until DESC LIMIT 4),
-               signing_key,
-               (SELECT body FROM payloads AS payload
-                WHERE payload.event_id = claimed.event_id AND payload.event = claimed.event)
-        FROM claimed JOIN endpoints ON endpoints.id = claimed.endpoint_id
-        """,
-        list(busy),
-        list(busy.values()),
-        each,
+        _CLAIM,
+        list(known),
+        [open for open, _ in known.values()],
+        [most for _, most in known.values()],
+        list(room.workspaces),
+        list(room.workspaces.values()),
+        slow,
+        room.limits.each,
+        room.limits.workspace,
         limit * _SIGHT,
         limit,
         seconds + SETTLE_SECONDS,
     )
-    return [Claimed(*row) for row in rows]
+    return Batch([Claimed(*row[1:]) for row in rows if row[1] is not None], rows[0]["moved"])
 
 
 async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> list[Failed]:
@@ -118,3 +154,16 @@ async def release(database: Database) -> bool:
         "UPDATE queue SET claimed_until = NULL WHERE claimed_until < now() RETURNING delivery_id"
     )
     return bool(freed)
+
+
+async def quicken(database: Database) -> bool:
+    """Back to the others with what waits for endpoints that answer again, a part at a time. Whether there was any."""
+    moved = await database.fetch(
+        """
+        UPDATE queue SET slow = false WHERE delivery_id IN (
+            SELECT delivery_id FROM queue JOIN endpoints ON endpoints.id = endpoint_id
+            WHERE slow AND failing_since IS NULL AND claimed_until IS NULL LIMIT 1000 FOR UPDATE OF queue SKIP LOCKED
+        ) RETURNING delivery_id
+        """
+    )
+    return bool(moved)

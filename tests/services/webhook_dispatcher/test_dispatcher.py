@@ -133,3 +133,37 @@ async def test_what_a_dispatcher_holds_is_given_back_ten_seconds_after_its_deadl
                 endpoint.id,
             )
     assert 3 < held + RELEASE_SECONDS <= 3 + 10
+
+
+async def test_a_workspace_has_few_open_and_does_not_hold_up_another(bus, dispatch, subscribe):
+    large, small = ids.new(), ids.new()
+    async with dispatch(delivery_slots=8, delivery_slots_workspace=3), receiver() as slow, receiver() as quick:
+        slow.answer(delay=0.1)
+        for place in range(4):
+            await subscribe(large, f"{slow.url}/{place}")
+        await subscribe(small, quick.url)
+        await state(bus, feedback.CREATED, *[rated(large) for _ in range(4)])
+        await slow.wait(1)
+        await state(bus, feedback.CREATED, *[rated(small) for _ in range(4)])
+        await quick.wait(4)
+        assert len(slow.received) < 16
+        await slow.wait(16)
+    assert slow.most_at_once == 3
+
+
+async def test_endpoints_that_fail_keep_to_a_lane_of_their_own(bus, dispatch, subscribe):
+    dead_one, healthy_one = ids.new(), ids.new()
+    async with dispatch(delivery_slots=8, delivery_slots_each=8) as service, receiver() as dead, receiver() as healthy:
+        made = [(await subscribe(dead_one, f"{dead.url}/{place}")).endpoint for place in range(6)]
+        await subscribe(healthy_one, healthy.url)
+        await service.database.execute(
+            "UPDATE endpoints SET failing_since = now() WHERE id = ANY($1)", [endpoint.id for endpoint in made]
+        )
+        dead.answer(500, delay=0.4)
+        await state(bus, feedback.CREATED, *[rated(dead_one) for _ in range(5)])
+        await dead.wait(1)
+        await state(bus, feedback.CREATED, *[rated(healthy_one) for _ in range(20)])
+        await healthy.wait(20)
+        assert dead.most_at_once <= 2
+        dead.answer()
+        await dead.wait(30)

@@ -1,0 +1,96 @@
+"""Room: how many attempts may be open at once, at one endpoint, in one workspace, and at all those that fail.
+
+Owner: webhook_dispatcher, one in each process. An endpoint that fails loses half of its room with each failure, down to
+one attempt, and gets it back by doubling with each success: a recovering receiver's backlog comes in a ramp.
+"""
+
+from collections import Counter
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True):
+    """Attempts at once: in this process, at one endpoint, and in one workspace."""
+
+    slots: int
+    each: int
+    workspace: int
+
+    @property
+    def slow(self) -> int:
+        """For all endpoints together that fail."""
+        return max(1, self.slots // 4)
+
+
+class Place(Struct, frozen=True):
+    """What an attempt takes."""
+
+    endpoint_id: UUID
+    workspace_id: UUID
+    slow: bool
+
+
+class Room:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.endpoints: Counter[UUID] = Counter()
+        self.workspaces: Counter[UUID] = Counter()
+        self._most: dict[UUID, int] = {}
+        self._slow = 0
+
+    @property
+    def free(self) -> int:
+        return self.limits.slots - self.endpoints.total()
+
+    @property
+    def free_slow(self) -> int:
+        return min(self.free, self.limits.slow - self._slow)
+
+    def most(self, endpoint_id: UUID) -> int:
+        return self._most.get(endpoint_id, self.limits.each)
+
+    def known(self) -> dict[UUID, tuple[int, int]]:
+        """Attempts open and allowed, at each endpoint where either is worth telling."""
+        return {id: (self.endpoints[id], self.most(id)) for id in {*self.endpoints, *self._most}}
+
+    def take(self, place: Place) -> None:
+        self.endpoints[place.endpoint_id] += 1
+        self.workspaces[place.workspace_id] += 1
+        self._slow += place.slow
+
+    def give_back(self, place: Place) -> None:
+        _less(self.endpoints, place.endpoint_id)
+        _less(self.workspaces, place.workspace_id)
+        self._slow -= place.slow
+
+    def saw(self, endpoint_id: UUID, *, delivered: bool) -> None:
+        most = self.most(endpoint_id) * 2 if delivered else max(1, self.most(endpoint_id) // 2)
+        if most >= self.limits.each:
+            self._most.pop(endpoint_id, None)
+        else:
+            self._most[endpoint_id] = most
+
+    def short(self) -> bool:
+        """Whether something that is due may wait for room."""
+        return any(open >= self.most(id) for id, open in self.endpoints.items()) or any(
+            open >= self.limits.workspace for open in self.workspaces.values()
+        )
+
+    def wide(self, place: Place) -> bool:
+        """Whether there is room for a batch where this was: to claim for every slot that comes free would cost a query
+        each.
+        """
+        if place.slow:
+            return self.free_slow >= max(1, self.limits.slow // 4)
+        return (
+            self.free >= self.limits.slots // 4
+            or self.endpoints[place.endpoint_id] in (0, self.most(place.endpoint_id) // 2)
+            or self.workspaces[place.workspace_id] == self.limits.workspace // 2
+        )
+
+
+def _less(counter: Counter[UUID], id: UUID) -> None:
+    counter[id] -= 1
+    if not counter[id]:
+        del counter[id]
