@@ -12,10 +12,12 @@ from msgspec import Struct
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.demo import PLAIN_QUESTION, QUESTION
 from deploy.local.engine import Engine
+from libs.contracts.subjects import MAY_CALL
 
 
 class Ready(Struct):
-    """The ready file. `nats` and `postgres` are URLs with their administrator's password, `model` is a guid."""
+    """The ready file. `nats` and `postgres` are URLs with their administrator's password, `model` is a guid, and `dsns`
+    are the POSTGRES_DSN of each service, for its own commands."""
 
     gateway: str
     workspace_id: str
@@ -28,6 +30,7 @@ class Ready(Struct):
     model: str
     nats: str
     postgres: str
+    dsns: dict[str, str]
 
 
 def ready(engine: Engine, known: Credentials, model: str) -> Ready:
@@ -43,6 +46,7 @@ def ready(engine: Engine, known: Credentials, model: str) -> Ready:
         model=model,
         nats=engine.servers.nats_operator_url,
         postgres=engine.servers.postgres_url,
+        dsns={service: engine.servers.dsn(service) for service in MAY_CALL},
     )
 
 

@@ -1,16 +1,22 @@
 """docker-compose.yml and what it is handed: secrets are files that `make secrets` makes, and never in the file."""
 
+import importlib
 import stat
 import tomllib
 
 import pytest
 import yaml
+from msgspec import structs
 
 from deploy import make_secrets
 from deploy.local.children import ROOT
 from libs.contracts.subjects import MAY_CALL
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+# What the images say themselves, and what holds for one installation in a hundred.
+NOT_IN_COMPOSE = {"BLOBS_URL", "PRIVATE_HOST", "PRIVATE_PORT", "POSTGRES_STATEMENT_CACHE_SIZE"}
+# A first account with a password is enough: keys are made by `admin keys create`.
+NOT_IN_COMPOSE |= {"BOOTSTRAP_WORKSPACE", "BOOTSTRAP_API_KEY"}
 OURS = [name.replace("_", "-") for name in MAY_CALL]
 
 
@@ -69,3 +75,11 @@ def test_a_service_logs_in_as_itself_with_its_own_secrets(name):
 
 def test_only_the_gateway_is_reached_from_outside():
     assert [name for name, service in COMPOSE["services"].items() if "ports" in service] == ["gateway"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_of_a_service_is_in_compose_and_nothing_that_it_does_not_read(name):
+    module = importlib.import_module(f"services.{name.replace('-', '_')}.__main__")
+    settings = {field.name.upper() for field in structs.fields(module.Settings)}
+    told = {variable.removesuffix("_FILE") for variable in COMPOSE["services"][name]["environment"]}
+    assert told == settings - NOT_IN_COMPOSE

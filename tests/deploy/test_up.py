@@ -1,9 +1,11 @@
 """The whole engine on this machine with its real model, as `make up` starts it."""
 
 import asyncio
+import json
 import os
 import signal
 import stat
+import sys
 import time
 
 import aiohttp
@@ -59,6 +61,17 @@ async def test_the_credentials_are_their_owners_alone_and_what_the_ready_file_te
         name: told[name] for name in engine.credentials if name != "plain_action"
     }.items() <= engine.credentials.items()
     assert all(engine.told.values())
+
+
+@pytest.mark.parametrize("command", ["gateway admin workspaces list", "feedback dead-letters list"])
+async def test_the_commands_of_a_service_work_with_its_address_from_the_ready_file(engine: Local, command: str):
+    service, *words = command.split()
+    environment = os.environ | {"POSTGRES_DSN": engine.told["dsns"][service]}
+    module = [sys.executable, "-m", f"services.{service}", *words, "--json"]
+    done = await asyncio.create_subprocess_exec(*module, env=environment, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await done.communicate()
+    assert done.returncode == 0
+    assert isinstance(json.loads(printed), list)
 
 
 async def test_the_servers_of_the_ready_file_can_be_looked_into(engine: Local):
