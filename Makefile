@@ -14,7 +14,7 @@ SEED ?= 1
 
 .PHONY: help
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 .PHONY: up
 up: .venv/.locked ## run the whole engine on this machine until Ctrl-C; ARGS="--port 4001" and more

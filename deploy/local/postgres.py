@@ -131,7 +131,7 @@ def _owner(folder: Path) -> tuple[int, int]:
 def _other_user(folder: Path) -> Callable[[], None] | None:
     """What a child of root does to be the folder's owner (then nobody, not root); nothing for any other user.
 
-    It keeps the right to pass through folders closed to others: the checkout may lie under /root.
+    It keeps the right to pass through folders closed to others: the checkout may lie in one.
     """
     if os.geteuid() != 0:
         return None
