@@ -22,7 +22,8 @@ _ADD = """
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::uuid[])
             AS message (event_id, workspace_id, event, patterns, at, body, about)
     ), wanted AS (
-        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, status, message.*
+        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, status,
+               failing_since IS NOT NULL AS slow, message.*
         FROM message JOIN endpoints AS endpoint USING (workspace_id)
         WHERE {which} FOR KEY SHARE OF endpoint
     ), payload AS (
@@ -35,8 +36,8 @@ _ADD = """
         ON CONFLICT DO NOTHING
         RETURNING id, endpoint_id, event_id, event
     )
-    INSERT INTO queue (delivery_id, endpoint_id, event_id, event)
-    SELECT added.* FROM added JOIN wanted USING (id) WHERE wanted.status = 'active'
+    INSERT INTO queue (delivery_id, endpoint_id, event_id, event, slow)
+    SELECT added.*, slow FROM added JOIN wanted USING (id) WHERE wanted.status = 'active'
     RETURNING delivery_id
 """
 _TO_SUBSCRIBERS = _ADD.format(
