@@ -13,6 +13,8 @@ import time
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from libs.contracts.faults import Code, Fault
 
@@ -35,10 +37,15 @@ class Sealer:
             )
         self._keys = {kid: AESGCM(key) for kid, key in keys.items()}
         self._current = next(iter(keys))
+        self._masters = keys
 
     @classmethod
     def of(cls, master_keys: str) -> "Sealer":
         return cls(parse_keys(master_keys))
+
+    def derived(self, purpose: bytes) -> dict[str, bytes]:
+        """Keys of 32 bytes for something else than sealing, by the kid of their master key, the current one first."""
+        return {kid: HKDF(SHA256(), 32, None, purpose).derive(key) for kid, key in self._masters.items()}
 
     def seal(self, plain: bytes, *, about: bytes) -> bytes:
         kid = self._current.encode()

@@ -1,5 +1,6 @@
 """gateway: who is calling? The public door with its voices; `admin` works on the directory behind it."""
 
+import asyncio
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -16,10 +17,15 @@ from services.gateway.directory import admin, endings, guests
 from services.gateway.directory.bootstrap import Wanted, bootstrap
 from services.gateway.directory.callers import KEYS, Callers
 from services.gateway.directory.guests import Guests
+from services.gateway.directory.signing_in import throttle
+from services.gateway.directory.signing_in.logins import Logins
+from services.gateway.directory.signing_in.standing import STANDINGS
+from services.gateway.directory.signing_in.tokens import Tokens
 from services.gateway.effects.keeper import Effects
 from services.gateway.engine import Engine
 from services.gateway.http import server
 from services.gateway.http.access import AccessLog
+from services.gateway.http.proxies import Proxies
 from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
 
@@ -33,6 +39,8 @@ class Settings(Common, kw_only=True, frozen=True):
     listen: str = "127.0.0.1:4000,[::1]:4000"
     # What clients are told as the beginning of this engine's addresses, where a proxy stands before it.
     public_url: str = ""
+    # Proxies whose word on where a client comes from is taken, as CIDRs.
+    trusted_proxies: str = ""
     requests_at_once: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 4096
     body_megabytes_at_once: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 256
     stalled_seconds: Annotated[float, Meta(gt=0, description="a number of seconds")] = 30.0
@@ -51,6 +59,7 @@ class Settings(Common, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         server.addresses(self.listen)
+        Proxies.of(self.trusted_proxies)
         if not self.master_keys:
             raise ValueError("MASTER_KEYS is missing: expected kid:base64 of 32 bytes, to seal links with")
         if self.public_url and not _is_start(self.public_url):
@@ -73,6 +82,7 @@ async def build(service: Service, settings: Settings) -> None:
         password=settings.nats_password,
         name=f"{service.instance}-feeds",
     )
+    tokens = Tokens(service.sealer)
     engine = Engine(
         bus=service.bus,
         runs=Follower(service.bus),
@@ -82,13 +92,17 @@ async def build(service: Service, settings: Settings) -> None:
         sealer=service.sealer,
         callers=Callers(service.database, service.changes),
         guests=_guests(service.database, settings),
+        tokens=tokens,
+        logins=await asyncio.to_thread(Logins, service.database, tokens),
         effects=Effects(service.database, service.sealer),
         streams=Streams(stalled_seconds=settings.stalled_seconds),
+        proxies=Proxies.of(settings.trusted_proxies),
         public_url=settings.public_url,
         run_seconds=settings.run_seconds,
         room=Room(requests=settings.requests_at_once, body_bytes=settings.body_megabytes_at_once << 20),
     )
     service.changes.watch(KEYS, engine.streams.doubt)
+    service.changes.watch(STANDINGS, engine.streams.doubt)
     access = AccessLog(service.name, service.instance, on=settings.log_level in ("DEBUG", "INFO"))
     app = server.app_of(engine, VOICES, access)
 
@@ -97,6 +111,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
     service.background("effects", engine.effects.renew)
     service.background("upkeep", engine.effects.upkeep)
+    service.background("login attempts", lambda: throttle.upkeep(service.database))
     service.background("retention", endings.Retention(service.database, days=settings.retention_days).run)
     service.hear(runs.ERASED, endings.runs_erased)
     service.hear(documents.ERASED, endings.documents_erased)

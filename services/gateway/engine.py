@@ -13,8 +13,11 @@ from libs.postgres.database import Database
 from libs.runtime.sealing import Sealer
 from services.gateway.directory.callers import Callers
 from services.gateway.directory.guests import Guests
+from services.gateway.directory.signing_in.logins import Logins
+from services.gateway.directory.signing_in.tokens import Tokens
 from services.gateway.effects.keeper import Effects
 from services.gateway.http import effect
+from services.gateway.http.proxies import Proxies
 from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
 
@@ -34,8 +37,11 @@ class Engine:
     sealer: Sealer
     callers: Callers
     guests: Guests
+    tokens: Tokens
+    logins: Logins
     effects: Effects
     streams: Streams
+    proxies: Proxies = field(default_factory=Proxies)
     public_url: str = ""
     run_seconds: float = 600.0
     room: Room = field(default_factory=Room)

@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from services.gateway.__main__ import VOICES
+from services.gateway.directory import passwords, people
 from tests.journeys.test_the_main_job import action, context_with
 from tests.support.engine import Client, Engine
 
@@ -25,6 +27,20 @@ CREATIONS = {
     "/v1/sessions": {"action": "action"},
     "/api/chat": {"message": "x", "stream": False, "previous_response_id": "run"},
 }
+
+
+# A key makes no keys: these are asked for by who is logged in.
+BY_TOKEN = "/api/keys"
+
+
+async def logged_in(engine: Engine, name: str) -> Client:
+    """The owner of a workspace, with a token in the place of a key."""
+    async with engine.database.transaction() as connection:
+        account = await people.find_account(connection, f"{name}@example.com")
+        await people.set_password(connection, account.id, passwords.hashed("correct horse"))
+    body = {"email": account.email, "password": "correct horse"}
+    token = (await engine.anonymous().post("/api/auth/login", body))["token"]
+    return Client(engine.session, engine.url, token)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -49,6 +65,7 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
     checks = {"action": asked, "eval_types": ["exact"], "dataset": dataset}
     eval = await client.post("/v1/evals", {"name": "x"} | checks)
     finetune = await client.post("/v1/finetune", {"name": "x", "dataset": dataset})
+    key = await (await logged_in(engine, "owner")).post("/api/keys", {"name": "own"})
     made = await client.get(f"/v1/actions/{asked}")
     return client, {
         "actions": asked,
@@ -67,6 +84,7 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
         "workspaces": (await client.get("/v1/workspaces"))[0]["guid"],
         "webhooks": hook["id"],
         "contacts": contact["id"],
+        "keys": key["id"],
         "datasources": context,
         "datasource_entries": document,
         "datasource_types": "of-another-workspace",
@@ -93,6 +111,13 @@ async def stranger(engine: Engine) -> Client:
     return client
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def strangers(engine: Engine, stranger: Client) -> Callable[[str], Client]:
+    """Whom the stranger is to be for a path."""
+    person = await logged_in(engine, "stranger")
+    return lambda path: person if path.replace("/v1/", "/api/").startswith(BY_TOKEN) else stranger
+
+
 def filled(path: str, ids: dict[str, str]) -> str:
     """The path with the owner's ids: each variable stands for what the word before it names."""
     words = path.split("/")
@@ -112,13 +137,13 @@ def body_for(path: str, ids: dict[str, str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("method", "path"), NAMED)
 async def test_what_another_workspace_owns_is_not_there(
-    stranger: Client, owned: tuple[Client, dict[str, str]], method: str, path: str
+    strangers: Callable[[str], Client], owned: tuple[Client, dict[str, str]], method: str, path: str
 ) -> None:
     _, ids = owned
     with_body = method in ("POST", "PUT", "PATCH") or path == "/v1/datasets/{guid}/data"
     body = body_for(path, ids) if with_body else None
 
-    status, answer = await stranger.call(method, filled(path, ids), body)
+    status, answer = await strangers(path).call(method, filled(path, ids), body)
 
     assert status == 404, answer
     assert "4711" not in json.dumps(answer)
@@ -126,11 +151,11 @@ async def test_what_another_workspace_owns_is_not_there(
 
 @pytest.mark.parametrize(("method", "path"), LISTS)
 async def test_a_list_shows_nothing_of_another_workspace(
-    stranger: Client, owned: tuple[Client, dict[str, str]], method: str, path: str
+    strangers: Callable[[str], Client], owned: tuple[Client, dict[str, str]], method: str, path: str
 ) -> None:
     _, ids = owned
 
-    _, answer = await stranger.call(method, path)
+    _, answer = await strangers(path).call(method, path)
 
     text = json.dumps(answer)
     assert not [name for name, id in ids.items() if id in text]

@@ -36,9 +36,9 @@ async def bootstrap(database: Database, wanted: Wanted) -> Bootstrapped:
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('gateway bootstrap'))")
         account = await people.make_account(connection, wanted.email)
         if hash and not account.has_password:
-            await store.set_password(connection, account.id, hash)
+            await people.set_password(connection, account.id, hash)
         workspace = await people.make_workspace(connection, wanted.workspace, account.id)
-        await store.add_member(connection, workspace.id, account.id, "owner")
+        await people.add_member(connection, workspace.id, account.id, "owner")
         key, secret = await _key(connection, wanted, account, workspace)
     return Bootstrapped(account, workspace, key, secret)
 

@@ -7,6 +7,7 @@ from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Connection
 from services.gateway.directory import store
+from services.gateway.directory.signing_in import standing
 
 _WORDS = re.compile(r"[^\W_]+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -28,7 +29,7 @@ async def found_workspace(
     made = await store.add_workspace(connection, ids.new(), name.strip(), _slug(slug or name), owner)
     if made is None:
         raise Fault(Code.CONFLICT, f"There is a workspace {name!r} already: give another slug.", field="slug")
-    await store.add_member(connection, made.id, owner, "owner")
+    await add_member(connection, made.id, owner, "owner")
     return made
 
 
@@ -66,6 +67,18 @@ async def find_account(connection: Connection, email: str) -> store.Account:
     if found is None:
         raise Fault(Code.NOT_FOUND, f"There is no account {email!r}.", field="email")
     return found
+
+
+async def add_member(connection: Connection, workspace_id: UUID, account_id: UUID, role: store.Role) -> None:
+    """Who is one already stays what it is."""
+    await store.add_member(connection, workspace_id, account_id, role)
+    await standing.changed(connection, account_id=account_id, workspace_id=workspace_id)
+
+
+async def set_password(connection: Connection, account_id: UUID, hash: str) -> None:
+    """Every token of the account is refused from now on, in every process."""
+    await standing.changed(connection, account_id=account_id)
+    await store.set_password(connection, account_id, hash)
 
 
 def _slug(name: str) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 from asyncpg import Record
 from msgspec import Struct
 
+from libs.contracts.paging import Slice
 from libs.postgres.database import Connection
 
 Role = Literal["owner", "admin", "member"]
@@ -187,13 +188,20 @@ async def account_of_email(connection: Connection, email: str) -> Account | None
     return _one(Account, await connection.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE email = $1", email))
 
 
+async def account(connection: Connection, id: UUID) -> Account | None:
+    return _one(Account, await connection.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE id = $1", id))
+
+
 async def accounts(connection: Connection) -> list[Account]:
     return _all(Account, await connection.fetch(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id"))
 
 
 async def set_password(connection: Connection, account_id: UUID, hash: str) -> None:
+    """Tokens that the one before gave are of an earlier generation now."""
     await connection.execute(
-        "UPDATE accounts SET password_hash = $2, updated_at = now() WHERE id = $1", account_id, hash
+        """UPDATE accounts SET password_hash = $2, generation = generation + 1, updated_at = now() WHERE id = $1""",
+        account_id,
+        hash,
     )
 
 
@@ -238,6 +246,29 @@ async def keys(connection: Connection, workspace_id: UUID | None) -> list[Key]:
         f"SELECT {_KEY} FROM api_keys WHERE $1::uuid IS NULL OR workspace_id = $1 ORDER BY id", workspace_id
     )
     return _all(Key, rows)
+
+
+async def page_keys(
+    connection: Connection, workspace_id: UUID, account_id: UUID | None, slice: Slice
+) -> tuple[list[Key], int]:
+    """Those that are not revoked, of an account or of all, newest first; and how many there are."""
+    where = "WHERE workspace_id = $1 AND ($2::uuid IS NULL OR account_id = $2) AND revoked_at IS NULL"
+    total = await connection.fetchval(f"SELECT count(*) FROM api_keys {where}", workspace_id, account_id)
+    rows = await connection.fetch(
+        f"SELECT {_KEY} FROM api_keys {where} ORDER BY id DESC LIMIT $3 OFFSET $4",
+        workspace_id,
+        account_id,
+        slice.limit,
+        slice.offset,
+    )
+    return _all(Key, rows), total
+
+
+async def valid_key(connection: Connection, workspace_id: UUID, key_id: UUID) -> Key | None:
+    row = await connection.fetchrow(
+        f"SELECT {_KEY} FROM api_keys WHERE id = $1 AND workspace_id = $2 AND revoked_at IS NULL", key_id, workspace_id
+    )
+    return _one(Key, row)
 
 
 async def revoke_key(connection: Connection, key_id: UUID) -> tuple[Key, bytes] | None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from multidict import istr
 
 from libs.contracts.faults import Code, Fault
@@ -25,12 +26,21 @@ Taking = Callable[[], Awaitable[bytes]]
 PASSES = web.ResponseKey("passes", bool)
 
 _HEADER = istr(HEADER)
+_NEVER = "never_kept"
 _KEY = re.compile(r"[!-~]{1,255}")
 _OF_THE_CONNECTION = frozenset({"content-length", "date", "connection", "transfer-encoding", "x-request-id"})
 
 
+def never(handler: Handler) -> Handler:
+    """Marks a route whose answer is a credential, which is kept nowhere: it does as it is told each time."""
+    setattr(handler, _NEVER, True)
+    return handler
+
+
 def is_given(request: web.Request) -> bool:
-    return request.method == hdrs.METH_POST and _HEADER in request.headers
+    if request.method != hdrs.METH_POST or _HEADER not in request.headers:
+        return False
+    return not getattr(request.match_info.handler, _NEVER, False)
 
 
 async def once(request: web.Request, scope: UUID, answering: Answering) -> web.StreamResponse:

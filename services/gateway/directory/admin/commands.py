@@ -85,7 +85,7 @@ async def create_account(database: Database, options: Namespace) -> Answer:
         made = await people.make_account(connection, options.email, options.name)
         if options.workspace:
             workspace = await people.find_workspace(connection, options.workspace)
-            await store.add_member(connection, workspace.id, made.id, options.role)
+            await people.add_member(connection, workspace.id, made.id, options.role)
     return Answer(made, [made], _ACCOUNT)
 
 
@@ -122,7 +122,7 @@ async def set_password(database: Database, options: Namespace) -> Answer:
     hash = passwords.hashed(_secret(options.password_file) or _asked())
     async with database.transaction() as connection:
         account = await people.find_account(connection, options.email)
-        await store.set_password(connection, account.id, hash)
+        await people.set_password(connection, account.id, hash)
         account = await people.find_account(connection, options.email)
     return Answer(account, [account], _ACCOUNT)
 

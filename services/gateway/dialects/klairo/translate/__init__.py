@@ -3,6 +3,6 @@
 They raise nothing but Fault.
 """
 
-from services.gateway.dialects.klairo.translate import contacts, webhooks
+from services.gateway.dialects.klairo.translate import auth, contacts, keys, webhooks
 
-__all__ = ["contacts", "webhooks"]
+__all__ = ["auth", "contacts", "keys", "webhooks"]
