@@ -75,12 +75,8 @@ class Logins:
                 await self._hashing.acquire()
         except TimeoutError:
             raise Fault(Code.UNAVAILABLE, "Too many are logging in: try again.", retry_after=1) from None
-        try:
-            # The thread goes on where its client leaves; only its end makes room.
-            comparing = asyncio.ensure_future(asyncio.to_thread(passwords.matches, password, hash or self._decoy))
-        except BaseException:
-            self._hashing.release()
-            raise
+        # The thread goes on where its client leaves; only its end makes room.
+        comparing = asyncio.get_running_loop().run_in_executor(None, passwords.matches, password, hash or self._decoy)
         comparing.add_done_callback(lambda _: self._hashing.release())
         return await asyncio.shield(comparing) and hash is not None
 
