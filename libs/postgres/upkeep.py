@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 _STEPS = (
     "SELECT make_partition_by_time('outbox', 'at', day) FROM coming_days() AS day",
     "SELECT make_partition_by_id('events_seen', 'id', day) FROM coming_days() AS day",
-    "SELECT drop_partitions('outbox', 3)",
+    "SELECT drop_partitions('outbox', 3, 'published_at IS NULL')",
     "SELECT drop_partitions('events_seen', 14)",
     "DELETE FROM events_seen_other WHERE id < uuid_floor(now() - interval '14 days')",
     "DELETE FROM changes WHERE at < now() - interval '1 day'",

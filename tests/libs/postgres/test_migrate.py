@@ -105,6 +105,20 @@ async def test_the_coming_days_have_their_partitions_and_old_ones_go(database: D
     )
 
 
+async def test_what_could_not_be_published_for_days_is_kept(database: Database):
+    await migrate(database)
+    await database.execute("SELECT make_partition_by_time('outbox', 'at', current_date - 9)")
+    await database.execute(
+        "INSERT INTO outbox (id, subject, body, at) SELECT uuid_floor(now()), '', '', now() - '9 days'::interval"
+    )
+    before = await _partitions(database)
+    assert await upkeep(database)
+    assert await _partitions(database) == before
+    await database.execute("UPDATE outbox SET published_at = now()")
+    assert await upkeep(database)
+    assert len(before - await _partitions(database)) == 1
+
+
 async def test_an_id_that_came_before_its_partition_moves_into_it(database: Database):
     await migrate(database)
     await database.execute("INSERT INTO events_seen VALUES (uuid_floor(now() + interval '5 days'))")
