@@ -18,51 +18,51 @@ from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
 from libs.runtime.service import Service, run
 from services.runner import erasing, metrics
-from services.runner.acceptance import Acceptance
 from services.runner.actions import Actions
-from services.runner.agent import Agent
-from services.runner.answers import Answers
 from services.runner.apps import Apps
-from services.runner.backlog import Backlog
 from services.runner.catalog import Catalog
-from services.runner.claims import Beginning, Claims
 from services.runner.datasets import Datasets
-from services.runner.drafts import Drafts
-from services.runner.ending import Ending
 from services.runner.erasing import Erasing
 from services.runner.evals.checks import Checks
 from services.runner.evals.registry import Evals
 from services.runner.evals.steps import Steps
 from services.runner.evals.working import Working as Trying
 from services.runner.experiments import Experiments
-from services.runner.feeds import Feeds
-from services.runner.fence import Fence
 from services.runner.finetunes.registry import Finetunes
 from services.runner.finetunes.working import Endpoints
 from services.runner.finetunes.working import Working as Training
-from services.runner.generation import Generation
-from services.runner.holding import Holding
 from services.runner.installation import put_default_model, put_search_tool
-from services.runner.journal import Journal
 from services.runner.keys import Keys
-from services.runner.lingering import Lingering
 from services.runner.models import Models
-from services.runner.patterns import Patterns
-from services.runner.previews import Previews
 from services.runner.prices import Prices
-from services.runner.prompts import Prompting
+from services.runner.prompting.patterns import Patterns
+from services.runner.prompting.prompts import Prompting
+from services.runner.prompting.rendering import Renderer
+from services.runner.prompting.schemas import Schemas
 from services.runner.providers.upstream import Upstream
-from services.runner.reading import Reading
-from services.runner.reaper import Reaper
-from services.runner.recall import Recall
-from services.runner.records import Records
-from services.runner.rendering import Renderer
-from services.runner.running import Running
-from services.runner.runs import Starting, Stopping
-from services.runner.schemas import Schemas
+from services.runner.runs.acceptance import Acceptance
+from services.runner.runs.agent import Agent
+from services.runner.runs.answers import Answers
+from services.runner.runs.backlog import Backlog
+from services.runner.runs.claims import Beginning, Claims
+from services.runner.runs.drafts import Drafts
+from services.runner.runs.ending import Ending
+from services.runner.runs.feeds import Feeds
+from services.runner.runs.fence import Fence
+from services.runner.runs.generation import Generation
+from services.runner.runs.holding import Holding
+from services.runner.runs.journal import Journal
+from services.runner.runs.lingering import Lingering
+from services.runner.runs.previews import Previews
+from services.runner.runs.reading import Reading
+from services.runner.runs.reaper import Reaper
+from services.runner.runs.recall import Recall
+from services.runner.runs.records import Records
+from services.runner.runs.running import Running
+from services.runner.runs.settling import Settling
+from services.runner.runs.starting import Starting, Stopping
 from services.runner.sessions import Sessions
 from services.runner.settings import Settings
-from services.runner.settling import Settling
 from services.runner.store.queue import Queue
 from services.runner.tools.registry import Tools
 from services.runner.tools.toolbox import Toolbox

@@ -21,10 +21,10 @@ from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Connection, Database
-from services.runner import formats, parameters
 from services.runner.catalog import ACTION, APP, NAMES, Catalog
-from services.runner.prompts import Prompting
-from services.runner.schemas import Schemas
+from services.runner.prompting import formats, parameters
+from services.runner.prompting.prompts import Prompting
+from services.runner.prompting.schemas import Schemas
 from services.runner.storable import named, storable
 from services.runner.store import actions as stored
 from services.runner.store import apps

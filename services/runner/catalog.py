@@ -16,7 +16,7 @@ from libs.postgres.changes import Changes
 from libs.postgres.database import Connection, Database
 from services.runner.keys import Keys
 from services.runner.prices import Prices
-from services.runner.prompts import Prompting, Scripted
+from services.runner.prompting.prompts import Prompting, Scripted
 from services.runner.providers import presets
 from services.runner.providers.call import Endpoint
 from services.runner.store import actions, apps, models, tools

@@ -13,8 +13,8 @@ from libs.contracts.runs import GetRun, Run
 from libs.postgres import erasures, outbox
 from libs.postgres.database import Connection, Database
 from libs.postgres.erasures import Erasure, Kind
-from services.runner import grounding
-from services.runner.runs import Stopping
+from services.runner.runs import grounding
+from services.runner.runs.starting import Stopping
 from services.runner.store import erasing as store
 from services.runner.store import grounded
 from services.runner.store import sessions as stored_sessions

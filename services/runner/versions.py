@@ -15,7 +15,7 @@ from libs.postgres.changes import Changes, changed
 from libs.postgres.database import Connection, Database
 from services.runner.actions import Actions
 from services.runner.catalog import NAMES, Catalog
-from services.runner.prompts import Prompting, Scripted
+from services.runner.prompting.prompts import Prompting, Scripted
 from services.runner.store import actions as stored
 from services.runner.store import deployments
 

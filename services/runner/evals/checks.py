@@ -10,9 +10,9 @@ from libs.contracts import embeddings, ids
 from libs.contracts.evals import Check, Contains, Exact, JsonSchema, Judge, Regex, Similarity, Verdict
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Run
-from services.runner import formats
-from services.runner.patterns import Patterns
-from services.runner.schemas import Schemas
+from services.runner.prompting import formats
+from services.runner.prompting.patterns import Patterns
+from services.runner.prompting.schemas import Schemas
 
 _NOTHING_EXPECTED = (
     "There is nothing to compare the answer with: give `expected`, here or in the data point's metadata."

@@ -10,7 +10,8 @@ from libs.contracts import ids
 from libs.contracts.actions import Parameters
 from libs.contracts.evals import Judge, Verdict
 from libs.contracts.runs import Draft, Mode, Run, StartRun, Status
-from services.runner import formats, questions
+from services.runner import questions
+from services.runner.prompting import formats
 
 VOICE = "eval"
 _SYSTEM = (

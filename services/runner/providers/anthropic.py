@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts import runs
-from services.runner import formats
+from services.runner.prompting import formats
 from services.runner.providers import images, refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
 from services.runner.providers.images import Text

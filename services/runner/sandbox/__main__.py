@@ -18,6 +18,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from services.runner.prompting.templates import spelled
 from services.runner.sandbox import (
     LENGTH,
     LONGEST,
@@ -34,7 +35,6 @@ from services.runner.sandbox import (
     Valid,
     Validate,
 )
-from services.runner.templates import spelled
 
 MEMORY = 512 * 1024 * 1024
 CPU_SECONDS = 1

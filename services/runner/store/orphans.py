@@ -14,7 +14,7 @@ from libs.contracts import runs
 from libs.contracts.faults import Failure
 from libs.contracts.runs import Run, Status
 from libs.postgres.database import Connection, Database
-from services.runner.frames import Recorded
+from services.runner.runs.frames import Recorded
 from services.runner.store.runs import RUN_COLUMNS
 
 _json = msgspec.json.Encoder()

@@ -6,7 +6,7 @@ import msgspec
 
 from libs.contracts.runs import Run
 from libs.postgres.database import Connection
-from services.runner.frames import Recorded
+from services.runner.runs.frames import Recorded
 from services.runner.store.runs import RUN_COLUMNS
 
 

@@ -13,7 +13,7 @@ import msgspec
 from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import Http, Place
 from libs.egress import Egress, Response
-from services.runner.templates import spelled
+from services.runner.prompting.templates import spelled
 
 _ARGUMENT = re.compile(r"\{([^{}/?&=#]+)\}")
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})

@@ -20,7 +20,7 @@ from libs.postgres.database import Database
 from libs.runtime.foundation import Service
 from services.runner.catalog import TOOL, Catalog
 from services.runner.keys import Keys
-from services.runner.schemas import Schemas
+from services.runner.prompting.schemas import Schemas
 from services.runner.storable import storable
 from services.runner.store import tools as stored
 from services.runner.tools import http, mcp, searching

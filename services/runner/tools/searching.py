@@ -6,9 +6,9 @@ from libs.bus.bus import Bus
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import SearchContext
-from services.runner import grounding
-from services.runner.grounding import Grounds
-from services.runner.live import Live
+from services.runner.runs import grounding
+from services.runner.runs.grounding import Grounds
+from services.runner.runs.live import Live
 
 MOST = 20
 DESCRIPTION = "Searches the knowledge base and returns the passages that answer the query best, numbered as sources."

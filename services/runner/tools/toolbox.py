@@ -16,9 +16,9 @@ from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import ToolCall, ToolResult
 from libs.egress import Egress
 from libs.postgres import text
-from services.runner.feeds import Feeds
-from services.runner.live import Live
-from services.runner.schemas import Schemas
+from services.runner.prompting.schemas import Schemas
+from services.runner.runs.feeds import Feeds
+from services.runner.runs.live import Live
 from services.runner.tools import http, mcp, searching
 from services.runner.tools.ready import Ready, named
 

@@ -8,8 +8,8 @@ from libs.contracts import models, runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Mode, Status
+from services.runner.prompting.schemas import Schemas
 from services.runner.sandbox import schemas as sandboxed
-from services.runner.schemas import Schemas
 from tests.services.runner.toolcases import http, tool_site
 from tests.support.provider import Answer, Call, calling
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from libs.contracts import runs
 from libs.contracts.faults import Failure
-from services.runner.frames import Recording, following, recorded, restored
+from services.runner.runs.frames import Recording, following, recorded, restored
 
 _NOBODY = UUID(int=0)
 

@@ -16,9 +16,9 @@ from libs.contracts import actions, contexts, ids, runs, search, sessions, tools
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Message, Mode, Status
-from services.runner import grounding
-from services.runner.frames import recorded
 from services.runner.installation import SEARCH_ID
+from services.runner.runs import grounding
+from services.runner.runs.frames import recorded
 from services.runner.store.grounded import Grounded
 from tests.support.provider import Answer, Call, calling
 from tests.support.services import blobs_folder

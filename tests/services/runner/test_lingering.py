@@ -186,7 +186,7 @@ async def test_a_stream_waits_for_its_first_reader_as_long_as_its_voice_says(cal
 
 
 async def test_the_followers_of_a_process_that_falls_silent_are_gone(caller, upstream, bus, endless, monkeypatch):
-    monkeypatch.setattr("services.runner.audience.SILENT_SECONDS", SILENT)
+    monkeypatch.setattr("services.runner.runs.audience.SILENT_SECONDS", SILENT)
     gone = upstream.left
     action = await caller.action()
     starting = asyncio.create_task(bus.call(runs.START, caller.start(action, follower="gateway-killed"), timeout=60))
@@ -214,7 +214,7 @@ async def test_a_word_about_a_run_that_is_not_here_is_nothing(caller, runner, bu
 @pytest.mark.slow
 @pytest.mark.parametrize(("goes", "comes"), [("stop", "start"), ("pause", "wake")])
 async def test_nobody_is_taken_for_gone_because_nats_was(tmp_path: Path, databases, upstream, monkeypatch, goes, comes):
-    monkeypatch.setattr("services.runner.audience.SILENT_SECONDS", SILENT)
+    monkeypatch.setattr("services.runner.runs.audience.SILENT_SECONDS", SILENT)
     server = Restartable(tmp_path)
     settings = {"default_model_url": upstream.openai_url, "default_model_name": "small", "linger_seconds": LINGER}
     gate = asyncio.Event()

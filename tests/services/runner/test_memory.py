@@ -5,7 +5,8 @@ import pytest
 from libs.contracts import ids
 from libs.contracts.actions import Parameters
 from libs.contracts.runs import Message
-from services.runner import memory, tokens
+from services.runner import tokens
+from services.runner.runs import memory
 from services.runner.store.sessions import Turn
 
 pytestmark = pytest.mark.asyncio

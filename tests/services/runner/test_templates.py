@@ -8,9 +8,9 @@ import pytest_asyncio
 
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Fault
-from services.runner.prompts import Prompting
-from services.runner.rendering import Renderer
-from services.runner.templates import parse
+from services.runner.prompting.prompts import Prompting
+from services.runner.prompting.rendering import Renderer
+from services.runner.prompting.templates import parse
 from tests.services.runner.stored import action
 
 pytestmark = pytest.mark.asyncio

@@ -6,8 +6,8 @@ import pytest_asyncio
 
 from libs.contracts import ids, runs
 from libs.contracts.runs import Message, ToolCall
-from services.runner.prompts import Prompt, Prompting
-from services.runner.rendering import Renderer
+from services.runner.prompting.prompts import Prompt, Prompting
+from services.runner.prompting.rendering import Renderer
 from tests.dialects.klu import examples
 
 pytestmark = pytest.mark.asyncio

@@ -14,8 +14,8 @@ from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.runs import AmendRun, GetRun, Mode, RecordRun, Run, Status
 from libs.postgres.database import Database
 from services.runner.catalog import Catalog
-from services.runner.frames import Recorded, recorded
-from services.runner.prompts import Scripted
+from services.runner.prompting.prompts import Scripted
+from services.runner.runs.frames import Recorded, recorded
 from services.runner.storable import storable
 from services.runner.store import records, sessions
 from services.runner.store import runs as stored

@@ -11,7 +11,7 @@ from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Status
 from libs.postgres.database import Database
 from libs.postgres.leases import Lease
-from services.runner.holding import Holding
+from services.runner.runs.holding import Holding
 from services.runner.store import orphans
 from services.runner.store.orphans import Claim
 

@@ -12,11 +12,11 @@ from libs.contracts.faults import Fault, not_found
 from libs.contracts.paging import Page
 from libs.contracts.runs import AskFrames, Cursor, Frames, GetRun, PageRuns, Run
 from libs.postgres.database import Database
-from services.runner import account
-from services.runner.fence import Fence
-from services.runner.frames import Recorded, following, restored
-from services.runner.holding import Holding
-from services.runner.live import Live
+from services.runner.runs import account
+from services.runner.runs.fence import Fence
+from services.runner.runs.frames import Recorded, following, restored
+from services.runner.runs.holding import Holding
+from services.runner.runs.live import Live
 from services.runner.store import parts
 from services.runner.store import runs as stored
 from services.runner.store.runs import Kept

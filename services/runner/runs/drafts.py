@@ -7,8 +7,8 @@ from msgspec import structs
 
 from libs.contracts import ids, runs
 from libs.contracts.actions import Action, Parameters
-from services.runner import parameters
-from services.runner.prompts import Prompting, Scripted
+from services.runner.prompting import parameters
+from services.runner.prompting.prompts import Prompting, Scripted
 from services.runner.storable import storable
 from services.runner.versions import Versions
 

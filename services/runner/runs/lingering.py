@@ -10,10 +10,10 @@ from libs.bus.bus import Bus
 from libs.contracts import followers
 from libs.contracts.faults import Code, Failure
 from libs.contracts.runs import Mode, Status
-from services.runner.audience import Audience
-from services.runner.ear import Ear
-from services.runner.holding import Holding
-from services.runner.live import Live
+from services.runner.runs.audience import Audience
+from services.runner.runs.ear import Ear
+from services.runner.runs.holding import Holding
+from services.runner.runs.live import Live
 
 _TICK = 0.5
 _UNREAD = Failure(Code.UNAVAILABLE, "The run was ended because nobody was reading it: start it again.", None, 1.0)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from libs.contracts.faults import Code, Fault
-from services.runner import sandbox, templates
+from services.runner import sandbox
+from services.runner.prompting import templates
+from services.runner.prompting.templates import Template
 from services.runner.sandbox.parent import Child
-from services.runner.templates import Template
 
 
 class Renderer:

@@ -10,8 +10,8 @@ import logging
 from libs.bus.bus import Bus
 from libs.contracts import runs
 from libs.contracts.faults import Fault
-from services.runner.fence import Fence
-from services.runner.live import Live
+from services.runner.runs.fence import Fence
+from services.runner.runs.live import Live
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ from libs.contracts import runs
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.runs import GetRun, Mode, Run, StartRun, Status
 from libs.runtime.foundation import Service
-from services.runner.acceptance import Acceptance
-from services.runner.claims import Claims
-from services.runner.fence import Fence
-from services.runner.holding import Holding
-from services.runner.journal import Journal
-from services.runner.live import Live
-from services.runner.reading import Reading, age
-from services.runner.running import Running
-from services.runner.settling import Settling
+from services.runner.runs.acceptance import Acceptance
+from services.runner.runs.claims import Claims
+from services.runner.runs.fence import Fence
+from services.runner.runs.holding import Holding
+from services.runner.runs.journal import Journal
+from services.runner.runs.live import Live
+from services.runner.runs.reading import Reading, age
+from services.runner.runs.running import Running
+from services.runner.runs.settling import Settling
 from services.runner.store import orphans
 
 _STOP_SECONDS = 10.0

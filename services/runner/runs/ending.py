@@ -18,12 +18,13 @@ from libs.contracts.runs import Frame, Run, Status
 from libs.postgres.database import Connection
 from libs.postgres.group_commit import GroupCommit
 from libs.runtime.foundation import Service
-from services.runner import account, memory, metrics
-from services.runner.account import Outcome
-from services.runner.feeds import Feeds
-from services.runner.fence import LOST
-from services.runner.frames import recorded
-from services.runner.live import Live
+from services.runner import metrics
+from services.runner.runs import account, memory
+from services.runner.runs.account import Outcome
+from services.runner.runs.feeds import Feeds
+from services.runner.runs.fence import LOST
+from services.runner.runs.frames import recorded
+from services.runner.runs.live import Live
 from services.runner.store import answers, orphans, parts, sessions
 from services.runner.store import runs as stored
 from services.runner.store.orphans import Claim

@@ -11,11 +11,11 @@ from msgspec import Struct, field
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Message, Mode, Replaced, Status, Thinking, Token, ToolCall
-from services.runner.acceptance import Accepted
-from services.runner.audience import Audience
-from services.runner.frames import Recording
 from services.runner.providers.call import Finished, Piece
-from services.runner.rounds import Round
+from services.runner.runs.acceptance import Accepted
+from services.runner.runs.audience import Audience
+from services.runner.runs.frames import Recording
+from services.runner.runs.rounds import Round
 from services.runner.storable import storable
 
 # Characters. What a model says beyond it is no answer but an accident.

@@ -7,15 +7,15 @@ from libs.bus.bus import Bus
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Status
-from services.runner import grounding, rounds
-from services.runner.account import Outcome
-from services.runner.agent import Agent
-from services.runner.answers import Answers, said
-from services.runner.feeds import Feeds
-from services.runner.grounding import Grounds
-from services.runner.live import Live
 from services.runner.prices import priced
 from services.runner.providers.call import Finished
+from services.runner.runs import grounding, rounds
+from services.runner.runs.account import Outcome
+from services.runner.runs.agent import Agent
+from services.runner.runs.answers import Answers, said
+from services.runner.runs.feeds import Feeds
+from services.runner.runs.grounding import Grounds
+from services.runner.runs.live import Live
 from services.runner.store.runs import Kept
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,9 @@ from msgspec import Struct, field
 
 from libs.contracts import runs
 from libs.contracts.runs import Message, Thinking, Token, ToolCall, Usage
-from services.runner import memory, tokens
+from services.runner import tokens
 from services.runner.providers.call import Finished, Piece
+from services.runner.runs import memory
 
 
 class Round(Struct, eq=False):

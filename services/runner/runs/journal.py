@@ -10,9 +10,9 @@ from libs.contracts.faults import Fault
 from libs.contracts.runs import Run
 from libs.postgres.database import Connection, Database
 from libs.postgres.group_commit import GroupCommit
-from services.runner import account
-from services.runner.holding import Holding
-from services.runner.live import Live
+from services.runner.runs import account
+from services.runner.runs.holding import Holding
+from services.runner.runs.live import Live
 from services.runner.store import parts, runs
 from services.runner.store.parts import Part
 

@@ -9,8 +9,8 @@ from msgspec import Struct
 from libs.contracts import runs
 from libs.contracts.faults import Failure
 from libs.contracts.runs import Mode, Run, RunFinished, Status, Usage
-from services.runner.frames import Recorded, recorded
-from services.runner.live import Live
+from services.runner.runs.frames import Recorded, recorded
+from services.runner.runs.live import Live
 from services.runner.store.runs import Row
 
 _json = msgspec.json.Encoder()

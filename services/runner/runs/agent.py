@@ -7,13 +7,14 @@ comes, but for a repaired answer: that one replaces what was said before.
 from libs.contracts import runs
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Message, ToolResult
-from services.runner import formats, memory
-from services.runner.feeds import Feeds
-from services.runner.live import Live
+from services.runner.prompting import formats
+from services.runner.prompting.schemas import Schemas
 from services.runner.providers.call import Finished, ModelCall, Piece
 from services.runner.providers.upstream import Upstream
-from services.runner.rounds import Round
-from services.runner.schemas import Schemas
+from services.runner.runs import memory
+from services.runner.runs.feeds import Feeds
+from services.runner.runs.live import Live
+from services.runner.runs.rounds import Round
 from services.runner.tools.ready import AUTO, NONE
 from services.runner.tools.toolbox import Toolbox
 

@@ -12,10 +12,11 @@ from libs.contracts.faults import Failure, Fault
 from libs.contracts.runs import Frame, RunFinished, Status, Usage
 from libs.postgres.database import Connection
 from libs.runtime.foundation import Service
-from services.runner import account, metrics, tokens
+from services.runner import metrics, tokens
 from services.runner.catalog import Catalog
-from services.runner.frames import recorded
 from services.runner.prices import priced
+from services.runner.runs import account
+from services.runner.runs.frames import recorded
 from services.runner.store import orphans, parts
 from services.runner.store.orphans import Orphan, Settled
 

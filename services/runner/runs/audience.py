@@ -1,6 +1,6 @@
 """The audience of a run: the processes that follow it for their clients, as its holder has heard."""
 
-from services.runner.ear import Ear
+from services.runner.runs.ear import Ear
 
 # A process that has not spoken of the run for so long does not follow it any more.
 SILENT_SECONDS = 3.0

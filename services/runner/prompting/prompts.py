@@ -7,9 +7,9 @@ from msgspec import Struct
 from libs.contracts import actions, runs
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Message
-from services.runner import templates
-from services.runner.rendering import Renderer
-from services.runner.templates import Template
+from services.runner.prompting import templates
+from services.runner.prompting.rendering import Renderer
+from services.runner.prompting.templates import Template
 
 
 class Scripted(Struct, frozen=True):

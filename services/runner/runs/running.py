@@ -7,11 +7,11 @@ from contextvars import Context
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Mode, Run, Status
 from libs.runtime import logs
-from services.runner.ending import Ending
-from services.runner.generation import Generation
-from services.runner.holding import Holding
-from services.runner.lingering import Lingering
-from services.runner.live import Live
+from services.runner.runs.ending import Ending
+from services.runner.runs.generation import Generation
+from services.runner.runs.holding import Holding
+from services.runner.runs.lingering import Lingering
+from services.runner.runs.live import Live
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from libs.contracts.faults import Code, Failure
 from libs.contracts.runs import Mode
 from libs.postgres.database import Database
 from libs.postgres.leases import Lease
-from services.runner.holding import Holding
-from services.runner.settling import Settling
+from services.runner.runs.holding import Holding
+from services.runner.runs.settling import Settling
 from services.runner.store import orphans
 from services.runner.store.orphans import Orphan, Settled
 

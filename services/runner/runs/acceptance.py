@@ -11,11 +11,12 @@ from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.runs import Message
 from libs.postgres import text
-from services.runner import formats, memory
 from services.runner.catalog import Catalog, ReadyModel
-from services.runner.drafts import Drafts
-from services.runner.prompts import Prompt, Prompting, Scripted
-from services.runner.recall import Recall
+from services.runner.prompting import formats
+from services.runner.prompting.prompts import Prompt, Prompting, Scripted
+from services.runner.runs import memory
+from services.runner.runs.drafts import Drafts
+from services.runner.runs.recall import Recall
 from services.runner.storable import storable
 from services.runner.store.sessions import Memory
 from services.runner.tools.ready import Toolkit, toolkit

@@ -13,8 +13,8 @@ from libs.bus.bus import Bus
 from libs.contracts import contexts, runs
 from libs.contracts.tools import SearchContext
 from libs.postgres.database import Database
-from services.runner.acceptance import Accepted
-from services.runner.frames import Recorded, restored
+from services.runner.runs.acceptance import Accepted
+from services.runner.runs.frames import Recorded, restored
 from services.runner.store import answers
 from services.runner.store import runs as stored
 from services.runner.store.runs import Kept

@@ -13,13 +13,13 @@ from libs.contracts import runs
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
 from libs.runtime.foundation import Service
-from services.runner.acceptance import Acceptance
-from services.runner.backlog import Backlog
-from services.runner.fence import Fence
-from services.runner.holding import Holding
-from services.runner.live import Live
-from services.runner.running import Running
-from services.runner.settling import Settling
+from services.runner.runs.acceptance import Acceptance
+from services.runner.runs.backlog import Backlog
+from services.runner.runs.fence import Fence
+from services.runner.runs.holding import Holding
+from services.runner.runs.live import Live
+from services.runner.runs.running import Running
+from services.runner.runs.settling import Settling
 from services.runner.store import orphans
 from services.runner.store.queue import Claimed, Queue
 

@@ -2,9 +2,9 @@
 
 from libs.bus.bus import Bus
 from libs.contracts.runs import Rendered, StartRun
-from services.runner import grounding
-from services.runner.acceptance import Acceptance
-from services.runner.grounding import Grounds
+from services.runner.runs import grounding
+from services.runner.runs.acceptance import Acceptance
+from services.runner.runs.grounding import Grounds
 
 
 class Previews:

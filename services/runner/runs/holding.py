@@ -11,7 +11,7 @@ from uuid import UUID
 from libs.contracts.faults import Code, Fault
 from libs.runtime.foundation import Serving
 from services.runner import metrics
-from services.runner.live import Live
+from services.runner.runs.live import Live
 
 # Seconds for which a run that has ended here is still known by its id.
 _REMEMBERED = 2.0

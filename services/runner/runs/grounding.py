@@ -9,9 +9,9 @@ from msgspec import Struct
 from libs.bus.bus import Bus
 from libs.contracts import runs, search
 from libs.contracts.runs import Message, Source
-from services.runner import memory
-from services.runner.acceptance import Accepted
-from services.runner.frames import changed
+from services.runner.runs import memory
+from services.runner.runs.acceptance import Accepted
+from services.runner.runs.frames import changed
 from services.runner.store.grounded import Grounded
 
 PASSAGES = 5
