@@ -77,6 +77,8 @@ async def add_member(connection: Connection, workspace_id: UUID, account_id: UUI
 
 async def set_password(connection: Connection, account_id: UUID, hash: str) -> None:
     """Every token of the account is refused from now on, in every process."""
+    # Two changes at once each end the generation before their own.
+    await store.lock_account(connection, account_id)
     await standing.changed(connection, account_id=account_id)
     await store.set_password(connection, account_id, hash)
 

@@ -196,6 +196,10 @@ async def accounts(connection: Connection) -> list[Account]:
     return _all(Account, await connection.fetch(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id"))
 
 
+async def lock_account(connection: Connection, id: UUID) -> None:
+    await connection.execute("SELECT FROM accounts WHERE id = $1 FOR UPDATE", id)
+
+
 async def set_password(connection: Connection, account_id: UUID, hash: str) -> None:
     """Tokens that the one before gave are of an earlier generation now."""
     await connection.execute(

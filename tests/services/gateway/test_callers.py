@@ -8,8 +8,9 @@ from aiohttp.test_utils import make_mocked_request
 
 from libs.contracts.faults import Code, Fault
 from libs.postgres.changes import Changes
-from services.gateway.directory import keys, people
+from services.gateway.directory import keys, passwords, people
 from services.gateway.directory.callers import Callers
+from services.gateway.directory.signing_in.standing import STANDINGS, Standing
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
@@ -20,12 +21,18 @@ async def process(database):
     """The callers as one gateway process knows them."""
     changes = Changes(database)
     callers = Callers(database, changes)
-    reading = asyncio.create_task(changes.run())
+    async with reading(changes):
+        yield callers
+
+
+@asynccontextmanager
+async def reading(changes: Changes):
+    task = asyncio.create_task(changes.run())
     await until(lambda: changes.fresh)
     try:
-        yield callers
+        yield
     finally:
-        reading.cancel()
+        task.cancel()
 
 
 def asking(key: str, scheme: str = "Bearer"):
@@ -77,6 +84,46 @@ async def test_a_key_that_was_refused_is_accepted_soon_after_it_is_added(databas
             await keys.adopt(connection, workspace.id, secret, name="late")
         await asyncio.sleep(1.0)
         assert (await callers.of(asking(secret))).workspace_id == workspace.id
+
+
+async def test_who_is_logged_in_is_doubted_and_refused_within_a_second_of_a_new_password(database):
+    async with database.transaction() as connection:
+        workspace = await people.make_workspace(connection, "Callers")
+        account = await people.make_account(connection, "caller@example.test")
+        await people.add_member(connection, workspace.id, account.id, "member")
+    standing, doubted = Standing(account.id, workspace.id, 1), []
+    changes = Changes(database)
+    changes.watch(STANDINGS, doubted.append)
+    async with process(database) as callers, reading(changes):
+        caller = await callers.of_standing(standing)
+        assert caller
+        assert (caller.workspace_id, caller.account_id, caller.logged_in) == (workspace.id, account.id, True)
+        assert await callers.still_valid(caller.key_hash)
+        async with database.transaction() as connection:
+            await people.set_password(connection, account.id, passwords.hashed("correct horse"))
+        await asyncio.sleep(1.0)
+        assert not await callers.still_valid(caller.key_hash)
+        assert await callers.of_standing(standing) is None
+    assert doubted == [caller.key_hash]  # what its streams are found by
+
+
+async def test_passwords_that_are_changed_at_once_end_a_generation_each(database):
+    async with database.transaction() as connection:
+        workspace = await people.make_workspace(connection, "Callers")
+        account = await people.make_account(connection, "twice@example.test")
+        await people.add_member(connection, workspace.id, account.id, "member")
+    ended: list[str] = []
+    changes = Changes(database)
+    changes.watch(STANDINGS, ended.append)
+
+    async def change() -> None:
+        async with database.transaction() as connection:
+            await people.set_password(connection, account.id, "hash")
+
+    async with reading(changes):
+        await asyncio.gather(change(), change(), change())
+        await until(lambda: len(ended) == 3)
+    assert sorted(ended) == [Standing(account.id, workspace.id, n).text for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "pv_alone"])
