@@ -70,7 +70,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(notifications.PAGE, told.page)
     service.serve(notifications.READ, told.read)
 
-    service.hear(runs.FINISHED, fan_out(payloads.run_finished))
+    service.hear(runs.FINISHED, fan_out(*payloads.OF_A_RUN))
     service.hear(feedback.CREATED, fan_out(payloads.feedback_created))
     service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
     service.hear(documents.FAILED, fan_out(payloads.document_failed))

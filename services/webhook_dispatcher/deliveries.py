@@ -28,12 +28,12 @@ Fact = TypeVar("Fact")
 
 
 def fan_out(
-    message: Callable[[UUID, datetime, Fact], Message | None],
+    *makers: Callable[[UUID, datetime, Fact], Message | None],
 ) -> Callable[[Connection, list[Heard[Fact]]], Awaitable[None]]:
-    """What is done on hearing facts that `message` turns into payloads: one statement for all of them."""
+    """What is done on hearing facts that each of `makers` turns into a payload: one statement for all of them."""
 
     async def apply(connection: Connection, heard: list[Heard[Fact]]) -> None:
-        messages = [message(event.id, event.at, event.fact) for event in heard]
+        messages = [make(event.id, event.at, event.fact) for event in heard for make in makers]
         if await store.add(connection, [made for made in messages if made is not None]):
             connection.wake_after(QUEUED)
 

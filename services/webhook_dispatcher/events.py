@@ -13,6 +13,8 @@ GENERATION_FAILED = "generation.failed"
 FEEDBACK_CREATED = "feedback.created"
 DOCUMENT_INDEXED = "document.indexed"
 DOCUMENT_FAILED = "document.failed"
+ARIA_MESSAGE = "aria.message"
+CHAT_MESSAGE_CREATED = "chat.message.created"
 CONTACT_CREATED = "contact.created"
 CONTACT_UPDATED = "contact.updated"
 EVAL_COMPLETED = "eval.completed"
@@ -25,8 +27,6 @@ NAMES = frozenset(
         "automation.run",
         "automation.run.completed",
         "automation.run.failed",
-        "aria.message",
-        "chat.message.created",
         "plan.changed",
         "usage.limit_reached",
         FEEDBACK_CREATED,
@@ -34,6 +34,8 @@ NAMES = frozenset(
         GENERATION_FAILED,
         DOCUMENT_INDEXED,
         DOCUMENT_FAILED,
+        ARIA_MESSAGE,
+        CHAT_MESSAGE_CREATED,
         CONTACT_CREATED,
         CONTACT_UPDATED,
         EVAL_COMPLETED,

@@ -10,17 +10,21 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from libs.contracts import contacts, documents, evals, feedback, ids, runs
 from services.webhook_dispatcher import events
 from services.webhook_dispatcher.notices import Disabled
 
+# The voice in which Aria speaks.
+_ARIA = "klairo"
+
 
 class Message(Struct, frozen=True):
     """An event of a workspace on its way to whoever subscribed: `event` is its public name, `body` what they get.
 
-    `about` is the run, the document or the contact that it tells of.
+    `about` is the run, the document or the contact that it tells of. `twin` is the name that the same event has first:
+    who hears it under that one gets it once.
     """
 
     event_id: UUID
@@ -29,6 +33,7 @@ class Message(Struct, frozen=True):
     at: datetime
     body: bytes
     about: UUID | None = None
+    twin: str | None = None
 
 
 class _Envelope(Struct, frozen=True):
@@ -48,6 +53,34 @@ def run_finished(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Messag
         case _:
             return None
     return message(event_id, fact.workspace_id, event, at=at, data=_generation(fact), about=fact.run_id)
+
+
+def aria_message(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
+    """Beside its generation, a reply of KlairoAI's is an event of its own."""
+    if fact.voice != _ARIA or fact.status is not runs.Status.SUCCEEDED:
+        return None
+    own = ids.derived(event_id, 1)
+    return message(own, fact.workspace_id, events.ARIA_MESSAGE, at=at, data=_reply(fact), about=fact.run_id)
+
+
+def chat_message_created(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
+    """The same under its other name."""
+    if fact.voice != _ARIA or fact.status is not runs.Status.SUCCEEDED:
+        return None
+    own, event = ids.derived(event_id, 1), events.CHAT_MESSAGE_CREATED
+    made = message(own, fact.workspace_id, event, at=at, data=_reply(fact), about=fact.run_id)
+    return structs.replace(made, twin=events.ARIA_MESSAGE)
+
+
+def _reply(fact: runs.RunFinished) -> dict[str, Any]:
+    prompt, completion = fact.usage.prompt_tokens, fact.usage.completion_tokens
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return {
+        "conversation_id": None if fact.session_id is None else ids.crockford("conv", fact.session_id),
+        "message_id": ids.crockford("msg", fact.run_id),
+        "role": "assistant",
+        "usage": usage,
+    }
 
 
 def feedback_created(event_id: UUID, at: datetime, fact: feedback.FeedbackCreated) -> Message:
@@ -120,3 +153,7 @@ def _generation(fact: runs.RunFinished) -> dict[str, Any]:
     if failure is not None:
         outcome["error"] = {"code": failure.code, "message": failure.message}
     return outcome
+
+
+# What a run's end is told as.
+OF_A_RUN = (run_finished, aria_message, chat_message_created)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Failure
 from services.gateway.completions import told as completions
+from services.gateway.dialects.klairo.translate import events as klairo
 from services.gateway.dialects.klisk.translate import events as klisk
 from services.gateway.dialects.klu.translate import events as klu
 from services.gateway.dialects.openai.translate import events as responses
@@ -56,6 +57,18 @@ def klisk_reads(text: str, name: str, data: str) -> str:
     return text + event["data"] if event["type"] == "token" else text
 
 
+def klairo_tells(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+    telling = klairo.Telling(replace(examples.run, id=RUN), seen=seen)
+    return [event for batch in batches for frame in batch for event in telling.of(frame)]
+
+
+def klairo_reads(text: str, name: str, data: str) -> str:
+    event = json.loads(data) if data != "[DONE]" else {"type": ""}
+    if event["type"] == "done":
+        assert event["content"] == text
+    return text + event["content"] if event["type"] == "token" else text
+
+
 def completions_tell(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
     telling = completions.Telling(replace(examples.run, id=RUN), "model", usage=True, seen=seen)
     return [telling.begin(), *(event for batch in batches for frame in batch for event in telling.of(frame))]
@@ -78,6 +91,7 @@ def responses_read(text: str, name: str, data: str) -> str:
 VOICES = {
     "klu": Voice(klu_tells, klu_reads),
     "klisk": Voice(klisk_tells, klisk_reads, restarts=False),
+    "klairo": Voice(klairo_tells, klairo_reads, restarts=False),
     "openai: completions": Voice(completions_tell, completions_read, restarts=False),
     "openai: responses": Voice(responses_tell, responses_read, restarts=False),
 }

@@ -1,13 +1,18 @@
 """One conversation through all the voices that hold one: whoever goes on sees what was said in the others."""
 
+import json
+from uuid import UUID
+
 import pytest
 
+from libs.contracts import ids
 from tests.support.engine import Client, Engine
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_session_begun_in_klu_goes_on_in_klisk_llmstack_and_openai_and_back(engine: Engine) -> None:
+async def test_a_session_begun_in_klu_goes_on_in_every_other_and_back(engine: Engine) -> None:
     client = await engine.workspace("one-conversation")
     app = (await client.post("/v1/apps", {"name": "Guide"}))["guid"]
     action = (await client.post("/v1/actions/create", {"name": "Guide", "prompt": "{{message}}", "app": app}))["guid"]
@@ -41,6 +46,11 @@ async def test_a_session_begun_in_klu_goes_on_in_klisk_llmstack_and_openai_and_b
     await client.post("/openai/v1/responses", openai | {"previous_response_id": response["id"]})
     assert heard() == said[:-1]
 
+    klairo = {"message": turn("I write.", "I see."), "conversation_id": ids.crockford("conv", UUID(session))}
+    message = await client.post("/klairo/api/chat", klairo)
+    assert (message["content"], message["conversation_id"]) == ("I see.", klairo["conversation_id"])
+    assert heard() == said[:-1]
+
     klu = {"action": action, "input": turn("Who am I?", "Ada, of Rome."), "session": session}
     await client.post("/klu/v1/actions", klu)
     assert heard() == said[:-1]
@@ -61,3 +71,34 @@ async def test_who_goes_on_from_an_earlier_answer_branches_in_any_voice(engine: 
     await client.post("/klisk/api/chat", body)
     assert engine.upstream.asked[-1].body["messages"][-1]["content"] == "Back."
     assert len(engine.upstream.asked[-1].body["messages"]) == 3
+
+
+async def test_aria_knows_the_contact_of_a_turn_and_her_reply_is_told_once(engine: Engine) -> None:
+    client = await engine.workspace("aria")
+    app = (await client.post("/v1/apps", {"name": "Aria"}))["guid"]
+    await client.post("/v1/actions/create", {"name": "Aria", "prompt": "{{message}}", "app": app})
+    hook = await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["chat.message.created"]})
+    contact = await client.post("/api/contacts", {"name": "Alex Johnson", "deal_value": 12000})
+
+    engine.says("A deal of 12,000.")
+    asked = {"message": "What is open?", "context": {"contact_id": contact["id"], "quarter": "Q3"}}
+    first = await client.post("/klairo/v1/chat", asked)
+    system, question = engine.upstream.asked[-1].body["messages"]
+    assert json.loads(system["content"].partition("\n")[2]) == asked["context"] | {"contact": contact}
+    assert question["content"] == "What is open?"
+
+    engine.says("Call him.")
+    second = {"message": "And now?", "conversation_id": first["conversation_id"]}
+    assert (await client.post("/v1/chat", second))["conversation_id"] == first["conversation_id"]
+    heard = [message["content"] for message in engine.upstream.asked[-1].body["messages"]]
+    assert heard == ["What is open?", "A deal of 12,000.", "And now?"]
+
+    async def told() -> bool:
+        deliveries = (await client.get(f"/api/webhooks?action=deliveries&id={hook['id']}"))["data"]
+        return [delivery["status"] for delivery in deliveries] == ["delivered"] * 2
+
+    await eventually(told)
+    bodies = [json.loads(got.body) for got in engine.receiver.received]
+    replies = [body["data"] for body in bodies if body["event"] == "chat.message.created"]
+    assert first["message_id"] in [reply["message_id"] for reply in replies]
+    assert {reply["conversation_id"] for reply in replies} >= {first["conversation_id"]}

@@ -25,6 +25,8 @@ CREATIONS = {
     "/v1/actions/create": {"name": "x", "prompt": "x", "app": "app", "action_type": "prompt"},
     "/v1/feedback": {"data_guid": "run", "type": "rating", "value": 2},
     "/v1/sessions": {"action": "action"},
+    "/v1/chat": {"message": "x", "conversation_id": "session"},
+    "/klairo/api/chat": {"message": "x", "context": {"contact_id": "theirs"}},
     "/api/chat": {"message": "x", "stream": False, "previous_response_id": "run"},
 }
 
@@ -166,10 +168,12 @@ async def test_a_body_that_names_what_another_owns_is_refused(
     stranger: Client, owned: tuple[Client, dict[str, str]], path: str
 ) -> None:
     _, ids = owned
-    theirs = {"action": ids["actions"], "app": ids["apps"], "run": ids["data"]}
+    theirs = {"action": ids["actions"], "app": ids["apps"], "run": ids["data"], "session": ids["sessions"]}
     body = {
         name: theirs.get(value, value) if isinstance(value, str) else value for name, value in CREATIONS[path].items()
     }
+    if "context" in body:
+        body["context"] = {"contact_id": ids["contacts"]}
 
     status, answer = await stranger.call("POST", path, body)
 

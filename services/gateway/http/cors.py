@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aiohttp import hdrs, web
 
 from services.gateway.http.requests import REQUEST_ID, RUN_ID
-from services.gateway.http.voices import Voice, by_handler, by_path, paths
+from services.gateway.http.voices import Voice, by_handler, by_path, handler_of, paths
 
 _METHODS = "GET, POST, DELETE, OPTIONS"
 _EXPOSED = f"{REQUEST_ID}, {RUN_ID}, Retry-After"
@@ -26,7 +26,7 @@ def allow(app: web.Application, voices: Sequence[Voice]) -> None:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None:
             return
-        handler = request.match_info.handler
+        handler = handler_of(request)
         voice = handlers[handler][0] if handler in handlers else by_path(voices, request.path)
         if handler is _preflight or (voice is not None and voice.cors):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

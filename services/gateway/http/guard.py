@@ -18,7 +18,7 @@ from services.gateway.http import idempotency, metrics, params, problems, reply,
 from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
 from services.gateway.http.requests import REQUEST, REQUEST_ID, request_id
-from services.gateway.http.voices import CALLER, Voice, by_handler, by_path
+from services.gateway.http.voices import CALLER, Voice, by_handler, by_path, handler_of
 
 _CLIENT_LEFT = 499
 _ALWAYS_ANSWERED = "/health"
@@ -54,7 +54,8 @@ class _Guard:
         return response
 
     async def _answer_in_voice(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        voice, wants_caller = self._handlers.get(request.match_info.handler, (None, False))
+        handler = handler_of(request)
+        voice, wants_caller = self._handlers.get(handler, (None, False))
         if voice is None or request.path == _ALWAYS_ANSWERED:
             return await self._answer(request, voice, wants_caller, handler)
         room = request.app[ENGINE].room

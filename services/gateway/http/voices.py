@@ -1,6 +1,7 @@
 """Voices: what a dialect brings to be mounted, under its prefix and at the root.
 
-Every route answers with and without a trailing slash, without a redirect. No two voices may claim one root route.
+Every route answers with and without a trailing slash, without a redirect. Two voices share a root route only where one
+of them knows its own requests by their credential.
 """
 
 import re
@@ -17,6 +18,8 @@ from services.gateway.http.problems import Problem
 CALLER = web.RequestKey("caller", Caller)
 
 _VARIABLE = re.compile(r"{[^{}]+}")
+# On a handler of several voices: whose handler answers a request.
+_CHOOSE = "choose"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Voice:
 
     `pages` are for browsers, under the prefix alone. `roots` begin the addresses at the root whose unknown ones are
     this voice's to answer; the longest one counts. `cors`: pages of every origin may ask it. `at_root`: where it is
-    False, all of it is under the prefix alone.
+    False, all of it is under the prefix alone. `knows`: whether a request to an address that it shares with another
+    voice is its own.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Voice:
     pages: Sequence[web.RouteDef] = field(default=())
     cors: bool = False
     at_root: bool = True
+    knows: Callable[[web.Request], bool] | None = None
 
     @property
     def mounts(self) -> Sequence[str]:
@@ -50,10 +55,11 @@ def listed(*tables: web.RouteTableDef) -> list[web.RouteDef]:
 
 def mount(router: web.UrlDispatcher, voices: Sequence[Voice]) -> None:
     """Raises ValueError where two voices claim one root route."""
-    _refuse_twins(voices)
+    for route in _at_root(voices):
+        _register(router, route, "")
     for voice in voices:
         for route in (*voice.routes, *voice.open_routes):
-            _register(router, route, *voice.mounts)
+            _register(router, route, voice.prefix)
         for page in voice.pages:
             _register(router, page, voice.prefix)
 
@@ -94,15 +100,39 @@ def _begins(path: str, start: str) -> bool:
     return path == start or path.startswith(f"{start}/")
 
 
-def _refuse_twins(voices: Sequence[Voice]) -> None:
-    claimed: dict[tuple[str, str], str] = {}
+def handler_of(request: web.Request) -> Handler:
+    """Who answers it: at an address that voices share, the one whose credential it carries."""
+    handler = request.match_info.handler
+    choose: Callable[[web.Request], Handler] | None = getattr(handler, _CHOOSE, None)
+    return choose(request) if choose else handler
+
+
+def _at_root(voices: Sequence[Voice]) -> Iterator[web.RouteDef]:
+    """Each address once, in the voices' order. Raises ValueError where two claim one, and neither knows its own."""
+    claims: dict[tuple[str, str], list[tuple[Voice, web.RouteDef]]] = {}
     for voice in (voice for voice in voices if voice.at_root):
-        for claim in _claims(voice):
-            if claim in claimed:
-                raise ValueError(f"{claimed[claim]} and {voice.name} both claim {' '.join(claim)} at the root")
-            claimed[claim] = voice.name
+        for route in (*voice.routes, *voice.open_routes):
+            claims.setdefault((route.method, _VARIABLE.sub("{}", route.path)), []).append((voice, route))
+    for claim, claimed in claims.items():
+        if len(claimed) == 1:
+            yield claimed[0][1]
+        else:
+            yield _shared(claim, claimed)
 
 
-def _claims(voice: Voice) -> Iterator[tuple[str, str]]:
-    for route in (*voice.routes, *voice.open_routes):
-        yield route.method, _VARIABLE.sub("{}", route.path)
+def _shared(claim: tuple[str, str], claimed: Sequence[tuple[Voice, web.RouteDef]]) -> web.RouteDef:
+    knowing = [(voice.knows, route.handler) for voice, route in claimed if voice.knows]
+    others = [route for voice, route in claimed if not voice.knows]
+    if len(others) > 1 or len(knowing) > 1:
+        names = " and ".join(voice.name for voice, _ in claimed)
+        raise ValueError(f"{names} both claim {' '.join(claim)} at the root")
+    (knows, own), (other,) = knowing[0], others
+
+    def choose(request: web.Request) -> Handler:
+        return own if knows(request) else other.handler
+
+    async def shared(request: web.Request) -> web.StreamResponse:
+        return await choose(request)(request)
+
+    setattr(shared, _CHOOSE, choose)
+    return web.RouteDef(other.method, other.path, shared, other.kwargs)

@@ -19,8 +19,9 @@ from services.webhook_dispatcher.payloads import Message
 
 _ADD = """
     WITH message AS (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::uuid[])
-            AS message (event_id, workspace_id, event, patterns, at, body, about)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::uuid[],
+                             $8::text[])
+            AS message (event_id, workspace_id, event, patterns, at, body, about, twins)
     ), wanted AS (
         SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, status,
                failing_since IS NOT NULL AS slow, message.*
@@ -42,8 +43,9 @@ _ADD = """
 """
 _TO_SUBSCRIBERS = _ADD.format(
     which="endpoint.status IN ('active', 'listening') AND endpoint.events && string_to_array(message.patterns, ' ')"
+    " AND NOT endpoint.events && string_to_array(message.twins, ' ')"
 )
-_TO_ONE = _ADD.format(which="endpoint.id = $8")
+_TO_ONE = _ADD.format(which="endpoint.id = $9")
 
 
 async def add(connection: Connection, messages: Sequence[Message]) -> bool:
@@ -116,6 +118,7 @@ def _columns(messages: Sequence[Message]) -> tuple[list[Any], ...]:
         [message.at for message in messages],
         [message.body for message in messages],
         [message.about for message in messages],
+        [" ".join(events.patterns(message.twin)) if message.twin else "" for message in messages],
     )
 
 

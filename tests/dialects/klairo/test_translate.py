@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.contracts import ids
+from libs.contracts.faults import Code, Fault
 from services.gateway.contacts import words
 from services.gateway.contacts.store import Details
-from services.gateway.dialects.klairo import translate
+from services.gateway.dialects.klairo import translate, wire
 from services.gateway.dialects.klairo.wire.contacts import GivenContact
 from services.gateway.directory.callers import Caller
 from tests.dialects.bodies import JSON, body_of
@@ -43,3 +44,33 @@ def test_a_search_holds_nothing_that_a_query_could_be_steered_by(text):
         assert word.isalnum()
     query = words.query(text)
     assert query is None or query.replace("'", "").replace(":*", "").replace(" & ", "").isalnum()
+
+
+GUIDS = st.sampled_from(["", "x", str(CALLER.key_id), ids.crockford("conv", CALLER.key_id), "0" * 26])
+CONTEXTS = st.dictionaries(st.text(max_size=8), JSON, max_size=3) | st.fixed_dictionaries({"contact_id": GUIDS | JSON})
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=body_of(wire.chat.ChatRequest, {wire.chat.ChatRequest: {"conversation_id": GUIDS, "context": CONTEXTS}}))
+def test_a_message_raises_nothing_but_faults_and_its_context_is_in_the_prompt(body):
+    sent = msgspec.convert(body, wire.chat.ChatRequest)
+    try:
+        asked = translate.chat.asked(sent)
+    except Fault as raised:
+        fault = raised
+    else:
+        _starts(sent, asked)
+        return
+    assert fault.code in (Code.INVALID, Code.NOT_FOUND)
+    assert fault.field
+
+
+def _starts(sent, asked):
+    start = translate.chat.start(CALLER, asked, CALLER.key_id, None)
+    msgspec.msgpack.encode(start)
+    assert start.session_id is not None
+    assert (start.new_session is None) == bool(sent.conversation_id)
+    known = [msgspec.json.decode(message.content.partition("\n")[2]) for message in start.messages]
+    # No JSON that a client sends holds an infinity.
+    told = msgspec.json.decode(msgspec.json.encode(sent.context))
+    assert known == ([told] if told else [])

@@ -32,6 +32,15 @@ def test_two_voices_may_share_an_address_by_method():
     mount(web.UrlDispatcher(), [one, two])
 
 
+def test_two_voices_share_an_address_where_one_of_them_knows_its_own_requests():
+    one, two = voice("one", web.get("/v1/things", handler)), voice("two", web.get("/v1/things", handler))
+    two, router = replace(two, knows=lambda request: True), web.UrlDispatcher()
+    mount(router, [one, two])
+    assert len({resource.canonical for resource in router.resources()}) == 6
+    with pytest.raises(ValueError, match="both claim"):
+        mount(web.UrlDispatcher(), [replace(one, knows=lambda request: True), two])
+
+
 def test_a_voice_that_is_not_at_the_root_is_under_its_prefix_alone():
     one, two = voice("one", web.get("/v1/things", handler)), voice("two", web.get("/v1/things", handler))
     two, router = replace(two, at_root=False), web.UrlDispatcher()

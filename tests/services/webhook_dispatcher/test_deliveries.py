@@ -68,6 +68,39 @@ async def test_an_event_reaches_those_who_subscribed_to_it_and_nobody_else(bus, 
     assert paths == [f"/hook/heard/{place}" for place in range(len(heard))]
 
 
+async def test_an_event_with_two_names_is_delivered_once_under_the_one_subscribed_to(bus, subscribe):
+    workspace, at = ids.new(), datetime.now(UTC)
+    fact = runs.RunFinished(
+        workspace, ids.new(), ids.new(), runs.Status.SUCCEEDED, runs.Mode.BLOCKING, "klairo", "m", "p", runs.Usage(), at
+    )
+    heard = {
+        "first": ["aria.message"],
+        "second": ["chat.message.created"],
+        "prefix": ["chat.*", "generation.failed"],
+        "both": ["chat.message.created", "aria.*"],
+        "all": ["*"],
+    }
+    async with receiver() as r:
+        for place, events in heard.items():
+            await subscribe(workspace, f"{r.url}/{place}", *events)
+        await state(bus, runs.FINISHED, fact)
+        last = (await subscribe(workspace, f"{r.url}/last", "document.indexed")).endpoint
+        await state(bus, documents.INDEXED, documents.DocumentIndexed(workspace, ids.new(), ids.new(), "a.md", 3))
+        await settled(bus, last)
+        await r.wait(len(heard) + 3)
+        got = sorted((got.path.rpartition("/")[2], got.headers["X-KlairoAI-Event"]) for got in r.received)
+    assert got == [
+        ("all", "aria.message"),
+        ("all", "document.indexed"),
+        ("all", "generation.completed"),
+        ("both", "aria.message"),
+        ("first", "aria.message"),
+        ("last", "document.indexed"),
+        ("prefix", "chat.message.created"),
+        ("second", "chat.message.created"),
+    ]
+
+
 async def test_a_document_that_failed_says_why(bus, subscribe):
     workspace = ids.new()
     async with receiver() as r:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from libs.contracts import contacts, documents, evals, feedback, ids, runs
 from libs.contracts.faults import Failure
@@ -66,6 +67,28 @@ def test_an_eval_has_failed_where_somebody_wants_to_know_that_not_all_passed(pas
 
 def test_a_cancelled_run_is_no_event():
     assert payloads.run_finished(EVENT, AT, finished(runs.Status.CANCELLED)) is None
+
+
+def test_a_reply_of_klairo_s_is_one_event_with_two_names():
+    session = ids.new()
+    fact = structs.replace(finished(runs.Status.SUCCEEDED), voice="klairo", session_id=session)
+    first, second = payloads.aria_message(EVENT, AT, fact), payloads.chat_message_created(EVENT, AT, fact)
+    assert first is not None
+    assert second is not None
+    assert first.event_id == second.event_id != EVENT
+    assert (sent(first)["event"], sent(second)["event"]) == ("aria.message", "chat.message.created")
+    assert (
+        sent(first)["data"]
+        == sent(second)["data"]
+        == {
+            "conversation_id": ids.crockford("conv", session),
+            "message_id": ids.crockford("msg", RUN),
+            "role": "assistant",
+            "usage": {"prompt_tokens": 12, "completion_tokens": 34, "total_tokens": 46},
+        }
+    )
+    for other in (structs.replace(fact, voice="klu"), structs.replace(fact, status=runs.Status.FAILED)):
+        assert payloads.aria_message(EVENT, AT, other) is payloads.chat_message_created(EVENT, AT, other) is None
 
 
 def test_feedback_keeps_the_type_of_its_value():

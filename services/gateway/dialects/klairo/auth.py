@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from libs.contracts.faults import Code, Fault
+from services.gateway.directory import checksum
 from services.gateway.directory.callers import Caller, given
 from services.gateway.directory.signing_in import tokens
 from services.gateway.engine import ENGINE
@@ -18,6 +19,13 @@ async def caller(request: web.Request) -> Caller:
     if found is None:
         raise tokens.refused()
     return found
+
+
+def knows(request: web.Request) -> bool:
+    """Whether a credential is this voice's own: one of its keys, or a token that a login gave."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    own = text.strip().startswith(checksum.PREFIX) or tokens.looks_like_one(text.strip())
+    return scheme.lower() == "bearer" and own
 
 
 def must_be_logged_in(request: web.Request) -> Caller:

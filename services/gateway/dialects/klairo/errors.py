@@ -24,10 +24,14 @@ _AWAY = (502, 503, 504)
 
 
 def render(problem: Problem) -> web.Response:
+    error = told(problem)
+    return reply.json(ErrorReply(error), status=error.status, headers=problem.headers())
+
+
+def told(problem: Problem) -> Error:
     status = _status(problem)
     wait = None if problem.retry_after is None else math.ceil(problem.retry_after)
-    error = Error(_CODES.get(status, "BAD_REQUEST"), problem.message, status, wait)
-    return reply.json(ErrorReply(error), status=status, headers=problem.headers())
+    return Error(_CODES.get(status, "BAD_REQUEST"), problem.message, status, wait)
 
 
 def _status(problem: Problem) -> int:

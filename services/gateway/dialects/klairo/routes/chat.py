@@ -1,0 +1,81 @@
+"""Chat: Aria is the workspace's first app, and a conversation any session of it, whichever voice began it."""
+
+import asyncio
+from contextlib import aclosing
+from uuid import UUID
+
+from aiohttp import web
+
+from libs.bus.follow import Following
+from libs.contracts import actions, runs, sessions
+from libs.contracts.faults import Code, Fault, not_found
+from services.gateway import running
+from services.gateway.contacts import book
+from services.gateway.dialects.klairo import translate, wire
+from services.gateway.dialects.klairo.translate.chat import Asked
+from services.gateway.dialects.klairo.translate.events import Telling, broke_off
+from services.gateway.engine import ENGINE, ask
+from services.gateway.http import reply, sse
+from services.gateway.http.body import read
+from services.gateway.http.requests import RUN_ID
+from services.gateway.http.voices import CALLER
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/api/chat")
+@routes.post("/v1/chat")
+async def chat(request: web.Request) -> web.StreamResponse:
+    asked = translate.chat.asked(await read(request, wire.chat.ChatRequest))
+    if asked.mode is runs.Mode.STREAMING:
+        return await _stream(request, asked)
+    run = await running.resume(request, request[CALLER].workspace_id, asked.mode)
+    if run is None:
+        run = await running.start(request, await _start(request, asked))
+    return reply.json(translate.chat.reply(run), headers={RUN_ID: str(run.id)})
+
+
+async def _start(request: web.Request, asked: Asked) -> runs.StartRun:
+    """Raises Fault NOT_FOUND for a conversation or a contact that is not there, and where there is no app yet."""
+    caller, database = request[CALLER], request.app[ENGINE].database
+    contact = None if asked.contact_id is None else await book.get(database, caller.workspace_id, asked.contact_id)
+    aria, _ = await asyncio.gather(_aria(request), _must_be_there(request, asked.conversation_id))
+    return translate.chat.start(caller, asked, aria, contact)
+
+
+async def _aria(request: web.Request) -> UUID:
+    """The app of the workspace's first action: by its id, its default action runs."""
+    return (await ask(request, actions.FIND, actions.FindAction(request[CALLER].workspace_id))).app_id
+
+
+async def _must_be_there(request: web.Request, conversation_id: UUID | None) -> None:
+    if conversation_id is None:
+        return
+    try:
+        await ask(request, sessions.GET, sessions.GetSession(request[CALLER].workspace_id, conversation_id))
+    except Fault as fault:
+        if fault.code is not Code.NOT_FOUND:
+            raise
+        missing = not_found("conversation", translate.chat.conversation(conversation_id))
+        raise Fault(missing.code, missing.message, field="conversation_id") from None
+
+
+async def _stream(request: web.Request, asked: Asked) -> web.StreamResponse:
+    """What goes wrong before the first event is told by the status."""
+    rejoined = await running.rejoin(request, request[CALLER].workspace_id, whole=True)
+    run, frames = rejoined or await running.follow(request, await _start(request, asked), whole=True)
+    telling = Telling(run, seen=sse.resumed(request))
+    opened = request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(run.id)})
+    async with aclosing(frames), opened as stream:
+        await _tell(stream, frames, telling)
+    return stream.response
+
+
+async def _tell(stream: sse.Stream, frames: Following, telling: Telling) -> None:
+    try:
+        async for frame in frames:
+            for event in telling.of(frame):
+                await stream.write(event)
+    except Fault as fault:
+        for event in broke_off(fault):
+            await stream.write(event)

@@ -1,0 +1,63 @@
+"""A run's frames as the events of a streamed reply.
+
+`done` holds the whole reply, whatever was said before it: it is what counts where an answer began again on the way.
+"""
+
+import msgspec
+from msgspec import structs
+
+from libs.contracts import runs
+from libs.contracts.faults import Code, Fault
+from services.gateway.dialects.klairo import errors, wire
+from services.gateway.dialects.klairo.translate import chat
+from services.gateway.http import problems
+from services.gateway.http.sse import Event, Place
+
+_END = Event(b"[DONE]")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Telling:
+    """Tells one run from its first frame on. Frames up to `seen` are taken in and not told."""
+
+    def __init__(self, run: runs.Run, *, seen: Place | None = None) -> None:
+        self._run = structs.replace(run, output="", finished_at=None)
+        self._seen = seen or Place(run.id)
+
+    def of(self, frame: runs.Frame) -> list[Event]:
+        """Of the events of one frame only the last one carries the frame's place."""
+        told, place = self._of(frame), Place(self._run.id, frame.attempt, frame.n)
+        if not place.follows(self._seen):
+            return []
+        return [*told[:-1], *(Event(event.data, str(place)) for event in told[-1:])]
+
+    def _of(self, frame: runs.Frame) -> list[Event]:
+        match frame.body:
+            case runs.Started():
+                return [Event(b"")]
+            case runs.Token(text):
+                self._say(self._run.output + text)
+                return [_written(wire.chat.Token(text))]
+            case runs.Replaced(text):
+                self._say(text)
+            case runs.Restarted():
+                self._say("")
+            case runs.Done(usage=usage):
+                return [_written(chat.done(structs.replace(self._run, usage=usage))), _END]
+            case runs.Failed(failure):
+                return broke_off(Fault.of(failure))
+            case runs.Cancelled():
+                return broke_off(Fault(Code.CONFLICT, "The reply was cancelled."))
+        return []
+
+    def _say(self, text: str) -> None:
+        self._run = structs.replace(self._run, output=text)
+
+
+def broke_off(fault: Fault) -> list[Event]:
+    return [_written(wire.chat.Failed(errors.told(problems.of(fault)))), _END]
+
+
+def _written(event: wire.chat.Event) -> Event:
+    return Event(_encode(event))
