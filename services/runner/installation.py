@@ -10,6 +10,7 @@ from libs.postgres.changes import changed
 from libs.postgres.database import Database
 from services.runner.catalog import DEFAULT, INSTALLATION, MODEL, TOOL
 from services.runner.keys import Keys, masked
+from services.runner.providers.call import INSTALLED
 from services.runner.settings import Settings
 from services.runner.store import models, providers, tools
 from services.runner.store.providers import Stored
@@ -18,7 +19,6 @@ from services.runner.tools import searching
 PROVIDER_ID = UUID("00000000-0000-7000-8000-000000000001")
 MODEL_ID = UUID("00000000-0000-7000-8000-000000000002")
 SEARCH_ID = UUID("00000000-0000-7000-8000-000000000003")
-NAME = "default"
 
 
 async def put_default_model(database: Database, keys: Keys, settings: Settings) -> None:
@@ -28,7 +28,7 @@ async def put_default_model(database: Database, keys: Keys, settings: Settings) 
     provider = Stored(
         PROVIDER_ID,
         None,
-        NAME,
+        INSTALLED,
         settings.default_model_kind,
         settings.default_model_url.rstrip("/"),
         keys.seal(PROVIDER_ID, settings.default_model_key),

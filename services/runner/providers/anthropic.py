@@ -191,7 +191,7 @@ def _choice(call: ModelCall) -> Choice | None:
 
 
 def reader(call: ModelCall) -> "MessageReader":
-    return MessageReader(call.endpoint.provider)
+    return MessageReader(call.endpoint.speaker)
 
 
 class MessageReader:

@@ -84,7 +84,7 @@ class Attempt:
 
     async def _refused(self, response: aiohttp.ClientResponse) -> Interrupted:
         body = await response.content.read(_LONGEST_ERROR)
-        return refusals.refused(self._endpoint.provider, response.status, body, response.headers.get("Retry-After"))
+        return refusals.refused(self._endpoint.speaker, response.status, body, response.headers.get("Retry-After"))
 
     async def _plain(self, response: aiohttp.ClientResponse) -> bytes:
         """The answer of a server that doesn't stream, as the one event it amounts to."""
@@ -102,17 +102,17 @@ class Attempt:
             case TimeoutError():
                 fault = self._fault(Code.TIMEOUT, "went silent" if self._began else "took too long to answer")
             case aiohttp.ClientConnectorError(os_error=Refused()):
-                return Interrupted(EgressRefused(f"{self._endpoint.provider} has no public address."), again=False)
+                return Interrupted(EgressRefused(f"{self._endpoint.speaker} has no public address."), again=False)
             case aiohttp.ClientConnectorError():
                 fault = self._fault(Code.UNAVAILABLE, "could not be reached")
             case aiohttp.InvalidURL():
                 return Interrupted(self._fault(Code.INVALID, "has an address that can't be used"), again=False)
             case _:
-                return refusals.cut_off(self._endpoint.provider)
+                return refusals.cut_off(self._endpoint.speaker)
         return Interrupted(fault, again=True)
 
     def _fault(self, code: Code, what: str) -> Fault:
-        return Fault(code, f"{self._endpoint.provider} {what}.")
+        return Fault(code, f"{self._endpoint.speaker} {what}.")
 
     def _leave(self) -> None:
         if self._response is not None:

@@ -9,6 +9,9 @@ from libs.contracts.actions import Parameters
 from libs.contracts.faults import Fault
 from libs.contracts.tools import Offered
 
+# What the installation's own model has in the place of a provider's name.
+INSTALLED = "default"
+
 
 class Endpoint(Struct, frozen=True):
     """Where a model is served. `guarded`: the address was named by a workspace, so it must be a public one."""
@@ -19,6 +22,11 @@ class Endpoint(Struct, frozen=True):
     key: str
     llm: str
     guarded: bool = True
+
+    @property
+    def speaker(self) -> str:
+        """Who it is in a sentence."""
+        return "The installation's model" if self.provider == INSTALLED and not self.guarded else self.provider
 
 
 class ModelCall(Struct, frozen=True):

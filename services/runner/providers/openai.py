@@ -154,7 +154,7 @@ def _choice(call: ModelCall) -> Any:
 
 
 def reader(call: ModelCall) -> "ChatReader":
-    return ChatReader(call.endpoint.provider)
+    return ChatReader(call.endpoint.speaker)
 
 
 class ChatReader:

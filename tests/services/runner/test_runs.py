@@ -172,9 +172,13 @@ async def test_an_id_of_another_workspaces_run_is_a_conflict(caller, other, upst
 @pytest.mark.parametrize(
     ("answer", "code", "said"),
     [
-        (refusal(401, "No such key"), Code.UPSTREAM, "default answered 401: No such key"),
-        (refusal(400, "Too long"), Code.INVALID, "default answered 400: Too long"),
-        (refusal(429, "Slow down", Retry_After="60"), Code.RATE_LIMITED, "default answered 429: Slow down"),
+        (refusal(401, "No such key"), Code.UPSTREAM, "The installation's model answered 401: No such key"),
+        (refusal(400, "Too long"), Code.INVALID, "The installation's model answered 400: Too long"),
+        (
+            refusal(429, "Slow down", Retry_After="60"),
+            Code.RATE_LIMITED,
+            "The installation's model answered 429: Slow down",
+        ),
     ],
 )
 async def test_what_the_provider_refuses_is_the_runs_failure(caller, upstream, answer, code, said):
