@@ -4,8 +4,6 @@ Set where a request enters; lifted when it is answered, so that work which outli
 """
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from libs.contracts.faults import Code, Fault
@@ -34,13 +32,3 @@ def remaining(timeout: float) -> float:
     if left <= 0:
         raise Fault(Code.TIMEOUT, "The time given for this request is over.")
     return min(timeout, left)
-
-
-@contextmanager
-def lifted() -> Generator[None]:
-    """What begins inside owes nothing to the caller's deadline: a run that goes on whoever waits for it."""
-    token = current.set(None)
-    try:
-        yield
-    finally:
-        current.reset(token)

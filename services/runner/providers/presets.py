@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
 
-KINDS = ("openai", "anthropic")
 # A model nobody has said anything about.
 CONTEXT_WINDOW = 8192
 

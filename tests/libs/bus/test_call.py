@@ -191,8 +191,6 @@ async def test_work_that_outlives_its_request_is_not_bound_by_its_deadline(runne
 
     async def begin(request: Echo) -> Echo:
         works.add(asyncio.ensure_future(go_on()))
-        with deadline.lifted():
-            assert deadline.remaining(60) == 60
         return request
 
     await runner.serve(ECHO, begin)
