@@ -37,6 +37,16 @@ async def klisk(client: Client, action: str) -> Asking:
     return Asking("POST", "/api/chat", json.dumps({"message": "Why?", "agent_name": name}).encode())
 
 
+async def openai(client: Client, action: str) -> Asking:
+    wanted = {"model": action, "messages": [{"role": "user", "content": "Why?"}], "stream": True}
+    return Asking("POST", "/openai/v1/chat/completions", json.dumps(wanted).encode())
+
+
+async def klairo(client: Client, action: str) -> Asking:
+    """It speaks to the workspace's first action."""
+    return Asking("POST", "/klairo/api/chat", json.dumps({"message": "Why?", "stream": True}).encode())
+
+
 def klu_says(data: str) -> str:
     return json.loads(data)["token"] if data.startswith("{") else ""
 
@@ -46,7 +56,22 @@ def klisk_says(data: str) -> str:
     return event["data"] if event.get("type") == "token" else ""
 
 
-VOICES = {"klu": Voice(klu, klu_says, "END_STREAM"), "klisk": Voice(klisk, klisk_says, "[DONE]")}
+def openai_says(data: str) -> str:
+    chunk: dict[str, Any] = json.loads(data) if data.startswith("{") else {}
+    return "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", []))
+
+
+def klairo_says(data: str) -> str:
+    event: dict[str, Any] = json.loads(data) if data.startswith("{") else {}
+    return event["content"] if event.get("type") == "token" else ""
+
+
+VOICES = {
+    "klu": Voice(klu, klu_says, "END_STREAM"),
+    "klisk": Voice(klisk, klisk_says, "[DONE]"),
+    "openai": Voice(openai, openai_says, "[DONE]"),
+    "klairo": Voice(klairo, klairo_says, "[DONE]"),
+}
 
 
 class Reading:

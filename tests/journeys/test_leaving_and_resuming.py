@@ -179,7 +179,7 @@ class Torn:
         reading, chosen = self.reading, random.Random(3)
         for n in range(1, DISCONNECTS):
             self.beats.release()
-            seconds, most = chosen.uniform(0, 0.03), chosen.randrange(1, 600)
+            seconds, most = chosen.uniform(0, 0.03), chosen.randrange(1, 3000)
             await reading.some(self._gateways[n % 2], seconds=seconds, most=most)
         assert (await status(self._client, reading.run), reading.ended) == ("running", False)
         assert reading.text == "".join(WORDS)[: len(reading.text)]
