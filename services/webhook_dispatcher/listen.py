@@ -6,6 +6,7 @@ its own that lasts as long as it listens. Each delivery is made once, signed wit
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -63,23 +64,33 @@ async def _listen(database: Database, options: argparse.Namespace) -> Answer:
     await store.begin(database, id, options.workspace, wanted)
     try:
         _say("Listening; Ctrl-C ends it.")
-        made = await _made(database, id, _Receiver(egress, options.forward, secret), options.count)
+        receiver = _Receiver(egress, options.forward, secret)
+        made = await _made(database, id, receiver, options.count, until=_interrupted())
     finally:
         await store.end(database, id)
         await egress.close()
     return Answer(made, [], (), (f"{made} deliveries",))
 
 
-async def _made(database: Database, id: UUID, receiver: "_Receiver", count: int) -> int:
-    """How many were made, once they are `count`."""
+def _interrupted() -> asyncio.Event:
+    """Set by Ctrl-C. Cancelling would not do: whatever waits for the database just then may swallow it."""
+    interrupted, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    return interrupted
+
+
+async def _made(database: Database, id: UUID, receiver: "_Receiver", count: int, *, until: asyncio.Event) -> int:
+    """How many were made, once they are `count`, or `until` is set."""
     seen: set[UUID] = set()
-    while not count or len(seen) < count:
+    while not until.is_set() and (not count or len(seen) < count):
         told = await store.told(database, id, seen, min(_BATCH, count - len(seen)) if count else _BATCH)
         for delivery in told:
             seen.add(delivery.id)
             _say(await receiver.take(delivery))
         if not told:
-            await asyncio.sleep(_POLL_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), _POLL_SECONDS)
     return len(seen)
 
 
