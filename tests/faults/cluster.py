@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from deploy.local import nats, ports, postgres
+from deploy.local import nats, postgres
 from deploy.local.children import ROOT, tied
 from tests.support.proxy import Proxy, proxy
-from tests.support.servers import PASSWORDS, Databases
+from tests.support.servers import PASSWORDS, Databases, free_port
 from tests.support.services import MASTER_KEYS
 
 # One retrieval: its embedded vectors are one process's.
@@ -122,7 +122,7 @@ class Server:
     def __init__(self, kind: str, folder: Path, thread: ThreadPoolExecutor, *, at_kill: signal.Signals) -> None:
         self._kind, self._folder, self._thread, self._at_kill = kind, folder, thread, at_kill
         self._running: nats.Nats | postgres.Postgres | None = None
-        self.port = ports.free(1)[0]
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -171,7 +171,7 @@ class Cluster:
         self.services: dict[str, Service] = {}
         self.links: dict[str, dict[str, Proxy]] = {network: {} for network in NETWORKS}
         gateways = [name for name in SERVICES if name.startswith("gateway")]
-        self._public_ports = dict(zip(gateways, ports.free(len(gateways)), strict=True))
+        self._public_ports = {name: free_port() for name in gateways}
 
     @property
     def urls(self) -> list[str]:
@@ -191,8 +191,8 @@ class Cluster:
         await self.postgres.start()
         await postgres.make_roles(self.postgres.url, PASSWORDS)
         await self._lay_links()
-        for name, port in zip(SERVICES, ports.free(len(SERVICES)), strict=True):
-            self.services[name] = Service(name, self._env(name), self.folder / f"{name}.log", port)
+        for name in SERVICES:
+            self.services[name] = Service(name, self._env(name), self.folder / f"{name}.log", free_port())
             await self.services[name].start()
         await self.ready()
 

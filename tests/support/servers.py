@@ -1,11 +1,13 @@
 """Real servers for tests and benches: NATS and PostgreSQL of the wheels, in folders that go when they stop."""
 
 import os
+import random
 import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -40,9 +42,29 @@ def postgres_server(*, fsync: bool = False) -> Iterator[str]:
 
 
 def free_port() -> int:
+    """Nobody else is given it, so that who listens there may go and come back."""
+    return next(port for port in _PORTS if _binds(port))
+
+
+def _binds(port: int) -> bool:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _ports(worker: int) -> Iterator[int]:
+    """A thousand for each of the processes that share the tests, over and over. They are below those which `make up`
+    picks (deploy.local.ports) and which the kernel gives to outgoing connections.
+    """
+    own = range(10_000 + 1_000 * (worker % 10), 11_000 + 1_000 * (worker % 10))
+    return cycle(random.sample(own, len(own)))
+
+
+_PORTS = _ports(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
 
 @dataclass(frozen=True)
