@@ -11,16 +11,20 @@ from libs.contracts.subjects import Event
 
 
 class ContactCreated(Struct, frozen=True):
+    """`chain`: the automations that led to it (libs.contracts.automations); none where a person or a client did it."""
+
     workspace_id: UUID
     contact_id: UUID
+    chain: list[UUID] = []
 
 
 class ContactUpdated(Struct, frozen=True):
-    """`changed` names the fields that have another value now."""
+    """`changed` names the fields that have another value now; `chain` is as in ContactCreated."""
 
     workspace_id: UUID
     contact_id: UUID
     changed: list[str]
+    chain: list[UUID] = []
 
 
 class ContactsErased(Struct, frozen=True):

@@ -430,7 +430,10 @@ class _Enqueued(Rpc[StartRun, Run]):
 
 
 class RunFinished(Struct, frozen=True):
-    """A run reached its one recorded outcome. Ids and counters only: the answer is asked for where it is needed."""
+    """A run reached its one recorded outcome. Ids and counters only: the answer is asked for where it is needed.
+
+    `chain`: the automations that led to it (libs.contracts.automations).
+    """
 
     workspace_id: UUID
     run_id: UUID
@@ -450,6 +453,7 @@ class RunFinished(Struct, frozen=True):
     first_token_ms: float | None = None
     failure: Failure | None = None
     variant_id: UUID | None = None
+    chain: list[UUID] = []
 
 
 class RunsErased(Struct, frozen=True):

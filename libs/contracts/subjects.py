@@ -33,7 +33,7 @@ MAY_CALL = {
 }
 
 _READING = frozenset({"get", "page", "of", "latest", "frames", "revisions", "query"})
-_MAKING = frozenset({"create", "create_provider", "add_text", "add_files", "test"})
+_MAKING = frozenset({"create", "create_provider", "add_text", "add_files", "test", "trigger"})
 _GRAMMAR = re.compile(r"(rpc|event|feed)\.([a-z_]+)\.([a-z_]+)(\.[a-z_]+)?")
 _encoder = msgspec.msgpack.Encoder()
 

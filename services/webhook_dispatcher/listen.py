@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from libs.contracts import ids
+from libs.contracts import ids, public_events
 from libs.contracts.faults import Fault
 from libs.egress import Egress
 from libs.postgres.database import Database
@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Print what a workspace's webhooks are sent, or post it to a URL. Reads POSTGRES_DSN.",
     )
     parser.add_argument("--workspace", required=True, type=_workspace, metavar="ID", help="whose events")
-    parser.add_argument("--events", nargs="+", default=[events.ALL], metavar="NAME", help="names, prefixes (x.*), or *")
+    parser.add_argument(
+        "--events", nargs="+", default=[public_events.ALL], metavar="NAME", help="names, prefixes (x.*), or *"
+    )
     parser.add_argument("--forward", metavar="URL", help="post them there, as a webhook")
     parser.add_argument("--secret", default="", metavar="whsec_…", help="sign with this one (a new one)")
     parser.add_argument("--count", type=int, default=0, metavar="N", help="end after so many")

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from libs.contracts import contacts, documents, evals, feedback, ids, runs
-from services.webhook_dispatcher import events
+from libs.contracts import public_events as events
 from services.webhook_dispatcher.notices import Disabled
 
 # The voice in which Aria speaks.

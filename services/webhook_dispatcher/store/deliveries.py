@@ -10,10 +10,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts import deliveries
+from libs.contracts import deliveries, public_events
 from libs.postgres.database import Connection, Database
 from libs.postgres.text import clean
-from services.webhook_dispatcher import events, outcome
+from services.webhook_dispatcher import outcome
 from services.webhook_dispatcher.outcome import Outcome
 from services.webhook_dispatcher.payloads import Message
 
@@ -114,11 +114,11 @@ def _columns(messages: Sequence[Message]) -> tuple[list[Any], ...]:
         [message.event_id for message in messages],
         [message.workspace_id for message in messages],
         [message.event for message in messages],
-        [" ".join(events.patterns(message.event)) for message in messages],
+        [" ".join(public_events.patterns(message.event)) for message in messages],
         [message.at for message in messages],
         [message.body for message in messages],
         [message.about for message in messages],
-        [" ".join(events.patterns(message.twin)) if message.twin else "" for message in messages],
+        [" ".join(public_events.patterns(message.twin)) if message.twin else "" for message in messages],
     )
 
 

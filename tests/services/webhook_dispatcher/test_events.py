@@ -1,11 +1,12 @@
 import pytest
 
+from libs.contracts import public_events
 from libs.contracts.faults import Code, Fault
 from services.webhook_dispatcher import events
 
 
 def test_an_event_is_heard_by_its_name_by_each_prefix_and_by_all():
-    assert events.patterns("automation.run.failed") == [
+    assert public_events.patterns("automation.run.failed") == [
         "automation.run.failed",
         "automation.*",
         "automation.run.*",
