@@ -433,6 +433,7 @@ class RunFinished(Struct, frozen=True):
     """A run reached its one recorded outcome. Ids and counters only: the answer is asked for where it is needed.
 
     `chain`: the automations that led to it (libs.contracts.automations).
+    `unread`: whoever had been reading it was gone when it ended.
     """
 
     workspace_id: UUID
@@ -454,6 +455,7 @@ class RunFinished(Struct, frozen=True):
     failure: Failure | None = None
     variant_id: UUID | None = None
     chain: list[UUID] = []
+    unread: bool = False
 
 
 class RunsErased(Struct, frozen=True):

@@ -8,7 +8,7 @@ from libs.contracts import contacts, deliveries, documents, endpoints, evals, fe
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.webhook_dispatcher import erasing, listen, metrics, payloads
+from services.webhook_dispatcher import erasing, listen, metrics, payloads, telling
 from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
 from services.webhook_dispatcher.dispatcher import Dispatcher
@@ -16,6 +16,7 @@ from services.webhook_dispatcher.endpoints import Endpoints, Secrets
 from services.webhook_dispatcher.notifications import Notifications
 from services.webhook_dispatcher.room import Limits
 from services.webhook_dispatcher.schedule import STEPS, parse_steps
+from services.webhook_dispatcher.telling import tell_of
 from services.webhook_dispatcher.upkeep import Upkeep
 from services.webhook_dispatcher.wakes import Wakes
 
@@ -71,6 +72,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(notifications.READ, told.read)
 
     service.hear(runs.FINISHED, fan_out(*payloads.OF_A_RUN))
+    service.hear(runs.FINISHED, tell_of(telling.reply_unread))
     service.hear(feedback.CREATED, fan_out(payloads.feedback_created))
     service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
     service.hear(documents.FAILED, fan_out(payloads.document_failed))

@@ -1,4 +1,5 @@
-"""Erasing: what was delivered of a run, a document or a contact goes with it, all of a workspace's with the workspace.
+"""Erasing: what was delivered or told of a run, a document or a contact goes with it, all of a workspace's with the
+workspace.
 
 What is heard is put down as an erasure, which is carried out in batches and again later (libs.postgres.erasures): so a
 delivery whose event is heard after that of its end goes as well.
@@ -40,11 +41,13 @@ async def workspace_expired(connection: Connection, heard: list[Heard[workspaces
 
 
 async def _about(connection: Connection, erasure: Erasure) -> bool:
+    await store.notifications_about(connection, erasure.workspace_id, erasure.ids)
     return await store.about(connection, erasure.workspace_id, erasure.ids, _BATCH) == _BATCH
 
 
 async def _expired(connection: Connection, erasure: Erasure) -> bool:
     assert erasure.before is not None
+    await store.notifications(connection, erasure.workspace_id, erasure.before)
     return await store.older(connection, erasure.workspace_id, erasure.before, _BATCH) == _BATCH
 
 

@@ -22,6 +22,8 @@ DEAD = "everything that was sent to it in five days failed"
 
 
 class Notice(Struct, frozen=True):
+    """`about` are the runs, contacts and automations that it tells of: it is gone with any of them."""
+
     id: UUID
     workspace_id: UUID
     type: str
@@ -29,6 +31,7 @@ class Notice(Struct, frozen=True):
     body: str
     metadata: dict[str, Any]
     times: int = 1
+    about: list[UUID] = []
 
 
 class Failed(Struct, frozen=True):

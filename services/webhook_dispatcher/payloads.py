@@ -17,7 +17,7 @@ from libs.contracts import public_events as events
 from services.webhook_dispatcher.notices import Disabled
 
 # The voice in which Aria speaks.
-_ARIA = "klairo"
+ARIA = "klairo"
 
 
 class Message(Struct, frozen=True):
@@ -57,7 +57,7 @@ def run_finished(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Messag
 
 def aria_message(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
     """Beside its generation, a reply of KlairoAI's is an event of its own."""
-    if fact.voice != _ARIA or fact.status is not runs.Status.SUCCEEDED:
+    if fact.voice != ARIA or fact.status is not runs.Status.SUCCEEDED:
         return None
     own = ids.derived(event_id, 1)
     return message(own, fact.workspace_id, events.ARIA_MESSAGE, at=at, data=_reply(fact), about=fact.run_id)
@@ -65,7 +65,7 @@ def aria_message(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Messag
 
 def chat_message_created(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
     """The same under its other name."""
-    if fact.voice != _ARIA or fact.status is not runs.Status.SUCCEEDED:
+    if fact.voice != ARIA or fact.status is not runs.Status.SUCCEEDED:
         return None
     own, event = ids.derived(event_id, 1), events.CHAT_MESSAGE_CREATED
     made = message(own, fact.workspace_id, event, at=at, data=_reply(fact), about=fact.run_id)

@@ -33,6 +33,14 @@ def whole(request: web.Request, name: str, default: int, *, least: int = 0, most
     return min(int(text[:20]), most)
 
 
+def flag(request: web.Request, name: str) -> bool:
+    """Yes or no; no where it is left out. Raises Fault INVALID."""
+    text = request.query.get(name, "").lower()
+    if text not in ("", "true", "1", "false", "0"):
+        raise Fault(Code.INVALID, f"Expected true or false, got {shown(text)!r}.", field=name)
+    return text in ("true", "1")
+
+
 def shown(text: str) -> str:
     """What a client wrote, fit to be said back to it: bounded, and without what no JSON can hold."""
     clean = text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -161,6 +161,7 @@ def finished(live: Live, run: Run) -> RunFinished:
         first_token_ms=run.first_token_ms,
         failure=told(run.failure),
         variant_id=run.variant_id,
+        unread=live.audience is not None and live.audience.left,
     )
 
 

@@ -7,11 +7,12 @@ SILENT_SECONDS = 3.0
 
 
 class Audience:
-    """`patience`: the seconds for which the run goes on after its last follower."""
+    """`patience`: the seconds for which the run goes on after its last follower; without end, to its own end."""
 
     def __init__(self, ear: Ear, patience: float) -> None:
         self._ear, self._patience = ear, patience
         self._heard: dict[str, float] = {}
+        self._known = False
         self._until: float | None = None
 
     def expect(self, seconds: float) -> None:
@@ -21,6 +22,7 @@ class Audience:
     def join(self, follower: str) -> None:
         """It follows, or still does."""
         self._heard[follower] = self._ear.now
+        self._known = True
         self._until = None
 
     def leave(self, follower: str) -> None:
@@ -31,6 +33,11 @@ class Audience:
         before = self._ear.now - SILENT_SECONDS
         for follower in [follower for follower, heard in self._heard.items() if heard <= before]:
             self.leave(follower)
+
+    @property
+    def left(self) -> bool:
+        """Nobody follows any more; who is still expected to begin has not left."""
+        return self._known and not self._heard
 
     @property
     def gone(self) -> bool:

@@ -5,11 +5,12 @@ Asynchronous runs, and those that a caller may ask for again under their key, go
 """
 
 import asyncio
+import math
 
 from libs.bus.bus import Bus
 from libs.contracts import followers
 from libs.contracts.faults import Code, Failure
-from libs.contracts.runs import Mode, Status
+from libs.contracts.runs import Mode, StartRun, Status
 from services.runner.runs.audience import Audience
 from services.runner.runs.ear import Ear
 from services.runner.runs.holding import Holding
@@ -30,12 +31,17 @@ class Lingering:
     def begin(self, live: Live) -> None:
         """From here on the run has followers, or may end for want of them."""
         request = live.accepted.request
-        if request.durable or request.mode is Mode.ASYNC:
+        if request.mode is Mode.ASYNC:
             return
-        live.audience = Audience(self._ear, self._seconds if request.mode is Mode.STREAMING else 0.0)
+        live.audience = Audience(self._ear, self._patience(request))
         live.followed_by(request.follower)
-        if not request.follower and request.unfollowed_seconds is not None:
+        if not request.durable and not request.follower and request.unfollowed_seconds is not None:
             live.audience.expect(request.unfollowed_seconds)
+
+    def _patience(self, request: StartRun) -> float:
+        if request.durable:
+            return math.inf
+        return self._seconds if request.mode is Mode.STREAMING else 0.0
 
     async def run(self) -> None:
         """Look for ever."""

@@ -33,7 +33,7 @@ def _future() -> "asyncio.Future[runs.Run]":
 class Live(Struct, eq=False, kw_only=True):
     """`followed`: somebody may be reading its feed; a run that nobody follows publishes nothing, since whoever begins
     to follow it asks for its frames first. `stored` counts its frames that have been written, and `may_have_parts` from
-    before the first of them was. `audience` is None where the run goes on to its end whether or not it is read. `ended`
+    before the first of them was. `audience` is None where whoever asked for the run comes for it later. `ended`
     is the run as it was recorded, once it is. `messages` are those of the first of its `rounds`, `calls` those of the
     caller's own tools in the last.
     """

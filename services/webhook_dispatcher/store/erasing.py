@@ -53,5 +53,16 @@ async def endpoints(connection: Connection, workspace_id: UUID) -> None:
     await connection.execute("DELETE FROM endpoints WHERE workspace_id = $1", workspace_id)
 
 
-async def notifications(connection: Connection, workspace_id: UUID) -> None:
-    await connection.execute("DELETE FROM notifications WHERE workspace_id = $1", workspace_id)
+async def notifications(connection: Connection, workspace_id: UUID, before: datetime | None = None) -> None:
+    """Those from before then, or all."""
+    await connection.execute(
+        "DELETE FROM notifications WHERE workspace_id = $1 AND ($2::timestamptz IS NULL OR created_at < $2)",
+        workspace_id,
+        before,
+    )
+
+
+async def notifications_about(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+    await connection.execute(
+        "DELETE FROM notifications WHERE workspace_id = $1 AND about <> '{}' AND about && $2", workspace_id, list(ids)
+    )

@@ -15,11 +15,13 @@ async def tell(connection: Connection, notices: Sequence[Notice]) -> None:
     told = sorted(notices, key=lambda notice: notice.id)
     await connection.execute(
         """
-        INSERT INTO notifications (id, workspace_id, type, title, body, metadata, times)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::int[])
+        INSERT INTO notifications (id, workspace_id, type, title, body, metadata, times, about)
+        SELECT id, workspace_id, type, title, body, metadata, times, string_to_array(about, ' ')::uuid[]
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::int[], $8::text[])
+            AS told (id, workspace_id, type, title, body, metadata, times, about)
         ON CONFLICT (id) DO UPDATE
         SET body = excluded.body, metadata = excluded.metadata, times = notifications.times + excluded.times,
-            read = false, created_at = excluded.created_at
+            about = excluded.about, read = false, created_at = excluded.created_at
         """,
         [notice.id for notice in told],
         [notice.workspace_id for notice in told],
@@ -28,6 +30,7 @@ async def tell(connection: Connection, notices: Sequence[Notice]) -> None:
         [clean(notice.body) for notice in told],
         [notice.metadata for notice in told],
         [notice.times for notice in told],
+        [" ".join(map(str, notice.about)) for notice in told],
     )
 
 

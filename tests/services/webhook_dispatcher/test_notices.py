@@ -1,11 +1,14 @@
 """Who is told when deliveries fail for good, and what an endpoint that fails everything comes to."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from libs.contracts import endpoints, feedback, ids, notifications
+from libs.contracts import endpoints, feedback, ids, notifications, runs
 from tests.services.webhook_dispatcher.conftest import due_now, rated, settled
 from tests.support.calling import state
 from tests.support.receiver import receiver
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("dispatcher")]
 
@@ -101,4 +104,48 @@ async def test_an_endpoint_made_active_again_begins_anew(bus, dispatcher, subscr
 async def pass_days(dispatcher, endpoint, interval: str) -> None:
     await dispatcher.database.execute(
         f"UPDATE endpoints SET failing_since = failing_since - interval '{interval}' WHERE id = $1", endpoint.id
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "types"),
+    [
+        ({}, ["aria_replied"]),
+        ({"status": runs.Status.FAILED}, ["aria_failed"]),
+        ({"status": runs.Status.CANCELLED}, []),
+        ({"unread": False}, []),
+        ({"voice": "klu"}, []),
+    ],
+)
+async def test_only_of_answers_that_she_gave_to_nobody_does_aria_tell(bus, dispatcher, more, types):
+    workspace, session = ids.new(), ids.new()
+    fact = finished(workspace, session_id=session, **{"voice": "klairo", "unread": True, **more})
+    last = finished(workspace, session_id=session, voice="klairo", unread=True)
+    await state(bus, runs.FINISHED, fact, last)
+
+    async def heard() -> bool:
+        return bool((await told(bus, workspace)).items)
+
+    await eventually(heard)
+    page = await told(bus, workspace)
+    assert sorted(each.type for each in page.items) == sorted({*types, "aria_replied"})
+    replied = next(each for each in page.items if each.type == "aria_replied")
+    assert replied.times == 1 + types.count("aria_replied")
+    assert replied.metadata == {"conversation_id": str(session), "message_id": str(last.run_id)}
+
+
+def finished(workspace, **more) -> runs.RunFinished:
+    return runs.RunFinished(
+        **{
+            "workspace_id": workspace,
+            "run_id": ids.new(),
+            "action_id": ids.new(),
+            "status": runs.Status.SUCCEEDED,
+            "mode": runs.Mode.BLOCKING,
+            "model": "m",
+            "provider": "p",
+            "usage": runs.Usage(),
+            "finished_at": datetime.now(UTC),
+            **more,
+        }
     )

@@ -3,8 +3,8 @@
 Its page names two roots, `/api/<resource>` and `/v1/<resource>`: both answer.
 """
 
-from services.gateway.dialects.klairo.routes import auth, chat, contacts, keys, users, webhooks
+from services.gateway.dialects.klairo.routes import auth, chat, contacts, keys, notifications, users, webhooks
 from services.gateway.http.voices import listed
 
-ROUTES = listed(users.routes, keys.routes, chat.routes, contacts.routes, webhooks.routes)
+ROUTES = listed(users.routes, keys.routes, chat.routes, contacts.routes, notifications.routes, webhooks.routes)
 OPEN_ROUTES = listed(auth.open_routes)

@@ -3,6 +3,6 @@
 They raise nothing but Fault.
 """
 
-from services.gateway.dialects.klairo.translate import auth, chat, contacts, events, keys, webhooks
+from services.gateway.dialects.klairo.translate import auth, chat, contacts, events, keys, notifications, webhooks
 
-__all__ = ["auth", "chat", "contacts", "events", "keys", "webhooks"]
+__all__ = ["auth", "chat", "contacts", "events", "keys", "notifications", "webhooks"]

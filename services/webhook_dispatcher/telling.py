@@ -1,0 +1,62 @@
+"""Telling: the engine's facts of which a workspace is notified.
+
+Owner: webhook_dispatcher. A notification commits with the fact's id, so that a fact heard twice is told once.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec import structs
+
+from libs.bus.hear import Heard
+from libs.contracts import ids, runs
+from libs.postgres.database import Connection
+from services.webhook_dispatcher.notices import Notice
+from services.webhook_dispatcher.payloads import ARIA
+from services.webhook_dispatcher.store import notifications as store
+
+Fact = TypeVar("Fact")
+
+_REPLIED = ("aria_replied", "Aria has answered", "An answer that nobody waited for any more is in its conversation.")
+_FAILED = ("aria_failed", "Aria could not answer", "An answer that nobody waited for any more could not be given.")
+
+
+def tell_of(
+    make: Callable[[UUID, datetime, Fact], Notice | None],
+) -> Callable[[Connection, list[Heard[Fact]]], Awaitable[None]]:
+    """What is done on hearing facts of which `make` makes a notice, or none."""
+
+    async def apply(connection: Connection, heard: list[Heard[Fact]]) -> None:
+        made = [make(event.id, event.at, event.fact) for event in heard]
+        if told := _together(notice for notice in made if notice is not None):
+            await store.tell(connection, told)
+
+    return apply
+
+
+def _together(notices: Iterable[Notice]) -> list[Notice]:
+    """Those of one id are one, which says how often: the last."""
+    told: dict[UUID, Notice] = {}
+    for notice in notices:
+        times = notice.times + (told[notice.id].times if notice.id in told else 0)
+        told[notice.id] = structs.replace(notice, times=times)
+    return list(told.values())
+
+
+def reply_unread(_: UUID, at: datetime, fact: runs.RunFinished) -> Notice | None:
+    """Of a reply of Aria's whose reader had left before its end: whoever was there has seen it."""
+    if fact.voice != ARIA or not fact.unread or fact.status is runs.Status.CANCELLED:
+        return None
+    type, title, body = _REPLIED if fact.status is runs.Status.SUCCEEDED else _FAILED
+    conversation = fact.session_id or fact.run_id
+    return Notice(
+        id=ids.named(conversation, f"{type} {at.date()}"),
+        workspace_id=fact.workspace_id,
+        type=type,
+        title=title,
+        body=body,
+        metadata={"conversation_id": str(conversation), "message_id": str(fact.run_id)},
+        about=[fact.run_id],
+    )
