@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID
 
 from libs.bus.bus import Bus
@@ -13,15 +15,18 @@ from libs.contracts.paging import Page
 from libs.contracts.runs import AskFrames, Cursor, Frames, GetRun, PageRuns, Run
 from libs.postgres.database import Database
 from services.runner.runs import account
+from services.runner.runs.ended import Ended
 from services.runner.runs.fence import Fence
-from services.runner.runs.frames import Recorded, following, restored
+from services.runner.runs.frames import following
 from services.runner.runs.holding import Holding
 from services.runner.runs.live import Live
 from services.runner.store import parts
 from services.runner.store import runs as stored
-from services.runner.store.runs import Kept
+from services.runner.store.runs import Standing
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _HOLDER_SECONDS = 2.0
 # A run is written a moment after it began, a busy machine's later: a young one that is nowhere is looked for again.
@@ -38,12 +43,13 @@ class Reading:
     def __init__(self, database: Database, bus: Bus, holding: Holding, fence: Fence) -> None:
         self._database, self._bus, self._holding, self._fence = database, bus, holding, fence
         self._holder = fence.holder
+        self._ended = Ended(database)
 
     async def get(self, asked: GetRun) -> Run:
         live = self._held(asked.run_id)
         if live is not None and live.workspace_id == asked.workspace_id and not live.ended.done():
             return self.of(live)
-        kept = (await self.kept([asked.run_id])).get(asked.run_id)
+        kept = (await _looked_for(stored.get, self._database, [asked.run_id])).get(asked.run_id)
         if kept is None or kept.run.workspace_id != asked.workspace_id:
             raise not_found("run", asked.run_id)
         return kept.run
@@ -59,16 +65,6 @@ class Reading:
 
     async def page(self, asked: PageRuns) -> Page[Run]:
         return await stored.page(self._database, asked)
-
-    async def kept(self, run_ids: list[UUID]) -> dict[UUID, Kept]:
-        """The rows of these runs, those waited for that may be on their way."""
-        found = await stored.get(self._database, run_ids)
-        missing = [id for id in run_ids if id not in found]
-        while missing and (missing := [id for id in missing if abs(age(id)) < _YOUNG_SECONDS]):
-            await asyncio.sleep(_LOOK_AGAIN)
-            found |= await stored.get(self._database, missing)
-            missing = [id for id in missing if id not in found]
-        return found
 
     async def held(self, asked: AskFrames) -> list[Frames]:
         """What this instance holds; a run that it doesn't is not found."""
@@ -93,11 +89,11 @@ class Reading:
         return _answer(live.id, _status(live), _joined(live, cursor))
 
     async def _elsewhere(self, cursors: list[Cursor], follower: str) -> dict[Cursor, Frames]:
-        kept = await self.kept(list({cursor.run_id for cursor in cursors}))
+        found = await _looked_for(stored.standing, self._database, list({cursor.run_id for cursor in cursors}))
         holders: dict[str, list[Cursor]] = {}
         for cursor in cursors:
-            if _goes_on(kept.get(cursor.run_id)):
-                holders.setdefault(kept[cursor.run_id].run.holder, []).append(cursor)
+            if (run := found.get(cursor.run_id)) and run.status is runs.Status.RUNNING:
+                holders.setdefault(run.holder, []).append(cursor)
         answers: dict[Cursor, Frames] = {}
         for answered in await asyncio.gather(
             *(self._ask(holder, asked, follower) for holder, asked in holders.items())
@@ -105,9 +101,8 @@ class Reading:
             answers |= answered
         if silent := {cursor.run_id for asked in holders.values() for cursor in asked if cursor not in answers}:
             # It ended while its holder was asked, or its holder is dead.
-            kept |= await stored.get(self._database, list(silent))
-        rest = [cursor for cursor in cursors if cursor not in answers]
-        return answers | {cursor: await self._stored(cursor, kept.get(cursor.run_id)) for cursor in rest}
+            found |= await stored.standing(self._database, list(silent))
+        return answers | await self._stored([cursor for cursor in cursors if cursor not in answers], found)
 
     async def _ask(self, holder: str, cursors: list[Cursor], follower: str) -> dict[Cursor, Frames]:
         """What the holder has of these runs; nothing of those that it does not hold."""
@@ -120,15 +115,38 @@ class Reading:
             return {}
         return {cursor: frames for cursor, frames in zip(cursors, told, strict=True) if frames.found}
 
-    async def _stored(self, cursor: Cursor, kept: Kept | None) -> Frames:
-        if kept is None or kept.run.workspace_id != cursor.workspace_id:
-            return Frames(cursor.run_id, False)
-        run = kept.run
-        if kept.frames is None:
-            frames = await parts.of(self._database, run.id, run.attempt)
-        else:
-            frames = restored(Recorded(run.output, run.thinking, kept.frames), run.attempt)
-        return _answer(run.id, run.status, following(frames, cursor))
+    async def _stored(self, cursors: list[Cursor], found: dict[UUID, Standing]) -> dict[Cursor, Frames]:
+        """What Postgres has. A run that was corrected since it was found is told as it is now."""
+        asked = {run.id: run for cursor in cursors if (run := _of(cursor, found))}
+        frames = await self._ended.of([run for run in asked.values() if run.status in runs.ENDED])
+        for run in asked.values():
+            if run.status not in runs.ENDED:
+                frames[run.id] = await parts.of(self._database, run.id, run.attempt)
+        return {
+            cursor: _answer(run.id, run.status, following(frames[run.id], cursor))
+            if (run := _of(cursor, found)) and run.id in frames
+            else Frames(cursor.run_id, False)
+            for cursor in cursors
+        }
+
+
+def _of(cursor: Cursor, found: dict[UUID, Standing]) -> Standing | None:
+    """The run, where it is of the workspace that asks for it."""
+    run = found.get(cursor.run_id)
+    return run if run is not None and run.workspace_id == cursor.workspace_id else None
+
+
+async def _looked_for(
+    look: Callable[[Database, list[UUID]], Awaitable[dict[UUID, T]]], database: Database, ids: list[UUID]
+) -> dict[UUID, T]:
+    """What `look` finds of these runs; those waited for that may be on their way."""
+    found = await look(database, ids)
+    missing = [id for id in ids if id not in found]
+    while missing and (missing := [id for id in missing if abs(age(id)) < _YOUNG_SECONDS]):
+        await asyncio.sleep(_LOOK_AGAIN)
+        found |= await look(database, missing)
+        missing = [id for id in missing if id not in found]
+    return found
 
 
 def _answer(run_id: UUID, status: runs.Status, frames: list[runs.Frame]) -> Frames:
@@ -139,10 +157,6 @@ def _answer(run_id: UUID, status: runs.Status, frames: list[runs.Frame]) -> Fram
         if size > ANSWER and place:
             return Frames(run_id, True, runs.Status.RUNNING, frames[:place], more=True)
     return Frames(run_id, True, status, frames)
-
-
-def _goes_on(kept: Kept | None) -> bool:
-    return kept is not None and kept.run.status is runs.Status.RUNNING
 
 
 def _status(live: Live) -> runs.Status:

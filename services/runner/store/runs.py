@@ -13,6 +13,7 @@ from msgspec import Struct
 from libs.contracts import runs
 from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
+from services.runner.runs.frames import Recorded
 from services.runner.store.pages import Listing
 
 
@@ -115,6 +116,47 @@ async def get(database: Database, ids: list[UUID]) -> dict[UUID, Kept]:
     """Those of the runs that there are, in any workspace: whoever asks compares it."""
     rows = await database.fetch(f"SELECT {', '.join(RUN_COLUMNS)}, frames FROM runs WHERE id = ANY($1)", ids)
     return {row["id"]: Kept(_run(row), row["frames"]) for row in rows}
+
+
+class Standing(Struct, frozen=True):
+    """Where a run stands, without what was said. `version` is its row's: another one, where anything of it changed."""
+
+    id: UUID
+    workspace_id: UUID
+    status: runs.Status
+    holder: str
+    attempt: int
+    version: str
+
+
+async def standing(database: Database, ids: list[UUID]) -> dict[UUID, Standing]:
+    """Those of the runs that there are, in any workspace: whoever asks compares it."""
+    rows = await database.fetch(
+        "SELECT id, workspace_id, status, holder, attempt, xmin::text AS version FROM runs WHERE id = ANY($1)", ids
+    )
+    return {row["id"]: msgspec.convert(dict(row), Standing) for row in rows}
+
+
+class Told(Struct, frozen=True):
+    """What was said in a run that has ended; a run that ran elsewhere has no frames."""
+
+    attempt: int
+    version: str
+    recorded: Recorded | None
+
+
+async def told(database: Database, ids: list[UUID]) -> dict[UUID, Told]:
+    """Those of the runs that there are and that have ended."""
+    rows = await database.fetch(
+        """SELECT id, attempt, xmin::text AS version, output, thinking, frames FROM runs
+        WHERE id = ANY($1) AND status NOT IN ('queued', 'running')""",
+        ids,
+    )
+    return {row["id"]: Told(row["attempt"], row["version"], _recorded(row)) for row in rows}
+
+
+def _recorded(row: Record) -> Recorded | None:
+    return None if row["frames"] is None else Recorded(row["output"], row["thinking"], row["frames"])
 
 
 def _run(row: Record) -> runs.Run:
