@@ -31,7 +31,10 @@ class Endpoint(Struct, frozen=True):
 
 
 class CreateEndpoint(Struct, frozen=True):
-    """`asymmetric`: deliveries are signed with a private Ed25519 key as well."""
+    """`asymmetric`: deliveries are signed with a private Ed25519 key as well.
+
+    `at_most` so many may the workspace have: one more is refused with FORBIDDEN.
+    """
 
     workspace_id: UUID
     url: str
@@ -39,6 +42,7 @@ class CreateEndpoint(Struct, frozen=True):
     description: str = ""
     id: UUID | None = None
     asymmetric: bool = False
+    at_most: int | None = None
 
 
 class CreatedEndpoint(Struct, frozen=True):

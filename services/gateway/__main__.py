@@ -28,6 +28,7 @@ from services.gateway.http.access import AccessLog
 from services.gateway.http.proxies import Proxies
 from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
+from services.gateway.plans.plans import CUSTOM_REQUESTS_PER_MINUTE, Plans
 
 VOICES = (klu.VOICE, klisk.VOICE, klairo.VOICE, llmstack.VOICE, openai.VOICE)
 
@@ -45,6 +46,10 @@ class Settings(Common, kw_only=True, frozen=True):
     body_megabytes_at_once: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 256
     stalled_seconds: Annotated[float, Meta(gt=0, description="a number of seconds")] = 30.0
     run_seconds: Annotated[float, Meta(gt=0, description="the seconds that a blocking run may take")] = 600.0
+    # Of the plans that have no number of their own.
+    custom_requests_per_minute: Annotated[int, Meta(ge=1, description="a whole number from 1")] = (
+        CUSTOM_REQUESTS_PER_MINUTE
+    )
     retention_days: Annotated[int, Meta(ge=0, le=36_500, description="a number of days; 0 for ever")] = 0
     # Whether the Klisk voice needs a key, and which keys open it beside those of the workspaces.
     klisk_auth: Literal["required", "open"] = "required"
@@ -91,6 +96,7 @@ async def build(service: Service, settings: Settings) -> None:
         database=service.database,
         sealer=service.sealer,
         callers=Callers(service.database, service.changes),
+        plans=Plans(service.database, service.changes, custom=settings.custom_requests_per_minute),
         guests=_guests(service.database, settings),
         tokens=tokens,
         logins=await asyncio.to_thread(Logins, service.database, tokens),

@@ -20,6 +20,7 @@ from services.gateway.http import effect
 from services.gateway.http.proxies import Proxies
 from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
+from services.gateway.plans.plans import Plans
 
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
@@ -36,6 +37,7 @@ class Engine:
     database: Database
     sealer: Sealer
     callers: Callers
+    plans: Plans
     guests: Guests
     tokens: Tokens
     logins: Logins

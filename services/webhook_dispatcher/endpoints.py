@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.contracts import endpoints, ids
-from libs.contracts.faults import not_found
+from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.egress import Egress
-from libs.postgres.database import Database
+from libs.postgres.database import Connection, Database
 from libs.runtime.sealing import Sealer
 from services.webhook_dispatcher import events, signing
 from services.webhook_dispatcher.store import endpoints as store
@@ -29,7 +29,9 @@ class Endpoints:
         wanted = events.subscription(request.events)
         id, secret = request.id or ids.new(), signing.new_secret()
         sealed = self._secrets.made(id, secret, asymmetric=request.asymmetric)
-        endpoint = await store.insert(self._database, id, request, events=wanted, sealed=sealed)
+        async with self._database.transaction() as connection:
+            await _must_be_allowed(connection, request)
+            endpoint = await store.insert(connection, id, request, events=wanted, sealed=sealed)
         return endpoints.CreatedEndpoint(endpoint, secret) if endpoint else await self._made(request.workspace_id, id)
 
     async def _made(self, workspace_id: UUID, id: UUID) -> endpoints.CreatedEndpoint:
@@ -73,6 +75,18 @@ class Endpoints:
         if gone is None:
             raise not_found("webhook", request.endpoint_id)
         return gone
+
+
+async def _must_be_allowed(connection: Connection, request: endpoints.CreateEndpoint) -> None:
+    """Disabled ones count as well. Repeating what made one of them makes no further one, and is allowed."""
+    if request.at_most is None:
+        return
+    await store.lock(connection, request.workspace_id)
+    if request.id is not None and await store.get(connection, request.workspace_id, request.id):
+        return
+    if await store.total(connection, request.workspace_id) >= request.at_most:
+        message = f"The plan of this workspace allows {request.at_most} webhooks: delete one, or change the plan."
+        raise Fault(Code.FORBIDDEN, message)
 
 
 class Secrets:

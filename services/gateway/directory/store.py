@@ -14,11 +14,6 @@ Role = Literal["owner", "admin", "member"]
 S = TypeVar("S", bound=Struct)
 
 
-class Plan(Struct, frozen=True):
-    name: str
-    title: str
-
-
 class Workspace(Struct, frozen=True):
     """`slug` is the name as it may stand in an address, unique in the installation.
 
@@ -67,10 +62,6 @@ _ACCOUNT = "id, email, name, password_hash IS NOT NULL AS has_password, created_
 _KEY = "id, workspace_id, account_id, name, prefix, created_at, revoked_at"
 
 
-async def plans(connection: Connection) -> list[Plan]:
-    return _all(Plan, await connection.fetch("SELECT name, title FROM plans ORDER BY position"))
-
-
 async def add_workspace(
     connection: Connection, id: UUID, name: str, slug: str, created_by: UUID | None
 ) -> Workspace | None:
@@ -108,17 +99,6 @@ async def rename_workspace(connection: Connection, id: UUID, name: str) -> Works
         Workspace,
         await connection.fetchrow(
             f"UPDATE workspaces SET name = $2, updated_at = now() WHERE id = $1 RETURNING {_WORKSPACE}", id, name
-        ),
-    )
-
-
-async def set_plan(connection: Connection, workspace_id: UUID, plan: str) -> Workspace | None:
-    return _one(
-        Workspace,
-        await connection.fetchrow(
-            f"UPDATE workspaces SET plan = $2, updated_at = now() WHERE id = $1 RETURNING {_WORKSPACE}",
-            workspace_id,
-            plan,
         ),
     )
 

@@ -23,11 +23,16 @@ class Sealed(Struct, frozen=True):
     public_key: str | None = None
 
 
+async def lock(connection: Connection, workspace_id: UUID) -> None:
+    """So that nobody else adds an endpoint of this workspace's until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"endpoints {workspace_id}")
+
+
 async def insert(
-    database: Database, id: UUID, given: endpoints.CreateEndpoint, *, events: Sequence[str], sealed: Sealed
+    connection: Connection, id: UUID, given: endpoints.CreateEndpoint, *, events: Sequence[str], sealed: Sealed
 ) -> endpoints.Endpoint | None:
     """None where there is one of that id already."""
-    row = await database.fetchrow(
+    row = await connection.fetchrow(
         f"""
         INSERT INTO endpoints (id, workspace_id, url, events, description, secret, signing_key, public_key)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -69,7 +74,7 @@ async def page(database: Database, workspace_id: UUID, slice: Slice) -> list[end
     return [_endpoint(row) for row in rows]
 
 
-async def total(database: Database, workspace_id: UUID) -> int:
+async def total(database: Connection | Database, workspace_id: UUID) -> int:
     return await database.fetchval(
         "SELECT count(*) FROM endpoints WHERE workspace_id = $1 AND status <> 'listening'", workspace_id
     )

@@ -59,7 +59,7 @@ async def test_a_password_gives_a_token_of_a_day_that_opens_the_voice(door, root
         "email": "ann@example.test",
         "avatar_url": None,
         "plan": {"id": "enterprise", "label": "Enterprise", "status": "active", "renews_at": None},
-        "quota": {"chat_limit_daily": None, "api_limit_per_minute": None, "automations_max": None},
+        "quota": {"chat_limit_daily": None, "api_limit_per_minute": 600_000, "automations_max": None},
     }
 
 

@@ -9,6 +9,9 @@ from msgspec import structs
 from libs.contracts import deliveries, endpoints, ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
+from services.gateway.plans import plans
+from services.gateway.plans.store import Own, Put
+from tests.services.gateway.peers import new_key
 
 pytestmark = pytest.mark.asyncio
 
@@ -47,6 +50,17 @@ async def test_a_webhook_is_registered_and_its_secret_shown(door, root):
         "secret": "whsec_abc",
     }
     assert door.peers.asked[-1] == endpoints.CreateEndpoint(door.workspace_id, URL, ["generation.*"], "Mine")
+
+
+async def test_a_plan_allows_so_many_webhooks(door):
+    await door.peers.answer(endpoints.CREATE, Fault(Code.FORBIDDEN, "The plan of this workspace allows 9 webhooks."))
+    key = await new_key(door.service, "Nine webhooks")
+    async with door.service.database.transaction() as connection:
+        put = Put(await plans.find(connection, "growth"), Own(webhooks=9))
+        await plans.change(connection, key.key.workspace_id, put)
+    answer = await door.call("POST", "/api/webhooks", {"url": URL, "events": ["*"]}, key=key.secret)
+    assert (answer.status, answer.json["error"]["code"]) == (403, "FORBIDDEN")
+    assert door.peers.asked[-1].at_most == 9
 
 
 async def test_webhooks_are_listed_without_secrets(door):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from libs.contracts import workspaces
+from libs.contracts import plans, workspaces
 from libs.postgres.database import Database
 from services.gateway.directory import passwords, people, store
 from services.gateway.directory.admin import arguments
@@ -94,12 +94,52 @@ async def test_a_name_in_another_script_is_a_workspace_of_its_own(admin):
 @pytest.mark.asyncio
 async def test_plans_are_listed_and_workspaces_put_on_them(admin):
     await admin("workspaces", "create", "Thrifty")
-    names = [plan["name"] for plan in (await admin("plans", "list"))[1]]
-    assert names == ["free", "starter", "growth", "pro", "enterprise"]
+    listed = [tuple(plan.values()) for plan in (await admin("plans", "list"))[1]]
+    assert listed == [
+        ("free", "Free", 20, 50, 10, 1, 3),
+        ("starter", "Starter", 60, 500, 100, 2, 10),
+        ("growth", "Growth", 300, 5000, 1000, 3, 50),
+        ("pro", "Pro", 300, 5000, 1000, 5, 50),
+        ("enterprise", "Enterprise", None, None, None, None, None),
+    ]
     assert (await admin("plans", "set", "Thrifty", "free"))[1]["plan"] == "free"
     code, _, told = await admin("plans", "set", "Thrifty", "golden")
     assert code == 1
     assert "free, starter" in told
+
+
+@pytest.mark.asyncio
+async def test_a_workspace_has_figures_of_its_own_beside_its_plan(admin):
+    await admin("workspaces", "create", "Special")
+    own = ("--webhooks", "20", "--chat-messages-per-day", "unlimited", "--requests-per-minute", "1000")
+    _, made, _ = await admin("plans", "set", "Special", "pro", *own)
+    assert made["own"] == ["requests_per_minute", "chat_messages_per_day", "webhooks"]
+    figures = (made["requests_per_minute"], made["chat_messages_per_day"], made["webhooks"], made["automations"])
+    assert figures == (1000, None, 20, 50)
+    assert (await admin("plans", "show", "Special"))[1] == made
+    _, again, _ = await admin("plans", "set", "Special", "pro")
+    assert (again["own"], again["webhooks"]) == ([], 5)
+
+
+@pytest.mark.parametrize("words", [("--requests-per-minute", "unlimited"), ("--webhooks", "-1"), ("--webhooks", "9e9")])
+def test_a_figure_that_is_none_is_refused(words, capsys):
+    with pytest.raises(SystemExit):
+        arguments.parse(["plans", "set", "Special", "pro", *words])
+    assert "expected a number from" in capsys.readouterr().err
+
+
+@pytest.mark.asyncio
+async def test_another_plan_is_stated_once(admin, database):
+    _, workspace, _ = await admin("workspaces", "create", "Growing")
+    id = UUID(workspace["id"])
+    for words in (("growth",), ("growth",), ("growth", "--webhooks", "9"), ("pro",)):
+        assert (await admin("plans", "set", "Growing", *words))[0] == 0
+    rows = await database.fetch("SELECT body FROM outbox WHERE subject = $1 ORDER BY n", plans.CHANGED.name)
+    stated = [plans.CHANGED.unpack(row["body"]) for row in rows]
+    assert [(fact.before, fact.plan) for fact in stated if fact.workspace_id == id] == [
+        ("enterprise", "growth"),
+        ("growth", "pro"),
+    ]
 
 
 @pytest.mark.asyncio

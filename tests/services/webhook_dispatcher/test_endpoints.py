@@ -1,6 +1,8 @@
 """Endpoints over the bus: made, listed, removed, and nobody else's."""
 
+import asyncio
 import base64
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,24 @@ async def test_an_endpoint_is_made_listed_and_removed(bus, subscribe):
     assert await bus.call(endpoints.DELETE, endpoints.GetEndpoint(workspace, first.id)) == first
     page = await bus.call(endpoints.PAGE, endpoints.PageEndpoints(workspace))
     assert (page.items, page.total) == ([second], 1)
+
+
+async def test_no_more_are_made_than_are_allowed_however_many_are_asked_for_at_once(bus):
+    workspace, named = ids.new(), ids.new()
+
+    async def make(**more) -> Any:
+        return await bus.call(endpoints.CREATE, endpoints.CreateEndpoint(workspace, URL, ["*"], at_most=3, **more))
+
+    made = await make(id=named)
+    answers = await asyncio.gather(*(make() for _ in range(10)), return_exceptions=True)
+    refused = [(answer.code, answer.message) for answer in answers if isinstance(answer, Fault)]
+    assert len(refused) == 8
+    assert set(refused) == {
+        (Code.FORBIDDEN, "The plan of this workspace allows 3 webhooks: delete one, or change the plan.")
+    }
+    assert await make(id=named) == made, "what was made is answered with again"
+    await bus.call(endpoints.DELETE, endpoints.GetEndpoint(workspace, named))
+    await make()
 
 
 async def test_the_secret_is_shown_once_and_sealed_at_rest(bus, subscribe, dispatcher):

@@ -7,9 +7,11 @@ from typing import Any
 
 from libs.postgres.database import Database
 from libs.runtime.commands.answers import Answer
-from services.gateway.directory.admin import commands
+from services.gateway.directory.admin import commands, plans
+from services.gateway.directory.admin.plans import FIGURES
 
 _MOST_DAYS = 36_500
+_MOST = 2**31 - 1
 
 Work = Callable[[Database, argparse.Namespace], Awaitable[Answer]]
 
@@ -104,10 +106,31 @@ def _passwords(nouns: Any) -> None:
 
 def _plans(nouns: Any) -> None:
     verbs = _verbs(nouns, "plans", "list plans, and put workspaces on them")
-    _command(verbs, "list", commands.list_plans, "list all plans")
-    change = _command(verbs, "set", commands.set_plan, "put a workspace on a plan")
+    _command(verbs, "list", plans.list_all, "list all plans with what they allow; -: no limit")
+    show = _command(verbs, "show", plans.show, "show what a workspace is allowed; -: no limit")
+    show.add_argument("workspace", help="id, name or slug")
+    change = _command(verbs, "set", plans.set_workspace, "put a workspace on a plan, with these figures of its own")
     change.add_argument("workspace", help="id, name or slug")
     change.add_argument("plan")
+    for name, about in FIGURES.items():
+        change.add_argument(
+            f"--{name.replace('_', '-')}", type=_figure(name), metavar="N", help=about, default=argparse.SUPPRESS
+        )
+
+
+def _figure(name: str) -> Callable[[str], int | None]:
+    """A number; `unlimited` where there may be no limit."""
+    least = 1 if name == plans.REQUESTS else 0
+
+    def parse(text: str) -> int | None:
+        if text == "unlimited" and name != plans.REQUESTS:
+            return None
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= _MOST:
+            also = "" if name == plans.REQUESTS else ", or unlimited"
+            raise argparse.ArgumentTypeError(f"expected a number from {least} to {_MOST}{also}")
+        return int(text)
+
+    return parse
 
 
 def _verbs(nouns: Any, noun: str, help: str) -> Any:

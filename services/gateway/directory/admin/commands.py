@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
 from libs.contracts.ids import parse
-from libs.postgres.database import Connection, Database
+from libs.postgres.database import Database
 from libs.runtime.commands.answers import Answer
 from services.gateway.directory import bootstrap as first
 from services.gateway.directory import endings, keys, passwords, people, store
+from services.gateway.plans import plans
+from services.gateway.plans.store import Put
 
 _WORKSPACE = ("id", "name", "slug", "plan", "created_at")
 _RETENTION = ("id", "name", "slug", "retention_days")
@@ -55,7 +57,8 @@ async def create_workspace(database: Database, options: Namespace) -> Answer:
     async with database.transaction() as connection:
         made = await people.make_workspace(connection, options.name)
         if options.plan:
-            made = await _put_on_plan(connection, made, options.plan)
+            await plans.change(connection, made.id, Put(await plans.find(connection, options.plan)))
+            made = await people.find_workspace(connection, str(made.id))
     return Answer(made, [made], _WORKSPACE)
 
 
@@ -125,26 +128,6 @@ async def set_password(database: Database, options: Namespace) -> Answer:
         await people.set_password(connection, account.id, hash)
         account = await people.find_account(connection, options.email)
     return Answer(account, [account], _ACCOUNT)
-
-
-async def list_plans(database: Database, options: Namespace) -> Answer:
-    async with database.acquire() as connection:
-        found = await store.plans(connection)
-    return Answer(found, found, ("name", "title"))
-
-
-async def set_plan(database: Database, options: Namespace) -> Answer:
-    async with database.transaction() as connection:
-        workspace = await people.find_workspace(connection, options.workspace)
-        changed = await _put_on_plan(connection, workspace, options.plan)
-    return Answer(changed, [changed], _WORKSPACE)
-
-
-async def _put_on_plan(connection: Connection, workspace: store.Workspace, plan: str) -> store.Workspace:
-    names = [known.name for known in await store.plans(connection)]
-    if plan not in names:
-        raise Fault(Code.INVALID, f"{plan!r} is no plan: expected one of {', '.join(names)}.", field="plan")
-    return await store.set_plan(connection, workspace.id, plan) or workspace
 
 
 def _secret(path: str | None) -> str:

@@ -30,7 +30,6 @@ class Profile(Struct, frozen=True):
     created_at: datetime
     last_seen_at: datetime | None
     plan: str
-    plan_title: str
 
 
 class Tried(Struct, frozen=True):
@@ -81,9 +80,8 @@ async def stands(connection: Connection, account_id: UUID, workspace_id: UUID, g
 async def profile(connection: Connection, account_id: UUID, workspace_id: UUID) -> Profile | None:
     row = await connection.fetchrow(
         """
-        SELECT accounts.id AS account_id, email, accounts.name, accounts.created_at, last_seen_at,
-            plan, plans.title AS plan_title
-        FROM accounts, workspaces JOIN plans ON plans.name = plan
+        SELECT accounts.id AS account_id, email, accounts.name, accounts.created_at, last_seen_at, plan
+        FROM accounts, workspaces
         WHERE accounts.id = $1 AND workspaces.id = $2
         """,
         account_id,

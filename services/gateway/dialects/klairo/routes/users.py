@@ -18,8 +18,9 @@ async def get_me(request: web.Request) -> web.Response:
     caller = request[CALLER]
     if caller.account_id is None:
         raise Fault(Code.FORBIDDEN, "This key belongs to no account.")
-    async with request.app[ENGINE].database.acquire() as connection:
+    engine = request.app[ENGINE]
+    async with engine.database.acquire() as connection:
         profile = await store.profile(connection, caller.account_id, caller.workspace_id)
     if profile is None:
         raise Fault(Code.UNAUTHORIZED, "This account is no more.")
-    return reply.json(translate.auth.me(profile))
+    return reply.json(translate.auth.me(profile, await engine.plans.of(caller.workspace_id)))

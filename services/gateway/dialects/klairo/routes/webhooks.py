@@ -5,7 +5,7 @@ from aiohttp import web
 from libs.contracts import deliveries, endpoints
 from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klairo import translate, wire
-from services.gateway.engine import ask
+from services.gateway.engine import ENGINE, ask
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read, read_optional
 from services.gateway.http.voices import CALLER
@@ -59,7 +59,9 @@ async def delete_webhook(request: web.Request) -> web.Response:
 
 
 async def _create(request: web.Request) -> web.Response:
-    wanted = translate.webhooks.create(request[CALLER], await read(request, wire.webhooks.CreateWebhook))
+    caller, body = request[CALLER], await read(request, wire.webhooks.CreateWebhook)
+    terms = await request.app[ENGINE].plans.of(caller.workspace_id)
+    wanted = translate.webhooks.create(caller, body, at_most=terms.webhooks)
     return reply.json(translate.webhooks.created(await ask(request, endpoints.CREATE, wanted)), status=201)
 
 

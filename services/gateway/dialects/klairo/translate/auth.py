@@ -4,6 +4,7 @@ from libs.contracts import ids
 from services.gateway.dialects.klairo import wire
 from services.gateway.directory.signing_in.logins import LoggedIn, Wanted
 from services.gateway.directory.signing_in.store import Profile
+from services.gateway.plans.plans import Terms
 
 
 def login(body: wire.auth.Login) -> Wanted:
@@ -18,13 +19,17 @@ def logged_in(done: LoggedIn) -> wire.auth.LoggedIn:
     return wire.auth.LoggedIn(token=done.token.text, expires_at=done.token.expires_at, user=user)
 
 
-def me(profile: Profile) -> wire.auth.Me:
+def me(profile: Profile, terms: Terms) -> wire.auth.Me:
     return wire.auth.Me(
         id=ids.crockford("usr", profile.account_id),
         name=profile.name,
         email=profile.email,
-        plan=wire.auth.Plan(id=profile.plan, label=profile.plan_title),
-        quota=wire.auth.Quota(),
+        plan=wire.auth.Plan(id=terms.plan, label=terms.title),
+        quota=wire.auth.Quota(
+            chat_limit_daily=terms.chat_messages_per_day,
+            api_limit_per_minute=terms.requests_per_minute,
+            automations_max=terms.automations,
+        ),
         created_at=profile.created_at,
         last_seen_at=profile.last_seen_at,
     )

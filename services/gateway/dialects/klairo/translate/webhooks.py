@@ -9,11 +9,16 @@ from services.gateway.dialects.klairo import wire
 from services.gateway.directory.callers import Caller
 
 
-def create(caller: Caller, body: wire.webhooks.CreateWebhook) -> endpoints.CreateEndpoint:
+def create(caller: Caller, body: wire.webhooks.CreateWebhook, *, at_most: int | None) -> endpoints.CreateEndpoint:
     if not body.events:
         raise Fault(Code.INVALID, 'Name at least one event, or ["*"] for all.', field="events")
     return endpoints.CreateEndpoint(
-        caller.workspace_id, body.url, body.events, body.description or "", asymmetric=body.asymmetric
+        caller.workspace_id,
+        body.url,
+        body.events,
+        body.description or "",
+        asymmetric=body.asymmetric,
+        at_most=at_most,
     )
 
 

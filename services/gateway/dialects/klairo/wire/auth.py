@@ -36,9 +36,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 class Quota(Struct, frozen=True, kw_only=True):
     """None is without a limit."""
 
-    chat_limit_daily: int | None = None
-    api_limit_per_minute: int | None = None
-    automations_max: int | None = None
+    chat_limit_daily: int | None
+    api_limit_per_minute: int
+    automations_max: int | None
 
 
 class Me(Struct, frozen=True, kw_only=True):

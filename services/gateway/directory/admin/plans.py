@@ -1,0 +1,73 @@
+"""The commands that say how much a workspace may do: its plan, and figures of its own beside it."""
+
+from argparse import Namespace
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.postgres.database import Database
+from libs.runtime.commands.answers import Answer
+from services.gateway.directory import people
+from services.gateway.plans import plans, store
+from services.gateway.plans.store import Own, Put
+
+REQUESTS = "requests_per_minute"
+FIGURES = {
+    REQUESTS: "requests a minute",
+    "chat_messages_per_day": "messages to a model a day, or unlimited",
+    "api_calls_per_month": "requests with an API key a month, or unlimited",
+    "webhooks": "webhooks that it may have, or unlimited",
+    "automations": "automations that it may have, or unlimited",
+}
+
+
+class Allowed(Struct, frozen=True):
+    """`own` names the figures that are not the plan's. None is without a limit; of requests, the installation's."""
+
+    workspace_id: UUID
+    workspace: str
+    plan: str
+    own: list[str]
+    requests_per_minute: int | None
+    chat_messages_per_day: int | None
+    api_calls_per_month: int | None
+    webhooks: int | None
+    automations: int | None
+
+
+async def list_all(database: Database, options: Namespace) -> Answer:
+    async with database.acquire() as connection:
+        found = await store.plans(connection)
+    return Answer(found, found, ("name", "title", *FIGURES))
+
+
+async def show(database: Database, options: Namespace) -> Answer:
+    async with database.acquire() as connection:
+        workspace = await people.find_workspace(connection, options.workspace)
+        put = await plans.of(connection, workspace.id)
+    return _answer(workspace.id, workspace.name, put)
+
+
+async def set_workspace(database: Database, options: Namespace) -> Answer:
+    given = {name: value for name, value in vars(options).items() if name in FIGURES}
+    async with database.transaction() as connection:
+        workspace = await people.find_workspace(connection, options.workspace)
+        put = Put(await plans.find(connection, options.plan), Own(**given))
+        await plans.change(connection, workspace.id, put)
+    return _answer(workspace.id, workspace.name, put)
+
+
+def _answer(workspace_id: UUID, workspace: str, put: Put) -> Answer:
+    figures = put.figures()
+    allowed = Allowed(
+        workspace_id,
+        workspace,
+        figures.name,
+        list(put.own.said()),
+        figures.requests_per_minute,
+        figures.chat_messages_per_day,
+        figures.api_calls_per_month,
+        figures.webhooks,
+        figures.automations,
+    )
+    return Answer(allowed, [allowed], ("workspace", "plan", *FIGURES))

@@ -1,0 +1,81 @@
+"""Plans in Postgres: one function per statement."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from libs.postgres.database import Connection
+
+
+class Plan(Struct, frozen=True):
+    """None is without a limit; of requests, the installation's number."""
+
+    name: str
+    title: str
+    requests_per_minute: int | None
+    chat_messages_per_day: int | None
+    api_calls_per_month: int | None
+    webhooks: int | None
+    automations: int | None
+
+
+class Own(Struct, frozen=True):
+    """Figures of a workspace's own. Those that are left out are its plan's."""
+
+    requests_per_minute: int | UnsetType = UNSET
+    chat_messages_per_day: int | UnsetType | None = UNSET
+    api_calls_per_month: int | UnsetType | None = UNSET
+    webhooks: int | UnsetType | None = UNSET
+    automations: int | UnsetType | None = UNSET
+
+    def said(self) -> dict[str, Any]:
+        return msgspec.to_builtins(self)
+
+
+class Put(Struct, frozen=True):
+    """The plan that a workspace is on, and what it has in place of the plan's figures."""
+
+    plan: Plan
+    own: Own = Own()
+
+    def figures(self) -> Plan:
+        return structs.replace(self.plan, **self.own.said())
+
+
+_PLAN = "plans.name, title, requests_per_minute, chat_messages_per_day, api_calls_per_month, webhooks, automations"
+_OF_WORKSPACE = f"""
+SELECT {_PLAN}, own_figures FROM workspaces JOIN plans ON plans.name = workspaces.plan WHERE workspaces.id = $1
+"""
+
+
+async def plans(connection: Connection) -> list[Plan]:
+    return [Plan(**row) for row in await connection.fetch(f"SELECT {_PLAN} FROM plans ORDER BY position")]
+
+
+async def of_workspace(connection: Connection, workspace_id: UUID) -> Put | None:
+    return _put(await connection.fetchrow(_OF_WORKSPACE, workspace_id))
+
+
+async def lock(connection: Connection, workspace_id: UUID) -> Put | None:
+    """As `of_workspace`, to be changed in this transaction."""
+    return _put(await connection.fetchrow(f"{_OF_WORKSPACE} FOR NO KEY UPDATE OF workspaces", workspace_id))
+
+
+async def put(connection: Connection, workspace_id: UUID, wanted: Put) -> None:
+    await connection.execute(
+        "UPDATE workspaces SET plan = $2, own_figures = $3, updated_at = now() WHERE id = $1",
+        workspace_id,
+        wanted.plan.name,
+        wanted.own.said(),
+    )
+
+
+def _put(row: Record | None) -> Put | None:
+    if row is None:
+        return None
+    columns = dict(row)
+    own = msgspec.convert(columns.pop("own_figures"), Own)
+    return Put(Plan(**columns), own)
