@@ -7,7 +7,7 @@ since nothing else says what came before it. An answer of the run's holder may a
 from collections import deque
 from collections.abc import Iterable
 
-from libs.contracts.runs import FEED, Frame
+from libs.contracts.runs import FEED, Frame, Replaced, Thinking, Token
 
 # Bytes that one reader may hold, and a question is answered with at most; both as `weight` has it.
 BUFFER = 640 << 10
@@ -17,9 +17,16 @@ _OF_A_FRAME = 300
 
 def weight(frame: Frame, size: int | None = None) -> int:
     """About what a frame takes in memory: small ones take more there than on the wire, where it has this size."""
-    if size is None:
-        size = len(text) if isinstance(text := getattr(frame.body, "text", None), str) else len(FEED.pack(frame))
-    return size + _OF_A_FRAME
+    return (_size(frame) if size is None else size) + _OF_A_FRAME
+
+
+def _size(frame: Frame) -> int:
+    """Without packing it, where it is text and nothing more."""
+    match frame.body:
+        case Token(text, _, None) | Thinking(text) | Replaced(text):
+            return len(text)
+        case _:
+            return len(FEED.pack(frame))
 
 
 class Order:

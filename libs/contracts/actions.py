@@ -22,7 +22,8 @@ class Parameters(Struct, frozen=True, omit_defaults=True):
     """What shapes a generation; None leaves it to the provider. `timeout` is in seconds.
 
     `response_format` is a provider's (`{"type": "json_schema", …}`), but kept whatever the provider: an answer that
-    does not fit it fails. `tool_rounds`: after so many rounds of tool calls the model must answer.
+    does not fit it fails. `tool_rounds`: after so many rounds of tool calls the model must answer. `top_logprobs`: the
+    probabilities of the answer's tokens are told, each with so many of the likeliest at its place.
     """
 
     temperature: float | None = None
@@ -37,6 +38,7 @@ class Parameters(Struct, frozen=True, omit_defaults=True):
     response_format: dict[str, Any] | None = None
     logit_bias: dict[str, float] | None = None
     tool_rounds: int | None = None
+    top_logprobs: int | None = None
 
 
 class Action(Struct, frozen=True):

@@ -109,11 +109,31 @@ class Thinking(Struct, frozen=True, tag="thinking"):
     text: str
 
 
-class Token(Struct, frozen=True, tag="token"):
-    """The next piece of the answer: what came from the model since the frame before."""
+class Alternative(Struct, frozen=True, array_like=True, gc=False):
+    """A token that may stand at a place of the answer, with the natural logarithm of its probability. `utf8` are its
+    bytes, where the provider told them: a token may be a part of a character.
+    """
+
+    token: str
+    logprob: float
+    utf8: bytes | None = None
+
+
+class Scored(Struct, frozen=True, array_like=True):
+    """A token of the answer as its model weighed it, beside the likeliest ones at its place."""
+
+    chosen: Alternative
+    likeliest: list[Alternative] = []
+
+
+class Token(Struct, frozen=True, tag="token", omit_defaults=True):
+    """The next piece of the answer: what came from the model since the frame before. `scored` are its tokens, where the
+    run asks for their probabilities and the provider tells them.
+    """
 
     text: str
     node: str | None = None
+    scored: list[Scored] | None = None
 
 
 class ToolResult(Struct, frozen=True, tag="tool_result"):

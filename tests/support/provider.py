@@ -22,7 +22,8 @@ class Call(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What the model says and how it comes, in seconds. `cut` is the bytes of each write; after `breaks_after` pieces
+    """What the model says and how it comes, in seconds. `scored`: each piece is told as a token, with so many of the
+    likeliest at its place (OpenAI's protocol alone). `cut` is the bytes of each write; after `breaks_after` pieces
     the connection is closed; after the first one `gate` is waited for, before each of them one of `beats`.
     """
 
@@ -31,6 +32,7 @@ class Answer(Struct, frozen=True):
     calls: tuple[Call, ...] = ()
     usage: tuple[int, int] | None = (12, 5)
     reason: str = "stop"
+    scored: int | None = None
     first: float = 0.0
     between: float = 0.0
     cut: int = 0
@@ -259,7 +261,7 @@ def events(answer: Answer, anthropic: bool) -> tuple[bytes, list[bytes], bytes]:
 
 def _completions(answer: Answer) -> tuple[bytes, list[bytes], bytes]:
     thoughts = [_delta({"reasoning_content": thought}) for thought in answer.thoughts]
-    pieces = [_delta({"content": piece}) for piece in answer.pieces]
+    pieces = [_delta({"content": piece}, _logprobs((piece,), answer.scored)) for piece in answer.pieces]
     closing = b""
     for index, call in enumerate(answer.calls):
         half = len(call.arguments) // 2
@@ -276,7 +278,8 @@ def _completions(answer: Answer) -> tuple[bytes, list[bytes], bytes]:
 
 def _completion(answer: Answer) -> bytes:
     message = {"role": "assistant", "content": answer.text}
-    choice = {"index": 0, "message": message, "finish_reason": answer.reason}
+    logprobs = _logprobs(answer.pieces, answer.scored)
+    choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": answer.reason}
     return json.dumps({"choices": [choice], "usage": _usage(answer)}, indent=1).encode()
 
 
@@ -286,8 +289,23 @@ def _usage(answer: Answer) -> dict[str, Any]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "completion_tokens_details": details}
 
 
-def _delta(delta: dict[str, Any]) -> bytes:
-    return _sse({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]})
+def _delta(delta: dict[str, Any], logprobs: dict[str, Any] | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs}
+    return _sse({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]})
+
+
+def _logprobs(tokens: tuple[str, ...], likeliest: int | None) -> dict[str, Any] | None:
+    if likeliest is None:
+        return None
+    content = [
+        _weighed(token, 0) | {"top_logprobs": [_weighed(token + "'" * place, place) for place in range(likeliest)]}
+        for token in tokens
+    ]
+    return {"content": content, "refusal": None}
+
+
+def _weighed(token: str, place: int) -> dict[str, Any]:
+    return {"token": token, "logprob": -0.25 - place, "bytes": list(token.encode())}
 
 
 def _messages(answer: Answer) -> tuple[bytes, list[bytes], bytes]:

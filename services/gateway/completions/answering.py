@@ -7,7 +7,7 @@ from aiohttp import web
 from libs.contracts import runs
 from libs.contracts.faults import Fault
 from services.gateway import running
-from services.gateway.completions import told, wire
+from services.gateway.completions import logprobs, told, wire
 from services.gateway.completions.told import Telling
 from services.gateway.engine import ENGINE
 from services.gateway.http import reply, sse
@@ -19,7 +19,8 @@ async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequ
     """Raises Fault before the answer has begun; what happens later is told within it."""
     if start.mode is not runs.Mode.STREAMING:
         run = await running.start(request, start)
-        return reply.json(told.completion(run, body.model), headers={RUN_ID: str(run.id)})
+        scored = await logprobs.of(request, run) if body.logprobs else []
+        return reply.json(told.completion(run, body.model, scored), headers={RUN_ID: str(run.id)})
     run, frames = await running.follow(request, start, whole=True)
     usage = bool(body.stream_options and body.stream_options.include_usage)
     telling = Telling(run, body.model, usage=usage, seen=sse.resumed(request))

@@ -4,8 +4,11 @@ from typing import Literal
 
 from libs.contracts import runs
 from libs.contracts.actions import Parameters
+from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import Offered
 from services.gateway.completions import parts, wire
+
+_MOST_LIKELIEST = 20
 
 
 def mode(body: wire.ChatRequest) -> runs.Mode:
@@ -44,7 +47,23 @@ def parameters(body: wire.ChatRequest) -> Parameters:
         seed=body.seed,
         response_format=body.response_format,
         logit_bias=body.logit_bias,
+        top_logprobs=_likeliest(body),
     )
+
+
+def _likeliest(body: wire.ChatRequest) -> int | None:
+    if body.top_logprobs is None:
+        return 0 if body.logprobs else None
+    if not body.logprobs:
+        raise Fault(Code.INVALID, "Ask for logprobs as well: top_logprobs goes with them.", field="top_logprobs")
+    return likeliest(body.top_logprobs)
+
+
+def likeliest(number: int) -> int:
+    """How many alternatives of each token are told. Raises Fault INVALID."""
+    if not 0 <= number <= _MOST_LIKELIEST:
+        raise Fault(Code.INVALID, f"Expected a number from 0 to {_MOST_LIKELIEST}.", field="top_logprobs")
+    return number
 
 
 def tools(body: wire.ChatRequest) -> list[Offered]:
@@ -72,4 +91,6 @@ def request(rendered: runs.Rendered) -> wire.ChatRequest:
         seed=given.seed,
         response_format=given.response_format,
         logit_bias=given.logit_bias,
+        logprobs=None if given.top_logprobs is None else True,
+        top_logprobs=given.top_logprobs,
     )

@@ -4,7 +4,7 @@ import msgspec
 
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
-from services.gateway.completions import failing, wire
+from services.gateway.completions import failing, logprobs, wire
 from services.gateway.http import problems
 from services.gateway.http.sse import Event, Place
 
@@ -14,15 +14,17 @@ CANCELLED = Failure(Code.CONFLICT, "The generation was cancelled.")
 REPLACED = Failure(Code.UPSTREAM, "The answer was taken back while it was streamed: ask for it without a stream.")
 
 
-def completion(run: runs.Run, model: str) -> wire.Completion:
-    """`model` is what the client called it."""
+def completion(run: runs.Run, model: str, scored: list[runs.Scored] | None = None) -> wire.Completion:
+    """`model` is what the client called it, `scored` are the answer's tokens where it wants their probabilities."""
     calls = [wire.Call(call.id, wire.Function(call.name, call.arguments)) for call in run.calls]
     answer = wire.Answer(content=run.output or (None if calls else ""), tool_calls=calls or None)
     return wire.Completion(
         id=_id(run),
         created=_created(run),
         model=model,
-        choices=[wire.Choice(message=answer, finish_reason=run.finish_reason or "stop")],
+        choices=[
+            wire.Choice(message=answer, finish_reason=run.finish_reason or "stop", logprobs=logprobs.told(scored))
+        ],
         usage=_usage(run.usage),
     )
 
@@ -76,8 +78,8 @@ class Telling:
 
     def _of(self, frame: runs.Frame) -> list[Event]:
         match frame.body:
-            case runs.Token(text, None):
-                return self._say(text)
+            case runs.Token(text, None, scored):
+                return self._say(text, scored)
             case runs.ToolCall(client=True) as call:
                 return [self._event(wire.Delta(tool_calls=[self._call(call)]))]
             case runs.Done() as done:
@@ -94,9 +96,9 @@ class Telling:
             case _:
                 return []
 
-    def _say(self, text: str) -> list[Event]:
+    def _say(self, text: str, scored: list[runs.Scored] | None = None) -> list[Event]:
         self._text += text
-        return [self._event(wire.Delta(content=text))] if text else []
+        return [self._event(wire.Delta(content=text), scored=scored)] if text else []
 
     def fail(self, failure: Failure) -> list[Event]:
         """Within a stream that has begun."""
@@ -115,9 +117,9 @@ class Telling:
             told.append(Event(_encode(self._chunk([], _usage(done.usage)))))
         return [*told, Event(_DONE)]
 
-    def _event(self, delta: wire.Delta, *, reason: str | None = None) -> Event:
-        chunk = self._chunk([wire.ChunkChoice(delta=delta, finish_reason=reason)])
-        return Event(_encode(chunk), str(self.place))
+    def _event(self, delta: wire.Delta, *, reason: str | None = None, scored: list[runs.Scored] | None = None) -> Event:
+        choice = wire.ChunkChoice(delta=delta, finish_reason=reason, logprobs=logprobs.told(scored))
+        return Event(_encode(self._chunk([choice])), str(self.place))
 
     def _chunk(self, choices: list[wire.ChunkChoice], usage: wire.Usage | None = None) -> wire.Chunk:
         return wire.Chunk(id=_id(self.run), created=_created(self.run), model=self.model, choices=choices, usage=usage)

@@ -78,6 +78,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seed: int | None = None
     response_format: dict[str, Any] | None = None
     logit_bias: dict[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
     tools: list[Tool] | None = None
     tool_choice: str | NamedTool | None = None
 
@@ -107,11 +109,26 @@ class Answer(Struct, frozen=True, kw_only=True):
     refusal: str | None = None
 
 
+class Alternative(Struct, frozen=True):
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class TokenLogprob(Alternative, frozen=True):
+    top_logprobs: list[Alternative]
+
+
+class Logprobs(Struct, frozen=True):
+    content: list[TokenLogprob]
+    refusal: None = None
+
+
 class Choice(Struct, frozen=True, kw_only=True):
     index: int = 0
     message: Answer
     finish_reason: str
-    logprobs: None = None
+    logprobs: Logprobs | None = None
 
 
 class Completion(Struct, frozen=True, kw_only=True):
@@ -133,7 +150,7 @@ class ChunkChoice(Struct, frozen=True, kw_only=True):
     index: int = 0
     delta: Delta
     finish_reason: str | None = None
-    logprobs: None = None
+    logprobs: Logprobs | None = None
 
 
 class Chunk(Struct, frozen=True, kw_only=True):

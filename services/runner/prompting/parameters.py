@@ -14,6 +14,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "timeout": (0.1, 3600),
     "seed": (-(2**63), 2**63 - 1),
     "tool_rounds": (1, MOST_ROUNDS),
+    "top_logprobs": (0, 20),
 }
 
 

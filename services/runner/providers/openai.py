@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from libs.contracts import runs
 from libs.contracts.tools import Offered
-from services.runner.providers import images, refusals, wire
+from services.runner.providers import images, logprobs, refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
 
 
@@ -58,6 +58,8 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     seed: int | None = None
     response_format: dict[str, Any] | None = None
     logit_bias: dict[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
     tools: list[Tool] | None = None
     tool_choice: Any = None
 
@@ -80,6 +82,7 @@ class Choice(Struct, frozen=True):
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
+    logprobs: Any = None
 
 
 class CompletionDetails(Struct, frozen=True):
@@ -128,6 +131,9 @@ def request(call: ModelCall) -> Request:
         seed=parameters.seed,
         response_format=parameters.response_format,
         logit_bias=parameters.logit_bias,
+        logprobs=None if parameters.top_logprobs is None else True,
+        # None at all is said by leaving it out: a zero switches all of them off at some servers.
+        top_logprobs=parameters.top_logprobs or None,
         tools=[Tool(tool) for tool in call.tools] or None,
         tool_choice=_choice(call),
     )
@@ -154,16 +160,19 @@ def _choice(call: ModelCall) -> Any:
 
 
 def reader(call: ModelCall) -> "ChatReader":
-    return ChatReader(call.endpoint.speaker)
+    return ChatReader(call.endpoint.speaker, call.parameters.top_logprobs)
 
 
 class ChatReader:
-    """The text of one network read is one piece; tool calls come once the answer is whole."""
+    """The text of one network read is one piece; tool calls come once the answer is whole. `likeliest`: how many
+    alternatives of each token are wanted, None where no probabilities are.
+    """
 
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
+    def __init__(self, provider: str, likeliest: int | None = None) -> None:
+        self._provider, self._likeliest = provider, likeliest
         self._calls = PartialCalls()
         self._said: list[str] = []
+        self._scored: list[runs.Scored] = []
         self._reason = ""
         self._usage: runs.Usage | None = None
 
@@ -203,11 +212,15 @@ class ChatReader:
             self._said.append(text)
         if delta.tool_calls:
             self._calls.add(delta.tool_calls)
+        elif choice.logprobs and self._likeliest is not None:
+            self._scored += logprobs.scored(choice.logprobs, self._likeliest)
 
     def _flush(self, pieces: list[Piece]) -> None:
+        """A token without text, half a character, goes with the next that has some."""
         if self._said:
-            pieces.append(runs.Token("".join(self._said)))
+            pieces.append(runs.Token("".join(self._said), scored=self._scored or None))
             self._said.clear()
+            self._scored = []
 
     def finish(self) -> list[Piece]:
         if not self._reason:

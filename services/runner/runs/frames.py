@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts import runs
-from libs.contracts.runs import Body, Frame, Replaced, Thinking, Token
+from libs.contracts.runs import Body, Frame, Replaced, Scored, Thinking, Token
 
 # Characters of one frame of text: a reader that is slow holds a few of them, and each whole.
 LONGEST = 32_768
@@ -20,13 +20,14 @@ LONGEST = 32_768
 class Recording:
     """The frames of one attempt. `sent` counts those already published."""
 
-    __slots__ = ("_kind", "_text", "attempt", "frames", "sent")
+    __slots__ = ("_kind", "_scored", "_text", "attempt", "frames", "sent")
 
     def __init__(self, attempt: int = 1) -> None:
         self.attempt = attempt
         self.frames: list[Frame] = []
         self.sent = 0
         self._text: list[str] = []
+        self._scored: list[Scored] | None = None
         self._kind: type[Token] | type[Thinking] = Token
 
     @property
@@ -37,19 +38,27 @@ class Recording:
     def unsent(self) -> bool:
         return self.sent < len(self.frames)
 
-    def say(self, kind: type[Token] | type[Thinking], text: str) -> None:
-        """Text that joins what waits to be flushed."""
+    def say(self, kind: type[Token] | type[Thinking], text: str, scored: list[Scored] | None = None) -> None:
+        """Text that joins what waits to be flushed; of a token's, its probabilities as well."""
         if self._kind is not kind:
             self.flush()
             self._kind = kind
         self._text.append(text)
+        if scored:
+            self._scored = [*(self._scored or ()), *scored]
 
     def flush(self) -> None:
         if self._text:
             text = "".join(self._text)
             self._text.clear()
             for start in range(0, len(text), LONGEST):
-                self._append(self._kind(text[start : start + LONGEST]))
+                self._append(self._piece(text[start : start + LONGEST]))
+
+    def _piece(self, text: str) -> Body:
+        if self._kind is Thinking:
+            return Thinking(text)
+        scored, self._scored = self._scored, None
+        return Token(text, scored=scored)
 
     def add(self, body: Body) -> None:
         """A frame of its own, after what waits."""
@@ -67,13 +76,15 @@ class Cut(Struct, frozen=True, array_like=True):
     """How output and thinking were cut. `others` are whole frames; all other numbers are tokens or thoughts.
 
     `thoughts` are the numbers of thinking frames; `lengths` are in characters, in the order of the frames. `closing` is
-    the end of a run whose holder died: the one frame of the attempt after that of all others.
+    the end of a run whose holder died: the one frame of the attempt after that of all others. `scored` are the
+    probabilities of the tokens of a frame, by its number.
     """
 
     lengths: list[int]
     thoughts: list[int]
     others: list[Frame]
     closing: Frame | None = None
+    scored: dict[int, list[Scored]] = {}
 
 
 class Recorded(Struct, frozen=True):
@@ -100,9 +111,11 @@ def recorded(frames: Iterable[Frame], *, closing: Frame | None = None) -> Record
             case Replaced(text) if frame.n == replaced:
                 output.append(text)
                 cut.others.append(frame)
-            case Token(text, None) if frame.n > replaced:
+            case Token(text, None, scored) if frame.n > replaced:
                 output.append(text)
                 cut.lengths.append(len(text))
+                if scored:
+                    cut.scored[frame.n] = scored
             case Thinking(text):
                 thinking.append(text)
                 cut.lengths.append(len(text))
@@ -142,7 +155,7 @@ def _restored(stored: Recorded, cut: Cut, attempt: int) -> Iterator[Frame]:
             yield Frame(attempt, n, Thinking(stored.thinking[start:thought]))
         else:
             start, said = said, said + next(lengths)
-            yield Frame(attempt, n, Token(stored.output[start:said]))
+            yield Frame(attempt, n, Token(stored.output[start:said], scored=cut.scored.get(n)))
 
 
 def following(frames: list[Frame], cursor: runs.Cursor) -> list[Frame]:

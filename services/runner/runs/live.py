@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
-from libs.contracts.runs import Message, Mode, Replaced, Status, Thinking, Token, ToolCall
+from libs.contracts.runs import Message, Mode, Replaced, Scored, Status, Thinking, Token, ToolCall
 from services.runner.providers.call import Finished, Piece
 from services.runner.runs.acceptance import Accepted
 from services.runner.runs.audience import Audience
@@ -20,6 +20,8 @@ from services.runner.storable import storable
 
 # Characters. What a model says beyond it is no answer but an accident.
 LONGEST = 16_000_000
+# What a token's probability, or an alternative's, counts for.
+_OF_A_SCORE = 16
 
 
 def _now() -> datetime:
@@ -114,8 +116,8 @@ class Live(Struct, eq=False, kw_only=True):
         self.rounds[-1].take(pieces)
         for piece in pieces:
             match piece:
-                case Token(text):
-                    self._say(Token, text)
+                case Token(text, _, scored):
+                    self._say(Token, text, scored)
                     if self.first_token_ms is None:
                         self.first_token_ms = self.elapsed_ms()
                         self.recording.flush()
@@ -131,9 +133,9 @@ class Live(Struct, eq=False, kw_only=True):
         theirs = self.accepted.toolkit.theirs
         return msgspec.structs.replace(storable(call), client=True) if call.name in theirs else storable(call)
 
-    def _say(self, kind: type[Token] | type[Thinking], text: str) -> None:
-        self._measure(len(text))
-        self.recording.say(kind, text)
+    def _say(self, kind: type[Token] | type[Thinking], text: str, scored: list[Scored] | None = None) -> None:
+        self._measure(len(text) + _OF_A_SCORE * sum(1 + len(token.likeliest) for token in scored or ()))
+        self.recording.say(kind, text, scored)
 
     def _measure(self, length: int) -> None:
         self.length += length

@@ -143,7 +143,9 @@ async def test_images_reach_a_model_that_sees(made, engine):
     ("more", "param"),
     [
         ({"n": 2}, "n"),
-        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
         ({"messages": []}, "messages"),

@@ -10,10 +10,12 @@ from libs.contracts.faults import Failure
 from services.runner.runs.frames import Recording, following, recorded, restored
 
 _NOBODY = UUID(int=0)
+SCORED = [runs.Scored(runs.Alternative("sco", -0.5, b"sco"), []), runs.Scored(runs.Alternative("red", -1.5))]
 
 said = st.one_of(
     st.tuples(st.just(runs.Token), st.text(max_size=5)),
     st.tuples(st.just(runs.Thinking), st.text(max_size=5)),
+    st.just((runs.Token, "scored")),
     st.just((None, runs.ToolCall("1", "f", "{}"))),
     st.just((None, runs.ToolResult("1", "f", "42", ms=1.5))),
     st.builds(lambda text: (None, runs.Replaced(text)), st.text(max_size=5)),
@@ -27,7 +29,7 @@ def test_every_frame_is_made_again_from_what_is_stored(pieces):
     recording = Recording(attempt=2)
     for kind, what in pieces:
         if kind is not None:
-            recording.say(kind, what)
+            recording.say(kind, what, SCORED if what == "scored" else None)
         elif what == "flush":
             recording.flush()
         else:

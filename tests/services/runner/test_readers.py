@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from libs.contracts import runs
 from libs.contracts.actions import Parameters
-from libs.contracts.runs import Message, Thinking, Token, ToolCall, Usage
+from libs.contracts.runs import Alternative, Message, Scored, Thinking, Token, ToolCall, Usage
 from services.runner.providers import anthropic, openai
 from services.runner.providers.call import Endpoint, Finished, Interrupted, ModelCall
 from services.runner.providers.sse import EventStream
@@ -68,6 +68,41 @@ def test_an_answer_reads_the_same_wherever_it_is_cut(kind, data):
 
 def _fields(answer: Answer) -> dict:
     return {name: getattr(answer, name) for name in answer.__struct_fields__}
+
+
+CHOSEN = Scored(Alternative("Be", -0.5))
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "scored"),
+    [
+        ('{"content": [{"token": "Be", "logprob": -0.5}]}', [CHOSEN]),
+        ('{"content": null, "refusal": [{"token": "Be", "logprob": -0.5, "top_logprobs": []}]}', [CHOSEN]),
+        (
+            '{"content": [{"token": "Be", "logprob": -0.5, "bytes": [66, 101], "top_logprobs": ['
+            '{"token": "No", "logprob": -Infinity, "bytes": [999]}, {"token": "So", "logprob": NaN}]}]}',
+            [Scored(Alternative("Be", -0.5, b"Be"), [Alternative("No", -9999.0), Alternative("So", -9999.0)])],
+        ),
+        ('{"tokens": ["Be"], "token_logprobs": [-0.5]}', None),
+        ("[-0.5]", None),
+        ('{"content": [{"token": 7}]}', None),
+    ],
+)
+def test_probabilities_are_read_as_servers_tell_them_and_cost_no_answer(logprobs, scored):
+    chunk = f'{{"choices": [{{"delta": {{"content": "Be"}}, "logprobs": {logprobs}, "finish_reason": "stop"}}]}}'
+    reader = openai.reader(call(top_logprobs=5))
+    assert reader.read([chunk.encode()]) == [Token("Be", scored=scored)]
+    assert openai.reader(call()).read([chunk.encode()]) == [Token("Be")], "nothing is kept that nobody asked for"
+
+
+def test_half_a_character_is_told_with_its_other_half():
+    halves = [("", [195]), ("é", [169])]
+    reader, pieces = openai.reader(call(top_logprobs=0)), []
+    for text, utf8 in halves:
+        logprobs = {"content": [{"token": "?", "logprob": -1, "bytes": utf8}]}
+        chunk = {"choices": [{"delta": {"content": text}, "logprobs": logprobs}]}
+        pieces += reader.read([json.dumps(chunk).encode()])
+    assert pieces == [Token("é", scored=[Scored(Alternative("?", -1, b"\xc3")), Scored(Alternative("?", -1, b"\xa9"))])]
 
 
 @pytest.mark.parametrize("kind", DIALECTS)

@@ -10,6 +10,7 @@ from libs.bus.follow import Following
 from libs.contracts import runs, sessions
 from libs.contracts.faults import Code, Fault
 from services.gateway import running
+from services.gateway.completions import logprobs
 from services.gateway.dialects.openai import naming, translate, wire
 from services.gateway.dialects.openai.translate.events import Telling
 from services.gateway.engine import ENGINE, ask
@@ -28,7 +29,7 @@ _PREVIOUS = "previous_response_id"
 async def create_response(request: web.Request) -> web.StreamResponse:
     start = await _start(request, await read(request, wire.responses.ResponseRequest))
     if start.mode is not runs.Mode.STREAMING:
-        return _told(await running.start(request, start))
+        return await _told(request, await running.start(request, start))
     run, frames = await running.follow(request, start, whole=True)
     return await _stream(request, frames, Telling(run, seen=sse.resumed(request)))
 
@@ -72,7 +73,7 @@ async def get_response(request: web.Request) -> web.StreamResponse:
     run = await ask(request, runs.GET, _asked(request))
     translate.responses.refuse_unstored(run)
     if request.query.get("stream", "").lower() != "true":
-        return _told(run)
+        return await _told(request, run)
     seen, past = sse.resumed(request, run.id), params.whole(request, "starting_after", -1)
     frames = request.app[ENGINE].feeds.follow(Place(run.id).cursor(run.workspace_id))
     return await _stream(request, frames, Telling(run, seen=seen, past=past))
@@ -87,15 +88,17 @@ async def delete_response(request: web.Request) -> web.Response:
 @routes.post("/v1/responses/{id}/cancel")
 async def cancel_response(request: web.Request) -> web.Response:
     """Ends one that goes on, with what it has said. One that has ended stays as it is."""
-    return _told(await ask(request, runs.CANCEL, _asked(request)))
+    return await _told(request, await ask(request, runs.CANCEL, _asked(request)))
 
 
 def _asked(request: web.Request) -> runs.GetRun:
     return runs.GetRun(request[CALLER].workspace_id, translate.responses.run_id(request.match_info["id"]))
 
 
-def _told(run: runs.Run) -> web.Response:
-    return reply.json(translate.replies.reply(run), headers={RUN_ID: str(run.id)})
+async def _told(request: web.Request, run: runs.Run) -> web.Response:
+    wanted = run.status in runs.ENDED and translate.responses.echoed(run).top_logprobs is not None
+    scored = await logprobs.of(request, run) if wanted else []
+    return reply.json(translate.replies.reply(run, scored), headers={RUN_ID: str(run.id)})
 
 
 async def _stream(request: web.Request, frames: Following, telling: Telling) -> web.StreamResponse:

@@ -25,9 +25,6 @@ def _refuse(body: wire.chat.ChatRequest) -> None:
         raise Fault(Code.INVALID, "Give a message.", field="messages")
     if body.n not in (None, 1):
         raise Fault(Code.INVALID, "One answer is given to a request: leave n out, or ask several times.", field="n")
-    if body.logprobs or body.top_logprobs:
-        field = "logprobs" if body.logprobs else "top_logprobs"
-        raise Fault(Code.INVALID, "Probabilities of tokens are not told: leave this out.", field=field)
     if body.modalities not in (None, ["text"]):
         raise Fault(Code.INVALID, "An answer is text here.", field="modalities")
     if body.functions:

@@ -7,12 +7,13 @@ from msgspec import Struct, structs
 
 from libs.contracts import runs
 from libs.contracts.faults import Failure, Fault
-from libs.contracts.runs import Status
+from libs.contracts.runs import Scored, Status
+from services.gateway.completions import logprobs
 from services.gateway.completions.told import REPLACED, is_void
 from services.gateway.dialects.openai import wire
 from services.gateway.dialects.openai.translate import replies
 from services.gateway.dialects.openai.translate.replies import Kind
-from services.gateway.dialects.openai.wire.items import Item
+from services.gateway.dialects.openai.wire.items import Item, Part
 from services.gateway.dialects.openai.wire.items import Status as Told
 from services.gateway.http.sse import Event, Place
 
@@ -26,9 +27,13 @@ class _Open(Struct):
     id: str
     place: int
     text: str = ""
+    scored: list[Scored] = []
+
+    def part(self) -> Part:
+        return replies.part(self.kind, self.text, self.scored)
 
     def item(self, status: Told) -> Item:
-        return replies.item(self.kind, self.id, self.text, status)
+        return replies.item(self.part(), self.id, status)
 
 
 class Telling:
@@ -64,9 +69,9 @@ class Telling:
                 yield from self._begin()
             case runs.Thinking(text):
                 yield from self._say("reasoning_text", text)
-            case runs.Token(text, None):
+            case runs.Token(text, None, scored):
                 self._said += text
-                yield from self._say("output_text", text)
+                yield from self._say("output_text", text, scored)
             case runs.ToolCall(client=True) as call:
                 yield from self._call(call)
             case runs.Replaced(text) if text.startswith(self._said):
@@ -85,7 +90,7 @@ class Telling:
             yield self._response("created")
             yield self._response("in_progress")
 
-    def _say(self, kind: Kind, text: str) -> Iterator[wire.events.Event]:
+    def _say(self, kind: Kind, text: str, scored: list[Scored] | None = None) -> Iterator[wire.events.Event]:
         if not text:
             return
         if self._open is None or self._open.kind != kind:
@@ -94,23 +99,24 @@ class Telling:
         saying = self._open
         assert saying is not None
         saying.text += text
-        yield wire.events.Delta(f"response.{kind}.delta", self._next(), saying.id, saying.place, text)
+        saying.scored += scored or []
+        told = logprobs.tokens(scored or [])
+        yield wire.events.Delta(f"response.{kind}.delta", self._next(), saying.id, saying.place, text, logprobs=told)
 
     def _add(self, kind: Kind) -> Iterator[wire.events.Event]:
         place = len(self._items)
         begun = self._open = _Open(kind, replies.item_id(self.run, kind, place), place)
         yield self._of_item("added", begun.item("in_progress"), place)
-        part = replies.part(kind, "")
-        yield wire.events.OfPart("response.content_part.added", self._next(), begun.id, place, part)
+        yield wire.events.OfPart("response.content_part.added", self._next(), begun.id, place, begun.part())
 
     def _close(self, status: Told) -> Iterator[wire.events.Event]:
         if (said := self._open) is None:
             return
         self._open, item = None, said.item(status)
         self._items.append(item)
-        part = replies.part(said.kind, said.text)
-        yield wire.events.TextDone(f"response.{said.kind}.done", self._next(), said.id, said.place, said.text)
-        yield wire.events.OfPart("response.content_part.done", self._next(), said.id, said.place, part)
+        told, done = logprobs.tokens(said.scored), f"response.{said.kind}.done"
+        yield wire.events.TextDone(done, self._next(), said.id, said.place, said.text, logprobs=told)
+        yield wire.events.OfPart("response.content_part.done", self._next(), said.id, said.place, said.part())
         yield self._of_item("done", item, said.place)
 
     def _call(self, call: runs.ToolCall) -> Iterator[wire.events.Event]:

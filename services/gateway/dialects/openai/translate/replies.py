@@ -5,7 +5,7 @@ from typing import Literal
 from libs.contracts import ids, runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Status
-from services.gateway.completions import failing
+from services.gateway.completions import failing, logprobs
 from services.gateway.dialects.openai import wire
 from services.gateway.dialects.openai.translate import responses
 from services.gateway.dialects.openai.wire.items import (
@@ -36,8 +36,9 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 _FAILED = {Code.RATE_LIMITED: "rate_limit_exceeded", Code.INVALID: "invalid_prompt"}
 
 
-def reply(run: runs.Run) -> Response:
-    return response(run, output(run))
+def reply(run: runs.Run, scored: list[runs.Scored] | None = None) -> Response:
+    """`scored` are the answer's tokens, where its request wants their probabilities."""
+    return response(run, output(run, scored))
 
 
 def response(run: runs.Run, items: list[Item]) -> Response:
@@ -61,6 +62,7 @@ def response(run: runs.Run, items: list[Item]) -> Response:
         text=echo.text or {"format": {"type": "text"}},
         tool_choice=echo.tool_choice,
         tools=echo.tools,
+        top_logprobs=echo.top_logprobs,
         top_p=echo.top_p,
         usage=_usage(run.usage) if run.status in runs.ENDED else None,
         user=run.end_user or None,
@@ -99,14 +101,14 @@ def _usage(usage: runs.Usage) -> wire.responses.Usage:
     )
 
 
-def output(run: runs.Run) -> list[Item]:
+def output(run: runs.Run, scored: list[runs.Scored] | None = None) -> list[Item]:
     """Told at once, thoughts are one item, and so is the answer."""
     status: Told = "completed" if run.status is Status.SUCCEEDED and not incomplete(run) else "incomplete"
     spoken: list[tuple[Kind, str]] = [("reasoning_text", run.thinking), ("output_text", run.output)]
     told: list[Item] = []
     for kind, text in spoken:
         if text:
-            told.append(item(kind, item_id(run, kind, len(told)), text, status))
+            told.append(item(part(kind, text, scored or []), item_id(run, kind, len(told)), status))
     return [*told, *(call(made, "completed") for made in run.calls)]
 
 
@@ -114,16 +116,16 @@ def item_id(run: runs.Run, kind: Kind, place: int) -> str:
     return f"{_PREFIXES[kind]}_{run.id}_{place}"
 
 
-def item(kind: Kind, id: str, text: str, status: Told) -> Message | Reasoning:
+def item(part: Part, id: str, status: Told) -> Message | Reasoning:
     """One that has just begun holds nothing yet."""
     begun = status == "in_progress"
-    if kind == "output_text":
-        return Message(id=id, status=status, content=[] if begun else [OutputText(text)])
-    return Reasoning(id=id, status=status, content=[] if begun else [ReasoningText(text)])
+    if isinstance(part, OutputText):
+        return Message(id=id, status=status, content=[] if begun else [part])
+    return Reasoning(id=id, status=status, content=[] if begun else [part])
 
 
-def part(kind: Kind, text: str) -> Part:
-    return OutputText(text) if kind == "output_text" else ReasoningText(text)
+def part(kind: Kind, text: str, scored: list[runs.Scored]) -> Part:
+    return OutputText(text, logprobs=logprobs.tokens(scored)) if kind == "output_text" else ReasoningText(text)
 
 
 def call(made: runs.ToolCall, status: Told) -> FunctionCall:

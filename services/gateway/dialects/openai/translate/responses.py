@@ -10,6 +10,7 @@ from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.runs import Message
 from libs.contracts.tools import Offered
+from services.gateway.completions import asked as shared
 from services.gateway.dialects.openai import wire
 from services.gateway.dialects.openai.translate import items
 from services.gateway.dialects.openai.translate.starting import Asked
@@ -19,6 +20,7 @@ from services.gateway.http import params
 _RESPONSE = "resp_"
 # Under this key a run's metadata hold what its response says of its request.
 ECHO = "openai"
+_LOGPROBS = "message.output_text.logprobs"
 
 
 def run_id(text: str, *, field: str | None = None) -> UUID:
@@ -79,7 +81,14 @@ def _parameters(body: wire.responses.ResponseRequest) -> Parameters:
         top_p=body.top_p,
         max_tokens=body.max_output_tokens,
         response_format=_format(body.text.format if body.text else None),
+        top_logprobs=_likeliest(body),
     )
+
+
+def _likeliest(body: wire.responses.ResponseRequest) -> int | None:
+    if _LOGPROBS in (body.include or ()) or body.top_logprobs:
+        return shared.likeliest(body.top_logprobs or 0)
+    return None
 
 
 def _format(format: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -103,8 +112,6 @@ def _refuse(body: wire.responses.ResponseRequest) -> None:
         raise Fault(Code.INVALID, "Go on with previous_response_id.", field="conversation")
     if body.prompt is not None:
         raise Fault(Code.INVALID, "A prompt that is kept is an action: name it as the model.", field="prompt")
-    if body.top_logprobs:
-        raise Fault(Code.INVALID, "Probabilities of tokens are not told: leave this out.", field="top_logprobs")
     if isinstance(body.tool_choice, wire.responses.Choice) and body.tool_choice.type != "function":
         raise Fault(Code.INVALID, "A choice of a tool names a function.", field="tool_choice.type")
     if body.background and body.store is False:
@@ -124,6 +131,7 @@ def echo(body: wire.responses.ResponseRequest) -> Echo:
         tools=[{"strict": None} | msgspec.to_builtins(tool) for tool in body.tools or []],
         tool_choice=msgspec.to_builtins(body.tool_choice) or "auto",
         text={"format": (body.text and body.text.format) or {"type": "text"}},
+        top_logprobs=_likeliest(body),
     )
 
 

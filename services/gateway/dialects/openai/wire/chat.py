@@ -9,8 +9,6 @@ class ChatRequest(wire.ChatRequest, frozen=True, kw_only=True, omit_defaults=Tru
     """What is not here (`store`, `service_tier`, `reasoning_effort`, …) is taken and ignored."""
 
     n: int | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
     modalities: list[str] | None = None
     functions: list[Any] | None = None
     user: str | None = None

@@ -1,9 +1,8 @@
 """The events of a response's stream. Each is named by its type, and numbered from 0 within the stream."""
 
-from typing import Any
-
 from msgspec import Struct
 
+from services.gateway.completions.wire import TokenLogprob
 from services.gateway.dialects.openai.wire.items import Item, Part
 from services.gateway.dialects.openai.wire.responses import Response
 
@@ -43,13 +42,13 @@ class Delta(InItem, frozen=True):
 
     delta: str
     content_index: int = 0
-    logprobs: list[Any] = []
+    logprobs: list[TokenLogprob] = []
 
 
 class TextDone(InItem, frozen=True):
     text: str
     content_index: int = 0
-    logprobs: list[Any] = []
+    logprobs: list[TokenLogprob] = []
 
 
 class ArgumentsDelta(InItem, frozen=True):

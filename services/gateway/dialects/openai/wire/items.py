@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from services.gateway.completions.wire import Role
+from services.gateway.completions.wire import Role, TokenLogprob
 
 Status = Literal["in_progress", "completed", "incomplete"]
 
@@ -31,7 +31,7 @@ class OutputText(Struct, frozen=True):
     text: str
     type: str = "output_text"
     annotations: list[Any] = []
-    logprobs: list[Any] = []
+    logprobs: list[TokenLogprob] = []
 
 
 class Message(Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ class Text(Struct, frozen=True):
 
 
 class ResponseRequest(Struct, frozen=True, kw_only=True):
-    """What is not here (`include`, `reasoning`, `truncation`, …) is taken and ignored."""
+    """What is not here (`reasoning`, `truncation`, …) is taken and ignored, and so is what else `include` names."""
 
     model: str = ""
     input: str | list[InputItem] = ""
@@ -42,6 +42,7 @@ class ResponseRequest(Struct, frozen=True, kw_only=True):
     tools: list[Tool] | None = None
     tool_choice: str | Choice | None = None
     top_logprobs: int | None = None
+    include: list[str] | None = None
     metadata: dict[str, Any] | None = None
     user: str | None = None
     conversation: Any = None
@@ -87,6 +88,7 @@ class Echo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tools: list[dict[str, Any]] = []
     tool_choice: str | dict[str, Any] = "auto"
     text: dict[str, Any] = {}
+    top_logprobs: int | None = None
 
 
 class Response(Struct, frozen=True, kw_only=True):
@@ -109,6 +111,7 @@ class Response(Struct, frozen=True, kw_only=True):
     text: dict[str, Any]
     tool_choice: str | dict[str, Any]
     tools: list[dict[str, Any]]
+    top_logprobs: int | None
     top_p: float | None
     truncation: str = "disabled"
     usage: Usage | None
