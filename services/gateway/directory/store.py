@@ -28,6 +28,7 @@ class Workspace(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     retention_days: int | None = None
+    timezone: str = "UTC"
 
 
 class Expired(Struct, frozen=True):
@@ -57,7 +58,7 @@ class Key(Struct, frozen=True):
     revoked_at: datetime | None
 
 
-_WORKSPACE = "id, name, slug, plan, created_by, created_at, updated_at, retention_days"
+_WORKSPACE = "id, name, slug, plan, created_by, created_at, updated_at, retention_days, timezone"
 _ACCOUNT = "id, email, name, password_hash IS NOT NULL AS has_password, created_at"
 _KEY = "id, workspace_id, account_id, name, prefix, created_at, revoked_at"
 

@@ -7,7 +7,7 @@ import pytest
 
 from libs.contracts import plans, workspaces
 from libs.postgres.database import Database
-from services.gateway.directory import passwords, people, store
+from services.gateway.directory import clocks, passwords, people, store
 from services.gateway.directory.admin import arguments
 from services.gateway.directory.callers import digest
 from tests.services.gateway.conftest import run_admin
@@ -164,6 +164,23 @@ async def test_a_workspace_keeps_what_ran_in_it_for_as_long_as_it_is_told(admin,
     assert (await admin("workspaces", "set", "Told", "--retention-days", "default"))[1]["retention_days"] is None
     assert (await admin("workspaces", "set", "Told", "--retention-days", "0"))[1]["retention_days"] == 0
     assert own not in await expired(7)
+
+
+@pytest.mark.asyncio
+async def test_a_workspace_has_the_days_of_its_time_zone(admin, database):
+    _, far, _ = await admin("workspaces", "create", "Kiritimati")
+    _, near, _ = await admin("workspaces", "create", "Niue")
+    assert near["timezone"] == "UTC"
+    code, told, _ = await admin("workspaces", "set", "Kiritimati", "--timezone", "Pacific/Kiritimati")
+    assert (code, told["timezone"], told["retention_days"]) == (0, "Pacific/Kiritimati", None)
+    await admin("workspaces", "set", "Niue", "--timezone", "Pacific/Niue")
+    own, other = [await clocks.clock(database, UUID(made["id"])) for made in (far, near)]
+    assert own.today - other.today >= timedelta(days=1), "they are 25 hours apart"
+    gone = await clocks.clock(database, UUID(int=7))
+    assert (gone.timezone, gone.today) == ("UTC", datetime.now(UTC).date())
+    code, _, said = await admin("workspaces", "set", "Niue", "--timezone", "Mars/Olympus")
+    assert code == 1
+    assert "Mars/Olympus" in said
 
 
 @pytest.mark.asyncio

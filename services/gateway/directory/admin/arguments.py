@@ -57,10 +57,11 @@ def _workspaces(nouns: Any) -> None:
     create = _command(verbs, "create", commands.create_workspace, "create a workspace")
     create.add_argument("name")
     create.add_argument("--plan", help="name of its plan (enterprise)")
-    change = _command(verbs, "set", commands.set_workspace, "say how long a workspace keeps what ran in it")
+    change = _command(verbs, "set", commands.set_workspace, "say what a workspace keeps, and where it is")
     change.add_argument("workspace", help="id, name or slug")
     days = "runs older than this are erased, with all that was said and told of them; 0: never, default: RETENTION_DAYS"
-    change.add_argument("--retention-days", required=True, type=_days, metavar="N", help=days)
+    change.add_argument("--retention-days", type=_days, metavar="N", default=commands.KEPT, help=days)
+    change.add_argument("--timezone", metavar="NAME", help="IANA name of its time zone, as Europe/Rome (UTC)")
     delete = _command(verbs, "delete", commands.delete_workspace, "delete a workspace and erase all that is in it")
     delete.add_argument("workspace", help="id, name or slug")
     delete.add_argument("--yes", action="store_true", required=True, help="there is no way back")

@@ -12,14 +12,16 @@ from libs.contracts.ids import parse
 from libs.postgres.database import Database
 from libs.runtime.commands.answers import Answer
 from services.gateway.directory import bootstrap as first
-from services.gateway.directory import endings, keys, passwords, people, store
+from services.gateway.directory import clocks, endings, keys, passwords, people, store
 from services.gateway.plans import plans
 from services.gateway.plans.store import Put
 
 _WORKSPACE = ("id", "name", "slug", "plan", "created_at")
-_RETENTION = ("id", "name", "slug", "retention_days")
+_SETTINGS = ("id", "name", "slug", "retention_days", "timezone")
 _ACCOUNT = ("id", "email", "name", "has_password", "created_at")
 _KEY = ("id", "name", "prefix", "workspace_id", "created_at", "revoked_at")
+# What an option that was not given leaves as it is.
+KEPT = -1
 _SHOWN_ONCE = "API key (shown this once): {}"
 
 
@@ -65,8 +67,12 @@ async def create_workspace(database: Database, options: Namespace) -> Answer:
 async def set_workspace(database: Database, options: Namespace) -> Answer:
     async with database.transaction() as connection:
         workspace = await people.find_workspace(connection, options.workspace)
-        changed = await store.set_retention(connection, workspace.id, options.retention_days) or workspace
-    return Answer(changed, [changed], _RETENTION)
+        if options.retention_days != KEPT:
+            await store.set_retention(connection, workspace.id, options.retention_days)
+        if options.timezone is not None:
+            await clocks.set_timezone(connection, workspace.id, options.timezone)
+        changed = await store.workspace(connection, workspace.id) or workspace
+    return Answer(changed, [changed], _SETTINGS)
 
 
 async def delete_workspace(database: Database, options: Namespace) -> Answer:
