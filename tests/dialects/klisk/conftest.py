@@ -14,6 +14,7 @@ from libs.contracts.paging import Page
 from tests.dialects.klu import examples
 from tests.services.gateway.holder import Holder, holding
 from tests.services.gateway.peers import Door
+from tests.support.chromium import Browser, browser
 
 HELPER = replace(examples.action, name="Helper")
 POET = replace(examples.action, id=ids.new(), name="Poet")
@@ -37,6 +38,12 @@ async def agents(door: Door) -> AsyncIterator[Door]:
     await door.peers.answer(runs.START, examples.started)
     door.peers.asked.clear()
     yield door
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    async with browser() as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")

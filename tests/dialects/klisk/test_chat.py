@@ -59,7 +59,7 @@ async def test_a_stream_is_the_default_and_says_it_in_the_separators_of_klisk(ag
             runs.ToolCall("1", "hi", '{"name": "Ada"}'),
             runs.ToolResult("1", "hi", "Hello, Ada!"),
             runs.ToolCall("2", "fall", "{}"),
-            runs.ToolResult("2", "fall", "ConnectionError", failed=True),
+            runs.ToolResult("2", "fall", "Tool 'fall' raised: ConnectionError", failed=True),
             runs.Token("Grüß "),
             runs.Token("dich."),
             DONE,

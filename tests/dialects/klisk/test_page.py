@@ -14,7 +14,7 @@ from libs.contracts.faults import Code, Failure
 from tests.dialects.klisk.conftest import DONE, HELPER
 from tests.dialects.klu import examples
 from tests.services.gateway.peers import Door
-from tests.support.chromium import Browser, Page, browser
+from tests.support.chromium import Browser, Page
 from tests.support.gate import gate
 from tests.support.servers import free_port
 
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.asyncio
 
 STARTED = runs.Started(HELPER.id, None, "m", "p")
 LAST = "[...document.querySelectorAll('.agent')].at(-1)"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    async with browser() as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -113,6 +107,21 @@ async def test_a_dropped_stream_goes_on_where_it_broke_off(page, agents, holder)
     assert await page.value(f"{LAST}.querySelector('.text').textContent") == "Because."
     assert await page.text("#status") == "Ready"
     assert len(starts(agents)) == 1
+
+
+async def test_what_a_dead_runner_said_goes_once_another_begins_anew(page, agents, holder):
+    await opened(page, agents.url, key=agents.key)
+    await said(page, "Why?")
+    await until_started(agents)
+    await holder.emit(STARTED, runs.Thinking("Hm."), runs.Token("Of the dead"), runs.ToolCall("1", "look", "{}"))
+    await page.until(f"{LAST}.querySelector('.tool')?.innerText.includes('look · running')")
+    await holder.restart(STARTED, runs.Token("Of the"))
+    await page.until(f"{LAST}.querySelector('.text').textContent === 'Of the'")
+    assert "look · failed" in await page.value(f"{LAST}.querySelector('.tool').innerText")
+    await holder.emit(runs.Token(" living"), DONE)
+    await page.until("!document.body.classList.contains('busy')")
+    assert await page.value(f"{LAST}.querySelector('.text').textContent") == "Of the living"
+    assert await page.value(f"{LAST}.querySelector('.thinking')") is None
 
 
 async def test_escape_stops_an_answer_which_keeps_what_it_said(page, agents, holder):

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.contracts import ids, runs
-from libs.contracts.faults import Code, Fault
+from libs.contracts.faults import Code, Failure, Fault
 from services.gateway import attachments
 from services.gateway.dialects.klisk import translate, wire
 from services.gateway.dialects.klisk.translate.events import Telling
 from tests.dialects.klu import examples
 
 WORKSPACE, RUN = ids.new(), ids.new()
+DONE = runs.Done("stop", runs.Usage(), 1.0)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -147,8 +148,7 @@ BODIES = st.one_of(
 @settings(max_examples=100, deadline=None)
 @given(bodies=st.lists(BODIES, max_size=8))
 def test_both_spellings_of_an_event_say_the_same(bodies):
-    done = runs.Done("stop", runs.Usage(), 1.0)
-    frames = [runs.Frame(1, n, body) for n, body in enumerate([*bodies, done], 1)]
+    frames = [runs.Frame(1, n, body) for n, body in enumerate([*bodies, DONE], 1)]
     streaming, speaking = Telling(RUN), Telling(RUN)
     lines = [event.data for frame in frames for event in streaming.lines(frame) if event.data]
     events = [event for frame in frames for event in speaking.events(frame)]
@@ -173,6 +173,37 @@ def test_results_are_told_in_the_order_of_their_calls_and_promised_once_told():
         [("of b", ""), ("of c", f"{RUN}-6")],
         [("of an earlier one", f"{RUN}-7")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("end", "last"),
+    [
+        (runs.Restarted(), None),
+        (runs.Cancelled(runs.Usage()), wire.Done("So", f"resp_{RUN}")),
+        (runs.Failed(Failure(Code.UPSTREAM, "It broke.")), wire.Error("It broke.")),
+    ],
+)
+def test_every_call_has_a_result_whatever_becomes_of_the_run(end, last):
+    bodies = [
+        runs.Token("So"),
+        *(runs.ToolCall(name, name, "{}") for name in "ab"),
+        runs.ToolResult("b", "b", "of b"),
+        end,
+    ]
+    telling = Telling(RUN)
+    told = [event for n, body in enumerate(bodies, 1) for event in telling.events(runs.Frame(1, n, body))]
+    results = [event.data.output for event in told if isinstance(event, wire.ToolResult)]
+    assert results == ["Tool 'a' raised: the run did not wait for its answer", "of b"]
+    assert (told[-1] if last else None) == last
+
+
+def test_after_a_new_beginning_results_wait_for_the_new_calls_alone():
+    telling = Telling(RUN)
+    for n, body in enumerate([runs.Token("A"), runs.ToolCall("1", "look", "{}"), runs.Restarted()], 1):
+        telling.events(runs.Frame(1, n, body))
+    anew = [runs.ToolCall("2", "look", "{}"), runs.ToolResult("2", "look", "blue"), runs.Token("B"), DONE]
+    told = [event for n, body in enumerate(anew, 2) for event in telling.events(runs.Frame(2, n, body))]
+    assert told[1:] == [wire.ToolResult(wire.Output("blue")), wire.Token("B"), wire.Done("B", f"resp_{RUN}")]
 
 
 def test_what_is_said_of_a_workspace_is_spelled_as_klisk_spells_it():

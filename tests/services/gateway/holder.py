@@ -12,10 +12,10 @@ class Holder:
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
         self.frames: list[runs.Frame] = []
-        self.run_id = RUN
+        self.run_id, self.attempt = RUN, 1
 
     def accept(self, start: runs.StartRun) -> runs.Run:
-        self.frames, self.run_id = [], start.run_id
+        self.frames, self.run_id, self.attempt = [], start.run_id, 1
         return started(start, status=runs.Status.RUNNING, output="", finished_at=None)
 
     def after(self, question: runs.AskFrames) -> list[runs.Frames]:
@@ -30,8 +30,13 @@ class Holder:
 
     async def emit(self, *bodies: runs.Body) -> None:
         for body in bodies:
-            self.frames.append(runs.Frame(1, len(self.frames) + 1, body))
+            self.frames.append(runs.Frame(self.attempt, len(self.frames) + 1, body))
             await self.bus.publish(runs.FEED, self.run_id, self.frames[-1])
+
+    async def restart(self, *bodies: runs.Body) -> None:
+        """Another takes the run up again, in its next attempt."""
+        self.attempt, self.frames = self.attempt + 1, []
+        await self.emit(runs.Restarted(), *bodies)
 
 
 async def holding(door: Door) -> Holder:

@@ -204,6 +204,7 @@ class Answer {
     this.body = body;
     this.text = "";
     this.run = "";
+    this.attempt = this.said = "1";
     this.tools = [];
     this.stopping = new AbortController();
     this.before = conversation.latest;
@@ -237,15 +238,31 @@ class Answer {
   }
 
   heed({ id, data }) {
-    if (id) this.run = id.slice(0, id.lastIndexOf("-"));
+    if (id) this.place(id);
     if (!data) return;
     const event = JSON.parse(data);
+    if (["token", "thinking", "tool_call"].includes(event.type)) this.renew();
     if (event.type === "token") this.write(this.text + event.data);
     else if (event.type === "thinking") this.think(event.data);
     else if (event.type === "tool_call") this.call(event.data);
     else if (event.type === "tool_result") this.result(event.data);
     else if (event.type === "done") this.end(event);
     else if (event.type === "error") this.complain(event.data);
+  }
+
+  // `<run>-<n>`, or `<run>-<attempt>.<n>` where it began anew.
+  place(id) {
+    const [, run, attempt] = /^(.*)-(?:(\d+)\.)?\d+$/.exec(id);
+    [this.run, this.attempt] = [run, attempt ?? "1"];
+  }
+
+  // What an earlier attempt said and thought is void as soon as a later one says something; what it did stays.
+  renew() {
+    if (this.said === this.attempt) return;
+    this.said = this.attempt;
+    this.thoughts?.remove();
+    this.thoughts = undefined;
+    this.write("");
   }
 
   write(text) {
@@ -284,7 +301,8 @@ class Answer {
     const shown = this.tools.find((tool) => !tool.dataset.over);
     if (!shown) return;
     shown.dataset.over = "yes";
-    shown.querySelector("summary span").textContent = " · done";
+    const failed = output.startsWith(`Tool '${shown.querySelector("b").textContent}' raised: `);
+    shown.querySelector("summary span").textContent = failed ? " · failed" : " · done";
     shown.lastChild.append(element("p", { className: "label" }, "Answered"), element("pre", { tabIndex: 0 }, output));
   }
 

@@ -16,6 +16,7 @@ from services.gateway.http import problems
 from services.gateway.http.sse import Event, Place
 
 _END = Event(b"[DONE]")
+_UNANSWERED = "the run did not wait for its answer"
 
 _encoder = msgspec.json.Encoder()
 
@@ -23,23 +24,25 @@ _encoder = msgspec.json.Encoder()
 class Telling:
     """Tells one run, frame by frame. `text` is the answer so far.
 
-    An event does not say which call a result is of: results are told in the order of their calls, whichever came first.
+    An event does not say which call a result is of: each call has one, told in the order of the calls, whichever came
+    first, and whatever becomes of the run.
     """
 
     def __init__(self, run_id: UUID, text: str = "") -> None:
         self.run_id, self.text = run_id, text
-        self._waiting: dict[str, runs.ToolResult | None] = {}
+        self._waiting: dict[str, runs.ToolCall | runs.ToolResult] = {}
 
     def events(self, frame: runs.Frame) -> list[wire.Event]:
         """None for a frame that Klisk has no event for, or none yet."""
         match frame.body:
-            case runs.Token(text):
+            case runs.Token(text, None):
                 self.text += text
                 return [wire.Token(text)]
             case runs.Thinking(text):
                 return [wire.Thinking(text)]
             case runs.ToolCall() as call:
-                self._waiting[call.id] = None
+                if not call.client:
+                    self._waiting[call.id] = call
                 return [wire.ToolCall(wire.Called(call.name, call.arguments))]
             case runs.ToolResult() as result:
                 return self._results(result)
@@ -47,10 +50,11 @@ class Telling:
                 self.text = text
             case runs.Restarted():
                 self.text = ""
+                return self._given_up()
             case runs.Failed(failure):
-                return [failed(Fault.of(failure))]
+                return [*self._given_up(), failed(Fault.of(failure))]
             case runs.Done() | runs.Cancelled():
-                return [wire.Done(self.text, chat.response_id(self.run_id))]
+                return [*self._given_up(), wire.Done(self.text, chat.response_id(self.run_id))]
         return []
 
     def _results(self, result: runs.ToolResult) -> list[wire.Event]:
@@ -60,11 +64,18 @@ class Telling:
         self._waiting[result.id] = result
         told: list[wire.Event] = []
         for id, known in list(self._waiting.items()):
-            if known is None:
+            if isinstance(known, runs.ToolCall):
                 break
             told.append(_result(known))
             del self._waiting[id]
         return told
+
+    def _given_up(self) -> list[wire.Event]:
+        """The results of those calls that are still to have one."""
+        waiting, self._waiting = self._waiting, {}
+        return [
+            _result(_unanswered(known) if isinstance(known, runs.ToolCall) else known) for known in waiting.values()
+        ]
 
     def lines(self, frame: runs.Frame) -> list[Event]:
         """The same for a stream, which tells of its beginning already where it can be resumed."""
@@ -77,12 +88,12 @@ class Telling:
         return [*told[:-1], *(Event(event.data, place) for event in told[-1:])]
 
 
+def _unanswered(call: runs.ToolCall) -> runs.ToolResult:
+    return runs.ToolResult(call.id, call.name, f"Tool {call.name!r} raised: {_UNANSWERED}", failed=True)
+
+
 def _result(result: runs.ToolResult) -> wire.ToolResult:
-    return wire.ToolResult(wire.Output(_output(result)))
-
-
-def _output(result: runs.ToolResult) -> str:
-    return f"Tool {result.name!r} raised: {result.output}" if result.failed else result.output
+    return wire.ToolResult(wire.Output(result.output))
 
 
 def failed(fault: Fault) -> wire.Error:
