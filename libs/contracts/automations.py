@@ -31,7 +31,7 @@ class Manual(Struct, frozen=True, tag="manual"):
 
 
 class Schedule(Struct, frozen=True, tag="schedule"):
-    """`cron` has five fields, or six with seconds last. Without a `timezone` (an IANA name) it is the workspace's."""
+    """`cron` has five fields, or six with seconds first. Without a `timezone` (an IANA name) it is the workspace's."""
 
     cron: str
     timezone: str = ""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, msgpack
+from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, convert, msgpack
 
 from libs.contracts.actions import Kind, Parameters
 from libs.contracts.faults import Failure
@@ -36,6 +36,8 @@ class Status(StrEnum):
 
 
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+# The key of a run's metadata under which are the ids of the automations that led to it, as texts.
+CHAIN = "automation_chain"
 
 
 class ToolCall(Struct, frozen=True, tag="tool_call"):
@@ -476,6 +478,15 @@ class RunFinished(Struct, frozen=True):
     variant_id: UUID | None = None
     chain: list[UUID] = []
     unread: bool = False
+
+
+def chain_of(metadata: dict[str, Any]) -> list[UUID]:
+    """The automations that led to a run. Where a client has put something else there, it counts for none."""
+    told = metadata.get(CHAIN)
+    try:
+        return convert(told, list[UUID]) if isinstance(told, list) else []
+    except ValidationError:
+        return []
 
 
 class RunsErased(Struct, frozen=True):

@@ -3,6 +3,8 @@
 from libs.contracts import (
     actions,
     apps,
+    automations,
+    contacts,
     datasets,
     documents,
     evals,
@@ -20,6 +22,14 @@ from libs.runtime.service import Service, run
 from services.runner import erasing, metrics
 from services.runner.actions import Actions
 from services.runner.apps import Apps
+from services.runner.automations import hearing
+from services.runner.automations.beginning import Triggering
+from services.runner.automations.registry import Automations
+from services.runner.automations.requests import Requests
+from services.runner.automations.schedules import Schedules
+from services.runner.automations.soundness import Soundness
+from services.runner.automations.steps import Steps as AutomationSteps
+from services.runner.automations.working import Working as Automating
 from services.runner.catalog import Catalog
 from services.runner.datasets import Datasets
 from services.runner.erasing import Erasing
@@ -99,6 +109,7 @@ async def build(service: Service, settings: Settings) -> None:
     _serve_nouns(service, catalog, prompting, keys, schemas=schemas)
     _serve_trials(service, catalog, lease, schemas=schemas)
     _serve_finetunes(service, settings, catalog, keys, lease=lease)
+    _serve_automations(service, catalog, keys, lease, renderer=renderer)
     variants = Variants(database, service.changes)
     acceptance = Acceptance(catalog, variants, drafts, prompting=prompting, recall=Recall(database))
     _serve_runs(service, settings, acceptance, lease, schemas=schemas)
@@ -108,6 +119,9 @@ def _hear(service: Service) -> None:
     service.hear(documents.ERASED, erasing.documents_erased)
     service.hear(workspaces.DELETED, erasing.workspace_deleted)
     service.hear(workspaces.EXPIRED, erasing.workspace_expired)
+    service.hear(contacts.ERASED, erasing.contacts_erased)
+    for event, tell in hearing.HEARD:
+        service.hear(event, hearing.setting_off(tell))
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys, *, schemas: Schemas) -> None:
@@ -204,6 +218,24 @@ def _serve_finetunes(service: Service, settings: Settings, catalog: Catalog, key
     service.serve(finetunes.PROCESS, finetune.process)
     service.background("fine-tunes", training.shift.run)
     service.on_stop(training.shift.stop)
+
+
+def _serve_automations(service: Service, catalog: Catalog, keys: Keys, lease: Lease, *, renderer: Renderer) -> None:
+    database, egress = service.database, service.egress
+    automation = Automations(database, keys, Soundness(catalog, egress, renderer))
+    triggering = Triggering(database)
+    automating = Automating(database, lease, AutomationSteps(database, service.bus, Requests(egress, keys)), renderer)
+    service.serve(automations.CREATE, automation.create)
+    service.serve(automations.GET, automation.get)
+    service.serve(automations.PAGE, automation.page)
+    service.serve(automations.UPDATE, automation.update)
+    service.serve(automations.DELETE, automation.delete)
+    service.serve(automations.TRIGGER, triggering.trigger)
+    service.serve(automations.RUN, triggering.run)
+    service.serve(automations.RUNS, triggering.runs)
+    service.background("schedules", Schedules(database).run)
+    service.background("automations", automating.shift.run)
+    service.on_stop(automating.shift.stop)
 
 
 def _serve_runs(

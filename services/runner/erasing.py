@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.bus.hear import Heard
-from libs.contracts import documents, runs, sessions, workspaces
+from libs.contracts import contacts, documents, runs, sessions, workspaces
 from libs.contracts.runs import GetRun, Run
 from libs.postgres import erasures, outbox
 from libs.postgres.database import Connection, Database
 from libs.postgres.erasures import Erasure, Kind
 from services.runner.runs import grounding
 from services.runner.runs.starting import Stopping
+from services.runner.store import automation_runs, grounded
 from services.runner.store import erasing as store
-from services.runner.store import grounded
 from services.runner.store import sessions as stored_sessions
 
 _BATCH = 500
@@ -69,6 +69,11 @@ async def documents_erased(connection: Connection, heard: list[Heard[documents.D
         await erasures.ask(connection, event.fact.workspace_id, Kind.DOCUMENTS, event.fact.document_ids)
 
 
+async def contacts_erased(connection: Connection, heard: list[Heard[contacts.ContactsErased]]) -> None:
+    for event in heard:
+        await erasures.ask(connection, event.fact.workspace_id, Kind.CONTACTS, event.fact.contact_ids)
+
+
 async def _runs(connection: Connection, erasure: Erasure) -> bool:
     await erase(connection, erasure.workspace_id, erasure.ids)
     return False
@@ -84,7 +89,8 @@ async def _expired(connection: Connection, erasure: Erasure) -> bool:
     assert erasure.before is not None
     found = await store.older(connection, erasure.workspace_id, erasure.before, _BATCH)
     await erase(connection, erasure.workspace_id, found)
-    if len(found) == _BATCH:
+    gone = await automation_runs.erase_older(connection, erasure.workspace_id, erasure.before, _BATCH)
+    if _BATCH in (len(found), gone):
         return True
     await store.empty_sessions(connection, erasure.workspace_id, erasure.before)
     return False
@@ -97,6 +103,12 @@ async def _workspace(connection: Connection, erasure: Erasure) -> bool:
         await store.erase(connection, erasure.workspace_id, found)
         return True
     await store.rest_of_workspace(connection, erasure.workspace_id)
+    return False
+
+
+async def _contacts(connection: Connection, erasure: Erasure) -> bool:
+    """Automations' runs that were about them, whatever has become of those."""
+    await automation_runs.erase_contacts(connection, erasure.workspace_id, erasure.ids)
     return False
 
 
@@ -115,4 +127,5 @@ STEPS = {
     Kind.EXPIRED: _expired,
     Kind.WORKSPACE: _workspace,
     Kind.DOCUMENTS: _documents,
+    Kind.CONTACTS: _contacts,
 }

@@ -1,4 +1,4 @@
-"""Providers' keys and tools' headers: sealed at rest, bound to the row that they stand in.
+"""Providers' keys, and headers of tools and automations: sealed at rest, bound to the row that they stand in.
 
 Of a key its last four characters are shown, of a header nothing but its name.
 """
@@ -35,6 +35,17 @@ class Keys:
             return {}
         return msgspec.json.decode(self._sealer().open(sealed, about=_about_tool(tool_id)), type=dict[str, str])
 
+    def seal_steps(self, automation_id: UUID, headers: dict[str, dict[str, str]]) -> bytes | None:
+        """Those of an automation's requests, by the names of its steps."""
+        about = _about_automation(automation_id)
+        return self._sealer().seal(msgspec.json.encode(headers), about=about) if headers else None
+
+    def open_steps(self, automation_id: UUID, sealed: bytes | None) -> dict[str, dict[str, str]]:
+        if not sealed:
+            return {}
+        opened = self._sealer().open(sealed, about=_about_automation(automation_id))
+        return msgspec.json.decode(opened, type=dict[str, dict[str, str]])
+
 
 def masked(key: str) -> str:
     return "…" + key[-_SHOWN:] if len(key) >= _TELLING else "…" if key else ""
@@ -46,3 +57,7 @@ def _about(provider_id: UUID) -> bytes:
 
 def _about_tool(tool_id: UUID) -> bytes:
     return b"runner.tool " + tool_id.bytes
+
+
+def _about_automation(automation_id: UUID) -> bytes:
+    return b"runner.automation " + automation_id.bytes

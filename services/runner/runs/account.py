@@ -162,6 +162,7 @@ def finished(live: Live, run: Run) -> RunFinished:
         failure=told(run.failure),
         variant_id=run.variant_id,
         unread=live.audience is not None and live.audience.left,
+        chain=runs.chain_of(run.metadata),
     )
 
 

@@ -98,4 +98,5 @@ def _finished(end: Settled) -> RunFinished:
         experiment=run.experiment,
         failure=account.told(end.failure),
         variant_id=run.variant_id,
+        chain=runs.chain_of(run.metadata),
     )

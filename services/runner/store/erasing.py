@@ -53,6 +53,8 @@ WITH gone AS (
 ), unjudged AS (
     DELETE FROM trial_rows
     WHERE point_id IN (SELECT id FROM gone) OR run_ids && (SELECT coalesce(array_agg(id), ARRAY[]::uuid[]) FROM gone)
+), unsaid AS (
+    UPDATE automation_steps SET output = '{{}}' FROM gone WHERE automation_steps.action_run_id = gone.id
 )
 SELECT id FROM gone
 """
@@ -127,7 +129,7 @@ async def empty_sessions(connection: Connection, workspace_id: UUID, before: dat
 
 
 _OF_WORKSPACE = (
-    "experiments", "evals", "datasets", "finetunes",
+    "automations", "experiments", "evals", "datasets", "finetunes",
     "sessions", "apps", "models", "providers", "tools", "answers", "claims",
 )  # fmt: skip
 

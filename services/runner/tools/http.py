@@ -50,7 +50,7 @@ async def call(egress: Egress, request: Http, arguments: dict[str, Any], headers
     answer = await egress.request(
         request.method, url, headers=sent, body=body, deadline=_LONGEST_WAIT, max_bytes=_LARGEST, redirects=_REDIRECTS
     )
-    text = _text(answer)
+    text = text_of(answer)
     if not 200 <= answer.status < 300:
         raise Fault(Code.UPSTREAM, f"the server answered {answer.status}{text and ': ' + text[:_LONGEST_ERROR]}")
     return text
@@ -108,7 +108,8 @@ def _body(placed: dict[Place, dict[str, Any]]) -> bytes:
     return msgspec.json.encode(placed["field"]) if placed["field"] else b""
 
 
-def _text(answer: Response) -> str:
+def text_of(answer: Response) -> str:
+    """Raises Fault UNSUPPORTED for what is none."""
     kind = answer.headers.get("content-type", "")
     if b"\0" in answer.body:
         raise Fault(Code.UNSUPPORTED, f"the server answered with {kind.partition(';')[0] or 'bytes'}, which is no text")

@@ -24,16 +24,12 @@ from services.runner.prompting.schemas import Schemas
 from services.runner.storable import storable
 from services.runner.store import tools as stored
 from services.runner.tools import http, mcp, searching
+from services.runner.tools.headers import KEPT, check_headers, renewed
 from services.runner.tools.openapi import Document, read
 from services.runner.tools.ready import CHOICES
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-# The connection's own to say.
-_NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-_LONGEST_HEADER = 8192
 _LONGEST_TIMEOUT = 300
-KEPT = "…"
 
 
 class Tools:
@@ -112,7 +108,7 @@ class Tools:
         known = self._keys.open_headers(before.tool.id, before.sealed_headers)
         if asked.headers is UNSET:
             return known
-        return {name: known.get(name, value) if value == KEPT else value for name, value in asked.headers.items()}
+        return renewed(asked.headers, known)
 
     async def _derived(self, tool: Tool, workspace_id: UUID, headers: dict[str, str]) -> Tool:
         """With what its source says of it."""
@@ -159,7 +155,7 @@ class Tools:
         if tool.parameters.get("type") != "object":
             raise Fault(Code.INVALID, "A tool's parameters are the JSON Schema of an object.", field="parameters")
         await self._schemas.check(tool.parameters, "parameters")
-        _check_headers(headers)
+        check_headers(headers)
         match tool.kind:
             case tools.Http() as request:
                 http.check(self._egress, request, tool.parameters)
@@ -194,12 +190,3 @@ def _made(asked: CreateTool, id: UUID) -> Tool:
 
 def _masked(tool: Tool) -> Tool:
     return msgspec.structs.replace(tool, headers=dict.fromkeys(tool.headers, KEPT))
-
-
-def _check_headers(headers: dict[str, str]) -> None:
-    for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or name.lower() in _NOT_OURS:
-            raise Fault(Code.INVALID, f"{name!r} is no header to be sent along.", field="headers")
-        if len(value) > _LONGEST_HEADER or not value.isprintable() or not value.isascii():
-            message = f"The header {name} has a value that can't be sent: expected printable ASCII."
-            raise Fault(Code.INVALID, message, field="headers")

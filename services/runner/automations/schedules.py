@@ -1,0 +1,63 @@
+"""Schedules: sets automations off whose time has come.
+
+Any number of processes share them. The rule: a run begins in the transaction that notes when the next one does, so it
+is one for each time; what was missed while nobody looked is one run.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from libs.contracts import ids
+from libs.contracts.faults import Fault
+from libs.postgres.database import Connection, Database
+from services.runner.automations import times
+from services.runner.automations.beginning import Cause, begin
+from services.runner.store import automations as stored
+from services.runner.store.automations import Stored
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+_AT_ONCE = 50
+_SCHEDULE = "schedule"
+
+
+class Schedules:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            try:
+                while await self.once():
+                    pass
+            except Fault as fault:
+                log.warning("Schedules wait", extra={"error": fault.message})
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def once(self) -> bool:
+        """Those that are due now; whether there may be more. Raises Fault UNAVAILABLE."""
+        async with self._database.transaction() as connection:
+            due = await stored.due(connection, _AT_ONCE)
+            for automation in due:
+                await _set_off(connection, automation)
+        return len(due) == _AT_ONCE
+
+
+async def _set_off(connection: Connection, due: Stored) -> None:
+    automation = due.automation
+    assert automation.next_at is not None
+    told = {"scheduled_at": automation.next_at.isoformat()}
+    await begin(connection, ids.new(), due, Cause(_SCHEDULE, told))
+    await stored.schedule(connection, automation.id, _next(due))
+
+
+def _next(due: Stored) -> datetime | None:
+    """None where its time zone is none any more: it is left alone, and says so by having no next time."""
+    try:
+        return times.next_at(due.automation, datetime.now(UTC))
+    except Fault as fault:
+        log.warning("A schedule has no next time", extra={"automation": due.automation.id, "error": fault.message})
+        return None

@@ -1,0 +1,89 @@
+"""Working on automations' runs: takes each step that is due, and sees to what follows.
+
+Owner: runner; any number of its processes share the steps. Nothing is lost with a process: its steps are taken up by
+another where they were.
+"""
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from libs.contracts.faults import Code, Fault
+from libs.postgres.database import Database
+from libs.postgres.leases import Lease
+from services.runner.automations import ending
+from services.runner.automations.beginning import TOPIC
+from services.runner.automations.filling import Filling
+from services.runner.automations.steps import Came, Hopeless, Steps, Waits
+from services.runner.prompting.rendering import Renderer
+from services.runner.shifts import Shift
+from services.runner.store import automation_steps
+from services.runner.store.automation_steps import Claimed
+
+log = logging.getLogger(__name__)
+
+_SLOTS = 64
+_SLOTS_OF_WORKSPACE = 16
+_IDLE_SECONDS = 1.0
+_GOING_SECONDS = 0.25
+_TRIES = 4
+# What comes back, or has room again, however long that takes.
+_AWAY = frozenset({Code.UNAVAILABLE, Code.RATE_LIMITED})
+# What another try may put right.
+_AGAIN = _AWAY | {Code.UPSTREAM, Code.TIMEOUT, Code.INTERNAL}
+_OURS = Fault(Code.INTERNAL, "Something went wrong on our side.")
+
+
+class Working:
+    def __init__(self, database: Database, lease: Lease, steps: Steps, renderer: Renderer) -> None:
+        self._database, self._steps, self._renderer = database, steps, renderer
+        self._going = True
+        self.shift = Shift(lease, self._claim, self._do, slots=_SLOTS, rest=self._rest)
+        database.on_commit(TOPIC, self.shift.wake)
+
+    def _rest(self) -> float:
+        """While actions run for steps they are looked after four times a second."""
+        return _GOING_SECONDS if self._going else _IDLE_SECONDS
+
+    async def _claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Claimed]:
+        claimed = await automation_steps.claim(self._database, holder, limit=limit, busy=busy, each=_SLOTS_OF_WORKSPACE)
+        self._going = await automation_steps.any_waits_for_a_run(self._database)
+        return claimed
+
+    async def _do(self, step: Claimed, holder: str) -> None:
+        try:
+            await self._take(step, holder)
+        except Fault as fault:
+            await self._failed(step, holder, fault)
+        except Exception:
+            log.exception("A step of an automation failed on our side", extra={"step": step.id, "tries": step.tries})
+            await self._failed(step, holder, _OURS)
+
+    async def _take(self, step: Claimed, holder: str) -> None:
+        filling = Filling(self._renderer, await self._scope(step))
+        match await self._steps.take(step, holder, filling):
+            case Came() as came:
+                await ending.complete(self._database, step, holder, came)
+            case Waits(until):
+                await automation_steps.wait(self._database, step, holder, until=until)
+
+    async def _scope(self, step: Claimed) -> dict[str, object]:
+        return {
+            "trigger": step.payload,
+            "steps": await automation_steps.outputs(self._database, step.run_id),
+            "automation": {"id": str(step.automation_id), "name": step.automation_name},
+            "run": {"id": str(step.run_id)},
+        }
+
+    async def _failed(self, step: Claimed, holder: str, fault: Fault) -> None:
+        """While the database itself is away the step stays ours: this process takes it up again."""
+        away = fault.code in _AWAY
+        again = fault.code in _AGAIN and not isinstance(fault, Hopeless) and (away or step.tries < _TRIES)
+        try:
+            if again:
+                pause = (fault.retry_after or 1.0) if away else 0.5 * 2.0**step.tries
+                await automation_steps.postpone(self._database, step, holder, seconds=pause, counted=not away)
+            else:
+                await ending.fail(self._database, step, holder, fault)
+        except Fault as failed:
+            log.warning("A step of an automation waits", extra={"step": step.id, "error": failed.message})

@@ -1,0 +1,187 @@
+"""Steps of automations' runs, as they are stored, and who works on them.
+
+A step belongs to the instance that holds it for as long as that one's lease is renewed. What is written of it is
+written by its holder, once: a step that has ended stays as it is.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts import ids
+from libs.contracts.automations import Kind, Step, StepRun, StepStatus
+from libs.contracts.faults import Failure
+from libs.postgres.database import Connection, Database
+from services.runner.store.pages import one
+
+_ROW = """SELECT id, position, name, kind ->> 'type' AS type, status, output, failure, action_run_id,
+    CASE WHEN status = 'waiting' THEN due_at END AS due_at, started_at, finished_at FROM automation_steps"""
+_LIVE = "ARRAY(SELECT name FROM leases WHERE until >= now())"
+# Of one workspace so many steps are worked on at once as $4 says, by all processes together.
+_CLAIM = f"""
+WITH open AS MATERIALIZED (
+    SELECT id, workspace_id, due_at, holder IS NOT NULL AND holder = ANY ({_LIVE}) AS held
+    FROM automation_steps AS step WHERE status IN ('running', 'waiting') AND due_at <= now() AND NOT EXISTS (
+        SELECT FROM runs WHERE runs.id = step.action_run_id AND runs.status IN ('queued', 'running')
+    )
+), ranked AS (
+    SELECT id, held, row_number() OVER (PARTITION BY workspace_id ORDER BY held DESC, due_at) AS place FROM open
+), due AS (
+    SELECT id, status AS was FROM automation_steps WHERE id IN (SELECT id FROM ranked WHERE place <= $4)
+    AND (holder IS NULL OR holder = $1 OR holder <> ALL ({_LIVE})) AND id <> ALL($3)
+    AND status IN ('running', 'waiting') ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE automation_steps SET holder = $1, status = 'running', tries = tries + 1,
+        started_at = coalesce(started_at, now())
+    FROM due WHERE automation_steps.id = due.id RETURNING automation_steps.*, was = 'waiting' AS waited
+)
+SELECT claimed.id, claimed.workspace_id, run_id, position, name, kind, action_run_id, waited, tries,
+    claimed.started_at, automation_id, automation_name, payload, chain, sealed_headers
+FROM claimed JOIN automation_runs ON automation_runs.id = run_id
+"""
+
+
+class Claimed(Struct, frozen=True):
+    """A step whose turn it is, with what its run began with. `tries` counts this one, since it last went on; `waited`:
+    what it waited for has come.
+    """
+
+    id: UUID
+    workspace_id: UUID
+    run_id: UUID
+    position: int
+    name: str
+    kind: Kind
+    action_run_id: UUID | None
+    waited: bool
+    tries: int
+    started_at: datetime
+    automation_id: UUID
+    automation_name: str
+    payload: dict[str, Any]
+    chain: list[UUID]
+    sealed_headers: bytes | None
+
+
+async def put(connection: Connection, workspace_id: UUID, run_id: UUID, steps: Sequence[Step]) -> None:
+    """A row for each of them, whose ids follow from the run's; it is the first one's turn."""
+    places = range(len(steps))
+    await connection.execute(
+        """INSERT INTO automation_steps (id, workspace_id, run_id, position, name, kind, status, due_at)
+        SELECT id, $1, $2, position, name, kind, CASE position WHEN 0 THEN 'running' ELSE 'pending' END,
+            CASE position WHEN 0 THEN now() END
+        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[]) AS given (id, position, name, kind)""",
+        workspace_id,
+        run_id,
+        [ids.derived(run_id, place + 1) for place in places],
+        list(places),
+        [step.name for step in steps],
+        [step.kind for step in steps],
+    )
+
+
+async def claim(database: Database, holder: str, *, limit: int, busy: Sequence[UUID], each: int) -> list[Claimed]:
+    """Steps that are due, and none that the caller itself is `busy` with; `each` of a workspace at once, at most."""
+    return [one(row, Claimed) for row in await database.fetch(_CLAIM, holder, limit, list(busy), each)]
+
+
+async def any_waits_for_a_run(database: Database) -> bool:
+    return await database.fetchval(
+        """SELECT EXISTS (SELECT FROM automation_steps
+        WHERE status IN ('running', 'waiting') AND due_at <= now() AND action_run_id IS NOT NULL)"""
+    )
+
+
+async def of(database: Database, run_id: UUID) -> list[StepRun]:
+    rows = await database.fetch(f"{_ROW} WHERE run_id = $1 ORDER BY position", run_id)
+    return [one(row, StepRun) for row in rows]
+
+
+async def outputs(database: Database, run_id: UUID) -> dict[str, dict[str, Any]]:
+    """What the steps that were carried out came to, by their names."""
+    rows = await database.fetch(
+        "SELECT name, output FROM automation_steps WHERE run_id = $1 AND status = 'completed'", run_id
+    )
+    return {row["name"]: row["output"] for row in rows}
+
+
+async def name_run(database: Database, step: Claimed, holder: str, action_run_id: UUID) -> UUID | None:
+    """The id under which the step's action runs, now and whenever it is tried again; None where the step is lost."""
+    return await database.fetchval(
+        """UPDATE automation_steps SET action_run_id = coalesce(action_run_id, $3)
+        WHERE id = $1 AND holder = $2 AND status = 'running' RETURNING action_run_id""",
+        step.id,
+        holder,
+        action_run_id,
+    )
+
+
+async def wait(database: Database, step: Claimed, holder: str, *, until: datetime | None = None) -> None:
+    """Until a moment, or for the run of its action to end."""
+    await database.execute(
+        """UPDATE automation_steps SET status = 'waiting', holder = NULL, tries = 0, due_at = coalesce($3, now())
+        WHERE id = $1 AND holder = $2 AND status = 'running'""",
+        step.id,
+        holder,
+        until,
+    )
+
+
+async def postpone(database: Database, step: Claimed, holder: str, *, seconds: float, counted: bool = True) -> None:
+    """To be tried again after so long; `counted`, as one of the tries that it gets."""
+    await database.execute(
+        """UPDATE automation_steps SET holder = NULL, due_at = now() + $3 * interval '1 second',
+            tries = greatest(0, tries - $4)
+        WHERE id = $1 AND holder = $2 AND status = 'running'""",
+        step.id,
+        holder,
+        seconds,
+        int(not counted),
+    )
+
+
+async def end(
+    connection: Connection,
+    step: Claimed,
+    holder: str,
+    *,
+    output: dict[str, Any] | None = None,
+    failure: Failure | None = None,
+) -> bool:
+    """As completed, or failed where there is a `failure`. False where it is no longer the holder's."""
+    done = await connection.execute(
+        """UPDATE automation_steps SET status = $3, output = $4, failure = $5, holder = NULL, due_at = NULL,
+            finished_at = now()
+        WHERE id = $1 AND holder = $2 AND status = 'running'""",
+        step.id,
+        holder,
+        StepStatus.COMPLETED if failure is None else StepStatus.FAILED,
+        output or {},
+        failure,
+    )
+    return done.endswith("1")
+
+
+async def skip(connection: Connection, run_id: UUID, *, after: int, count: int | None = None) -> None:
+    """The next `count` steps after a position, or all of them."""
+    await connection.execute(
+        """UPDATE automation_steps SET status = 'skipped'
+        WHERE run_id = $1 AND status = 'pending' AND position > $2 AND ($3::int IS NULL OR position <= $2 + $3)""",
+        run_id,
+        after,
+        count,
+    )
+
+
+async def begin_next(connection: Connection, run_id: UUID) -> bool:
+    """It is the next step's turn. False where there is none."""
+    begun = await connection.fetchval(
+        """UPDATE automation_steps SET status = 'running', due_at = now() WHERE run_id = $1 AND position = (
+            SELECT min(position) FROM automation_steps WHERE run_id = $1 AND status = 'pending'
+        ) RETURNING true""",
+        run_id,
+    )
+    return bool(begun)

@@ -1,0 +1,53 @@
+"""Automations as a test makes them, and what becomes of their runs: what the tests of automations share."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from libs.contracts import automations
+from libs.contracts.automations import Automation, CreateAutomation, Kind, Run, RunStatus, Status, Step
+from libs.contracts.subjects import Event
+from tests.services.runner.conftest import Caller, eventually
+from tests.support.servers import Databases
+
+
+async def make(caller: Caller, *steps: Kind | Step, **more: Any) -> Automation:
+    """An active one."""
+    named = [step if isinstance(step, Step) else Step(step) for step in steps]
+    more = {"status": Status.ACTIVE} | more
+    return await caller.bus.call(automations.CREATE, CreateAutomation(caller.workspace_id, "Follow up", named, **more))
+
+
+async def trigger(caller: Caller, of: Automation, **payload: Any) -> Run:
+    return await caller.bus.call(
+        automations.TRIGGER, automations.TriggerAutomation(caller.workspace_id, of.id, payload)
+    )
+
+
+async def told(caller: Caller, run_id: UUID) -> Run:
+    return await caller.bus.call(automations.RUN, automations.GetRun(caller.workspace_id, run_id))
+
+
+async def ended(caller: Caller, run: Run, *, seconds: float = 20.0) -> Run:
+    """The run once it is over, with its steps."""
+    return await eventually(
+        lambda: told(caller, run.id), lambda run: run.status is not RunStatus.RUNNING, seconds=seconds
+    )
+
+
+async def ran(caller: Caller, of: Automation, *payload: Any, **more: Any) -> Run:
+    return await ended(caller, await trigger(caller, of, **more))
+
+
+async def runs_of(caller: Caller, of: Automation) -> list[Run]:
+    asked = automations.PageRuns(caller.workspace_id, of.id)
+    return (await caller.bus.call(automations.RUNS, asked)).items
+
+
+async def facts(databases: Databases, event: Event[Any], workspace_id: UUID) -> list[Any]:
+    """What the runner stated of a workspace, in its order."""
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    rows = await connection.fetch("SELECT body FROM outbox WHERE subject = $1 ORDER BY n", event.name)
+    await connection.close()
+    return [fact for row in rows if (fact := event.unpack(row["body"])).workspace_id == workspace_id]

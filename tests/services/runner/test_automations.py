@@ -1,0 +1,363 @@
+"""Automations: what may be one, what its steps do, and what sets it off."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from libs.contracts import automations, contacts, ids, runs, workspaces
+from libs.contracts.automations import (
+    Condition,
+    CreateAutomation,
+    GetAutomation,
+    HttpRequest,
+    Manual,
+    Notify,
+    OnEvent,
+    PageAutomations,
+    RunAction,
+    RunStatus,
+    Schedule,
+    SendEmail,
+    Status,
+    Step,
+    StepStatus,
+    TriggerAutomation,
+    UpdateAutomation,
+    UpdateContact,
+    Wait,
+)
+from libs.contracts.faults import Code, Fault
+from tests.services.runner.automating import ended, facts, make, ran, runs_of, told, trigger
+from tests.services.runner.conftest import eventually
+from tests.support.calling import state
+from tests.support.provider import Answer
+from tests.support.receiver import receiver
+
+pytestmark = pytest.mark.asyncio
+
+HELLO = Notify("Hello")
+JSON = {"Content-Type": "application/json"}
+
+
+async def fault(call) -> Fault:
+    with pytest.raises(Fault) as caught:
+        await call
+    return caught.value
+
+
+def get(caller, id) -> GetAutomation:
+    return GetAutomation(caller.workspace_id, id)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hook():
+    async with receiver() as heard:
+        yield heard
+
+
+async def test_an_automation_is_kept_changed_listed_and_deleted(caller, other):
+    made = await make(caller, HELLO, status=Status.DRAFT)
+    assert (made.name, made.status, made.trigger) == ("Follow up", Status.DRAFT, Manual())
+    assert made.steps == [Step(HELLO, "step_1")]
+    assert (await fault(caller.bus.call(automations.GET, get(other, made.id)))).code is Code.NOT_FOUND
+
+    change = UpdateAutomation(
+        caller.workspace_id, made.id, status=Status.ACTIVE, trigger=OnEvent("contact.created", "contact_created")
+    )
+    changed = await caller.bus.call(automations.UPDATE, change)
+    assert (changed.status, changed.trigger, changed.steps) == (Status.ACTIVE, change.trigger, made.steps)
+
+    def listed(**of):
+        return caller.bus.call(automations.PAGE, PageAutomations(caller.workspace_id, **of))
+
+    assert (await listed()).items == [changed]
+    assert (await listed(status=Status.ACTIVE, trigger="event")).total == 1
+    assert (await listed(trigger="contact.created")).total == 1
+    assert (await listed(status=Status.PAUSED)).total == (await listed(trigger="schedule")).total == 0
+    assert await caller.bus.call(automations.DELETE, get(caller, made.id)) == changed
+    assert (await fault(caller.bus.call(automations.GET, get(caller, made.id)))).code is Code.NOT_FOUND
+
+
+async def test_the_plan_says_how_many_there_may_be_also_to_those_made_at_once(caller):
+    def one(**more):
+        wanted = CreateAutomation(caller.workspace_id, "One", [Step(HELLO)], at_most=2, **more)
+        return caller.bus.call(automations.CREATE, wanted)
+
+    answers = await asyncio.gather(*(one() for _ in range(6)), return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, Fault)]
+    assert [fault.code for fault in refused] == [Code.FORBIDDEN] * 4
+    same = next(answer for answer in answers if not isinstance(answer, BaseException))
+    assert await one(id=same.id) == same, "the same id again makes nothing more"
+
+
+@pytest.mark.parametrize(
+    ("field", "steps", "more"),
+    [
+        ("name", [HELLO], {"name": " "}),
+        ("steps", [], {}),
+        ("steps[0].name", [Step(HELLO, "1st")], {}),
+        ("steps[1].name", [Step(HELLO, "a"), Step(HELLO, "a")], {}),
+        ("steps[0].config.action_id", [RunAction(ids.new())], {}),
+        ("steps[1].config.url", [HELLO, HttpRequest("http://10.0.0.1/")], {}),
+        ("steps[0].config.url", [HttpRequest("https://{{ trigger.host }}/")], {}),
+        ("steps[0].config.headers", [HttpRequest("https://a.example/", headers={"Host": "b"})], {}),
+        ("steps[0].config.timeout", [HttpRequest("https://a.example/", timeout=1e9)], {}),
+        ("steps[0].config.body.a[1]", [HttpRequest("https://a.example/", body={"a": [1, "{{ nobody.x }}"]})], {}),
+        ("steps[0].config.seconds", [Wait()], {}),
+        ("steps[0].config.seconds", [Wait(float("nan"))], {}),
+        ("steps[0].config.until", [Wait(until="tomorrow")], {}),
+        ("steps[0].config.to", [SendEmail([], "s", "t")], {}),
+        ("steps[0].config.to[0]", [SendEmail(["nobody"], "s", "t")], {}),
+        ("steps[0].config.subject", [SendEmail(["a@b.example"], "", "t")], {}),
+        ("steps[0].config.contact_id", [UpdateContact({"a": 1})], {}),
+        ("steps[0].config.fields", [UpdateContact({}, email="a@b.example")], {}),
+        ("steps[0].config.title", [Notify("")], {}),
+        ("steps[0].config.title", [Notify("{% if %}")], {}),
+        ("steps[0].config.title", [Notify("{{ steps.later.answer }}")], {}),
+        ("steps[0].config.skip", [Condition("{{ trigger.x }}", otherwise="skip", skip=3), HELLO], {}),
+        ("trigger_config.cron", [HELLO], {"trigger": Schedule("every day")}),
+        ("trigger_config.cron", [HELLO], {"trigger": Schedule("0 0 31 2 *")}),
+        ("trigger_config.timezone", [HELLO], {"trigger": Schedule("0 9 * * *", "Mars/Olympus")}),
+        ("trigger_config.event", [HELLO], {"trigger": OnEvent("nothing.ever")}),
+    ],
+)
+async def test_what_could_never_run_is_refused_by_its_field(caller, field, steps, more):
+    given = [step if isinstance(step, Step) else Step(step) for step in steps]
+    wanted = {"name": "Bad", "status": Status.ACTIVE} | more
+    refused = await fault(
+        caller.bus.call(automations.CREATE, CreateAutomation(caller.workspace_id, steps=given, **wanted))
+    )
+    assert (refused.code, refused.field) == (Code.INVALID, field)
+
+
+async def test_what_headers_say_is_sealed_sent_and_never_shown(caller, databases, hook):
+    request = HttpRequest(hook.url, headers={"Authorization": "Bearer very-secret", "X-Who": "{{ trigger.who }}"})
+    made = await make(caller, Step(request, "call"))
+    assert made.steps[0].kind.headers == {"Authorization": "…", "X-Who": "…"}
+    kept = UpdateAutomation(caller.workspace_id, made.id, name="Renamed", steps=made.steps)
+    made = await caller.bus.call(automations.UPDATE, kept)
+    run = await ran(caller, made, who="me")
+    assert run.status is RunStatus.COMPLETED, run
+    sent = hook.received[0].headers
+    assert (sent["Authorization"], sent["X-Who"]) == ("Bearer very-secret", "me")
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    rows = []
+    for table in ("automations", "automation_runs", "automation_steps"):
+        rows += await connection.fetch(f"SELECT * FROM {table} WHERE workspace_id = $1", caller.workspace_id)
+    await connection.close()
+    assert not any("very-secret" in str(value) for row in rows for value in row.values())
+
+
+async def test_steps_run_in_their_order_and_know_what_came_before(caller, databases, upstream, hook):
+    action = await caller.action("{{question}}")
+    upstream.plays(Answer(pieces=('{"mood": "glad", "tags": ["a", "b"]}',)))
+    hook.answer(200, JSON, body=b'{"items": [{"n": 1.5}]}')
+    made = await make(
+        caller,
+        Step(RunAction(action.id, {"question": "How is {{ trigger.name }}?"}), "ask"),
+        Step(HttpRequest(hook.url + "?who={{ trigger.name }}", body={"mood": "{{ steps.ask.parsed.mood }}"}), "post"),
+        Step(Wait(0.2)),
+        SendEmail(["{{ trigger.email }}"], "Hi {{ trigger.name }}", "{{ steps.ask.parsed.tags | join(' and ') }}"),
+        UpdateContact(
+            {"n": "{{ steps.post.body.items.0.n }}", "tags": "{{ steps.ask.parsed.tags }}"}, email="a@b.example"
+        ),
+        Notify("{{ automation.name }}", metadata={"mood": "{{ steps.ask.parsed.mood }}"}),
+    )
+    run = await ran(caller, made, name="Ann & Bob", email="ann@b.example")
+    assert run.status is RunStatus.COMPLETED, run
+    assert [step.status for step in run.steps] == [StepStatus.COMPLETED] * 6
+    assert (run.steps_run, run.steps_total, run.trigger, run.chain) == (6, 6, "manual", [made.id])
+    assert upstream.asked[-1].body["messages"][-1]["content"] == "How is Ann & Bob?"
+    asked = await caller.get(run.steps[0].action_run_id)
+    assert (asked.voice, asked.action_id) == ("automation", action.id)
+    assert hook.received[0].path == "/hook?who=Ann%20%26%20Bob"
+    assert json.loads(hook.received[0].body) == {"mood": "glad"}
+    assert run.steps[2].finished_at - run.steps[2].started_at >= timedelta(seconds=0.2)
+
+    [mail] = await facts(databases, automations.MAIL_ASKED, caller.workspace_id)
+    assert (mail.to, mail.subject, mail.text) == (["ann@b.example"], "Hi Ann & Bob", "a and b")
+    [update] = await facts(databases, automations.CONTACT_UPDATE_ASKED, caller.workspace_id)
+    assert (update.email, update.fields, update.chain) == ("a@b.example", {"n": 1.5, "tags": ["a", "b"]}, [made.id])
+    [notice] = await facts(databases, automations.NOTICE_ASKED, caller.workspace_id)
+    assert (notice.title, notice.metadata["mood"], notice.run_id) == ("Follow up", "glad", run.id)
+    [begun] = await facts(databases, automations.STARTED, caller.workspace_id)
+    [over] = await facts(databases, automations.COMPLETED, caller.workspace_id)
+    assert begun.run_id == over.run_id == run.id
+    assert (over.steps_run, over.chain) == (6, [made.id])
+    [generation] = await facts(databases, runs.FINISHED, caller.workspace_id)
+    assert generation.chain == [made.id]
+
+
+async def test_a_condition_stops_the_run_or_leaves_steps_out(caller):
+    rich = Condition("{{ trigger.value }}", "greater", "1000")
+    stopping = await make(caller, rich, HELLO)
+    assert [step.status for step in (await ran(caller, stopping, value=2000)).steps] == ["completed", "completed"]
+    poor = await ran(caller, stopping, value="9")
+    assert (poor.status, poor.steps_run) == (RunStatus.COMPLETED, 1)
+    assert [(step.status, step.output) for step in poor.steps] == [("completed", {"met": False}), ("skipped", {})]
+
+    there = Condition("{{ trigger.missing }}", "not_empty", otherwise="skip", skip=2)
+    skipping = await make(caller, there, HELLO, HELLO, Notify("Always"))
+    assert [step.status for step in (await ran(caller, skipping)).steps] == [
+        "completed",
+        "skipped",
+        "skipped",
+        "completed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "says", "field"),
+    [
+        (Notify("{{ trigger.name }}"), {}, "There is no value for trigger.name", "steps[0].config.title"),
+        (Notify("{{ trigger.a.b + 1 }}"), {"a": {}}, "can't be rendered", "steps[0].config.title"),
+        (Condition("{{ trigger.n }}", "less", "3"), {"n": "many"}, "no number", "steps[0].config.left"),
+        (Wait(until="{{ trigger.at }}"), {"at": "soon"}, "no moment", "steps[0].config.until"),
+        (SendEmail(["{{ trigger.to }}"], "s", "t"), {"to": "x"}, "no e-mail address", "steps[0].config.to[0]"),
+        (UpdateContact({"a": 1}, "{{ trigger.id }}"), {"id": "x"}, "no id", "steps[0].config.contact_id"),
+    ],
+)
+async def test_what_a_step_lacks_fails_the_run_and_says_where(caller, databases, kind, payload, says, field):
+    made = await make(caller, kind, HELLO)
+    run = await ran(caller, made, **payload)
+    assert (run.status, run.steps_run) == (RunStatus.FAILED, 0)
+    assert [step.status for step in run.steps] == ["failed", "skipped"]
+    assert says in run.failure.message
+    assert run.failure.field == run.steps[0].failure.field == field
+    [over] = await facts(databases, automations.FAILED, caller.workspace_id)
+    assert says not in over.failure.message, "what went wrong may repeat what was said, and events stay"
+
+
+async def test_a_request_is_tried_again_under_one_key_where_that_may_help(caller, hook):
+    made = await make(caller, HttpRequest(hook.url, body="plain"))
+    hook.answer(503, times=1)
+    run = await ran(caller, made)
+    assert run.status is RunStatus.COMPLETED
+    keys = {received.headers["Idempotency-Key"] for received in hook.received}
+    assert (len(hook.received), keys) == (2, {f"{run.id}-step_1"})
+    hook.answer(422, body=b"no such lead")
+    refused = await ran(caller, made)
+    assert refused.failure.message == "The server answered 422: no such lead"
+    assert len(hook.received) == 3, "what a server refuses is not asked again"
+
+
+async def test_an_action_that_fails_fails_the_run(caller, upstream):
+    action = await caller.action("{{question}}")
+    upstream.plays(Answer(status=400, body=b'{"error": {"message": "no"}}'))
+    run = await ran(caller, await make(caller, RunAction(action.id, {"question": "Why?"})))
+    assert run.status is RunStatus.FAILED
+    assert run.failure.message.startswith("The action failed: ")
+
+
+async def test_only_an_active_one_is_triggered_and_the_same_id_runs_once(caller, databases):
+    made = await make(caller, HELLO)
+    run_id = ids.new()
+    asked = TriggerAutomation(caller.workspace_id, made.id, {"a": 1}, run_id)
+    first, again = [await caller.bus.call(automations.TRIGGER, asked) for _ in range(2)]
+    assert first.id == again.id == run_id
+    assert (await ended(caller, first)).payload == {"a": 1}
+    assert [run.id for run in await runs_of(caller, made)] == [run_id]
+    found = await caller.bus.call(automations.GET, get(caller, made.id))
+    assert found.last_run_at == first.created_at
+    for status in (Status.PAUSED, Status.DRAFT):
+        await caller.bus.call(automations.UPDATE, UpdateAutomation(caller.workspace_id, made.id, status=status))
+        assert (await fault(trigger(caller, made))).code is Code.CONFLICT
+
+
+async def test_a_schedule_sets_off_one_run_for_each_time_and_one_for_all_that_were_missed(caller, databases):
+    made = await make(caller, HELLO, trigger=Schedule("0 9 1 1 *"), timezone="Asia/Tokyo")
+    assert made.next_at.hour == 0, "nine o'clock in Tokyo"
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    missed = datetime.now(UTC) - timedelta(days=1000)
+    await connection.execute("UPDATE automations SET next_at = $2 WHERE id = $1", made.id, missed)
+    await connection.close()
+    found = await eventually(lambda: runs_of(caller, made), bool)
+    assert [(run.trigger, run.payload) for run in found] == [("schedule", {"scheduled_at": missed.isoformat()})]
+    await asyncio.sleep(1.2)
+    assert len(await runs_of(caller, made)) == 1
+    assert (await caller.bus.call(automations.GET, get(caller, made.id))).next_at == made.next_at
+    paused = UpdateAutomation(caller.workspace_id, made.id, status=Status.PAUSED)
+    assert (await caller.bus.call(automations.UPDATE, paused)).next_at is None
+
+
+async def test_an_event_sets_off_those_of_its_workspace_that_wait_for_it_once(caller, other, bus):
+    exact = await make(caller, Notify("{{ trigger.contact_id }}"), trigger=OnEvent("contact.created"))
+    prefix = await make(caller, HELLO, trigger=OnEvent("contact.*"))
+    updated = await make(caller, HELLO, trigger=OnEvent("contact.updated"))
+    paused = await make(caller, HELLO, trigger=OnEvent("*"), status=Status.PAUSED)
+    theirs = await make(other, HELLO, trigger=OnEvent("contact.created"))
+    contact_id, event_id = ids.new(), ids.new()
+    for _ in range(2):
+        await state(bus, contacts.CREATED, contacts.ContactCreated(caller.workspace_id, contact_id), id=event_id)
+    run = await ended(caller, (await eventually(lambda: runs_of(caller, exact), bool))[0])
+    assert run.trigger == "contact.created"
+    assert run.payload == {"contact_id": str(contact_id), "event": "contact.created", "event_id": str(event_id)}
+    assert run.steps[0].output["title"] == str(contact_id)
+    await eventually(lambda: runs_of(caller, prefix), bool)
+    await asyncio.sleep(0.3)
+    assert [len(await runs_of(caller, of)) for of in (exact, prefix, updated, paused)] == [1, 1, 0, 0]
+    assert not await runs_of(other, theirs)
+
+
+async def test_what_an_automation_causes_sets_it_off_no_second_time(caller, databases, upstream):
+    """It runs an action, whose end is the event that it waits for."""
+    action = await caller.action("{{question}}")
+    upstream.plays(Answer(pieces=("Yes.",)), Answer(pieces=("Yes.",)))
+    first = await make(caller, RunAction(action.id, {"question": "?"}), trigger=OnEvent("generation.completed"))
+    await caller.run(action)
+    found = await eventually(lambda: runs_of(caller, first), bool)
+    assert (await ended(caller, found[0])).status is RunStatus.COMPLETED
+
+    async def notices():
+        return await facts(databases, automations.NOTICE_ASKED, caller.workspace_id)
+
+    [notice] = await eventually(notices, bool)
+    assert (notice.type, notice.automation_id, notice.run_id) == ("automation_stopped", first.id, None)
+    assert len(await runs_of(caller, first)) == 1
+
+
+async def test_a_chain_of_automations_ends_after_five(caller, bus, databases):
+    made = await make(caller, HELLO, trigger=OnEvent("contact.updated"))
+    led = [ids.new() for _ in range(5)]
+    for chain in (led, led[:4]):
+        fact = contacts.ContactUpdated(caller.workspace_id, ids.new(), ["name"], chain)
+        await state(bus, contacts.UPDATED, fact)
+    found = await eventually(lambda: runs_of(caller, made), bool)
+    assert [run.chain for run in found] == [[*led[:4], made.id]]
+    told = await eventually(lambda: facts(databases, automations.NOTICE_ASKED, caller.workspace_id), bool)
+    assert [notice.type for notice in told if notice.run_id is None] == ["automation_stopped"]
+
+
+async def test_who_deletes_an_automation_a_contact_or_a_workspace_deletes_its_runs(caller, bus, databases):
+    made, other = await make(caller, Wait(3600)), await make(caller, HELLO)
+    contact_id = ids.new()
+    about = await trigger(caller, made, contact_id=str(contact_id))
+    kept = await trigger(caller, made)
+    old = await ended(caller, await trigger(caller, other))
+    await state(bus, contacts.ERASED, contacts.ContactsErased(caller.workspace_id, [contact_id]))
+
+    async def ids_of(of):
+        return {run.id for run in await runs_of(caller, of)}
+
+    await eventually(lambda: ids_of(made), lambda left: about.id not in left)
+    assert await ids_of(made) == {kept.id}
+    expired = workspaces.WorkspaceExpired(caller.workspace_id, datetime.now(UTC) + timedelta(seconds=1))
+    await state(bus, workspaces.EXPIRED, expired)
+    await eventually(lambda: ids_of(other), lambda left: old.id not in left)
+    assert await ids_of(made) == {kept.id}, "what goes on stays"
+    await caller.bus.call(automations.DELETE, get(caller, made.id))
+    assert (await fault(told(caller, kept.id))).code is Code.NOT_FOUND
+    await state(bus, workspaces.DELETED, workspaces.WorkspaceDeleted(caller.workspace_id))
+    await eventually(
+        lambda: caller.bus.call(automations.PAGE, PageAutomations(caller.workspace_id)), lambda page: page.total == 0
+    )
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    left = await connection.fetchval(
+        "SELECT count(*) FROM automation_steps WHERE workspace_id = $1", caller.workspace_id
+    )
+    await connection.close()
+    assert left == 0
