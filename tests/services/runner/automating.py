@@ -6,7 +6,8 @@ from uuid import UUID
 import asyncpg
 
 from libs.contracts import automations
-from libs.contracts.automations import Automation, CreateAutomation, Kind, Run, RunStatus, Status, Step
+from libs.contracts.automations import Automation, CreateAutomation, HttpRequest, Kind, Run, RunStatus, Status, Step
+from libs.contracts.faults import Failure
 from libs.contracts.subjects import Event
 from tests.services.runner.conftest import Caller, eventually
 from tests.support.servers import Databases
@@ -36,8 +37,18 @@ async def ended(caller: Caller, run: Run, *, seconds: float = 20.0) -> Run:
     )
 
 
-async def ran(caller: Caller, of: Automation, *payload: Any, **more: Any) -> Run:
-    return await ended(caller, await trigger(caller, of, **more))
+async def ran(caller: Caller, of: Automation, **payload: Any) -> Run:
+    return await ended(caller, await trigger(caller, of, **payload))
+
+
+def failure_of(run: Run) -> Failure:
+    assert run.failure is not None
+    return run.failure
+
+
+def headers_of(step: Step) -> dict[str, str]:
+    assert isinstance(step.kind, HttpRequest)
+    return step.kind.headers
 
 
 async def runs_of(caller: Caller, of: Automation) -> list[Run]:

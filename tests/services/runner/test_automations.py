@@ -31,7 +31,7 @@ from libs.contracts.automations import (
     Wait,
 )
 from libs.contracts.faults import Code, Fault
-from tests.services.runner.automating import ended, facts, make, ran, runs_of, told, trigger
+from tests.services.runner.automating import ended, facts, failure_of, headers_of, make, ran, runs_of, told, trigger
 from tests.services.runner.conftest import eventually
 from tests.support.calling import state
 from tests.support.provider import Answer
@@ -137,7 +137,7 @@ async def test_what_could_never_run_is_refused_by_its_field(caller, field, steps
 async def test_what_headers_say_is_sealed_sent_and_never_shown(caller, databases, hook):
     request = HttpRequest(hook.url, headers={"Authorization": "Bearer very-secret", "X-Who": "{{ trigger.who }}"})
     made = await make(caller, Step(request, "call"))
-    assert made.steps[0].kind.headers == {"Authorization": "…", "X-Who": "…"}
+    assert headers_of(made.steps[0]) == {"Authorization": "…", "X-Who": "…"}
     kept = UpdateAutomation(caller.workspace_id, made.id, name="Renamed", steps=made.steps)
     made = await caller.bus.call(automations.UPDATE, kept)
     run = await ran(caller, made, who="me")
@@ -176,7 +176,10 @@ async def test_steps_run_in_their_order_and_know_what_came_before(caller, databa
     assert (asked.voice, asked.action_id) == ("automation", action.id)
     assert hook.received[0].path == "/hook?who=Ann%20%26%20Bob"
     assert json.loads(hook.received[0].body) == {"mood": "glad"}
-    assert run.steps[2].finished_at - run.steps[2].started_at >= timedelta(seconds=0.2)
+    waited = run.steps[2]
+    assert waited.started_at
+    assert waited.finished_at
+    assert waited.finished_at - waited.started_at >= timedelta(seconds=0.2)
 
     [mail] = await facts(databases, automations.MAIL_ASKED, caller.workspace_id)
     assert (mail.to, mail.subject, mail.text) == (["ann@b.example"], "Hi Ann & Bob", "a and b")
@@ -226,8 +229,9 @@ async def test_what_a_step_lacks_fails_the_run_and_says_where(caller, databases,
     run = await ran(caller, made, **payload)
     assert (run.status, run.steps_run) == (RunStatus.FAILED, 0)
     assert [step.status for step in run.steps] == ["failed", "skipped"]
-    assert says in run.failure.message
-    assert run.failure.field == run.steps[0].failure.field == field
+    assert says in failure_of(run).message
+    assert failure_of(run).field == field
+    assert run.steps[0].failure == run.failure
     [over] = await facts(databases, automations.FAILED, caller.workspace_id)
     assert says not in over.failure.message, "what went wrong may repeat what was said, and events stay"
 
@@ -241,7 +245,7 @@ async def test_a_request_is_tried_again_under_one_key_where_that_may_help(caller
     assert (len(hook.received), keys) == (2, {f"{run.id}-step_1"})
     hook.answer(422, body=b"no such lead")
     refused = await ran(caller, made)
-    assert refused.failure.message == "The server answered 422: no such lead"
+    assert failure_of(refused).message == "The server answered 422: no such lead"
     assert len(hook.received) == 3, "what a server refuses is not asked again"
 
 
@@ -250,7 +254,7 @@ async def test_an_action_that_fails_fails_the_run(caller, upstream):
     upstream.plays(Answer(status=400, body=b'{"error": {"message": "no"}}'))
     run = await ran(caller, await make(caller, RunAction(action.id, {"question": "Why?"})))
     assert run.status is RunStatus.FAILED
-    assert run.failure.message.startswith("The action failed: ")
+    assert failure_of(run).message.startswith("The action failed: ")
 
 
 async def test_only_an_active_one_is_triggered_and_the_same_id_runs_once(caller, databases):
@@ -270,6 +274,7 @@ async def test_only_an_active_one_is_triggered_and_the_same_id_runs_once(caller,
 
 async def test_a_schedule_sets_off_one_run_for_each_time_and_one_for_all_that_were_missed(caller, databases):
     made = await make(caller, HELLO, trigger=Schedule("0 9 1 1 *"), timezone="Asia/Tokyo")
+    assert made.next_at
     assert made.next_at.hour == 0, "nine o'clock in Tokyo"
     connection = await asyncpg.connect(databases.dsn("runner"))
     missed = datetime.now(UTC) - timedelta(days=1000)
