@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 from libs.bus.bus import Bus
 from libs.bus.reader import Reader
 from libs.bus.subscription import Subscription
-from libs.contracts import runs
+from libs.contracts import feed
 from libs.contracts.faults import Fault
 
 _BYTES = 8 << 20
@@ -21,19 +21,19 @@ class Feeds:
 
     async def join(self, reader: Reader) -> None:
         """No flush: the question that follows on this connection comes to the server after it."""
-        feed = self._feeds.setdefault(reader.run_id, _Feed(self._bus))
-        feed.readers.append(reader)
-        await feed.open(reader.run_id)
+        heard = self._feeds.setdefault(reader.run_id, _Feed(self._bus))
+        heard.readers.append(reader)
+        await heard.open(reader.run_id)
 
     async def leave(self, reader: Reader) -> None:
         """The last one takes the subscription along; who comes from now on makes another."""
-        feed = self._feeds.get(reader.run_id)
-        if feed is None or reader not in feed.readers:
+        heard = self._feeds.get(reader.run_id)
+        if heard is None or reader not in heard.readers:
             return
-        feed.readers.remove(reader)
-        if not feed.readers:
+        heard.readers.remove(reader)
+        if not heard.readers:
             del self._feeds[reader.run_id]
-            await feed.drop()
+            await heard.drop()
 
 
 class _Feed:
@@ -46,7 +46,7 @@ class _Feed:
     async def open(self, run_id: UUID) -> None:
         async with self._turn:
             if self._subscription is None:
-                subject = runs.FEED.of(run_id)
+                subject = feed.FEED.of(run_id)
                 self._subscription = await self._bus.connection.subscribe(subject, self._heard, max_bytes=_BYTES)
 
     async def drop(self) -> None:
@@ -62,6 +62,6 @@ class _Feed:
             for reader in self.readers:
                 reader.miss()
             return
-        frame = runs.FEED.unpack(body)
+        frame = feed.FEED.unpack(body)
         for reader in self.readers:
             reader.heard(frame, len(body))

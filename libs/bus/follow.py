@@ -19,7 +19,7 @@ from libs.bus.feeds import Feeds
 from libs.bus.presence import Presence
 from libs.bus.reader import SILENCE, Reader
 from libs.bus.tasks import Tasks
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault, not_found
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _GRACE = 1.0
 _UNKNOWN_SECONDS = 30.0
 
 
-class Following(AsyncIterator[runs.Frame]):
+class Following(AsyncIterator[feed.Frame]):
     """The frames of a run, each once and in order, to its terminal one. `aclose` it where it is left earlier."""
 
     def __init__(self, follower: "Follower", reader: Reader, *, opened: bool = False) -> None:
@@ -48,7 +48,7 @@ class Following(AsyncIterator[runs.Frame]):
             self._opened = True
             await self._follower.open(self._reader)
 
-    async def __anext__(self) -> runs.Frame:
+    async def __anext__(self) -> feed.Frame:
         await self.open()
         try:
             frame = await self._reader.next()
@@ -84,7 +84,7 @@ class Follower:
 
     async def start(self, request: runs.StartRun, *, timeout: float = 10.0) -> tuple[runs.Run, Following]:
         """Start a run and follow it from its first frame. Raises the Fault with which it was not accepted."""
-        reader = self._reader(runs.Cursor(request.workspace_id, request.run_id))
+        reader = self._reader(feed.Cursor(request.workspace_id, request.run_id))
         self._presence.join(reader)
         reader.starting = True
         try:
@@ -101,13 +101,13 @@ class Follower:
             reader.miss()
         return run, Following(self, reader, opened=True)
 
-    def follow(self, cursor: runs.Cursor) -> Following:
+    def follow(self, cursor: feed.Cursor) -> Following:
         """The frames after `cursor`, the past ones first."""
         return Following(self, self._reader(cursor))
 
     async def finish(self, request: runs.StartRun, *, timeout: float) -> runs.Run:
         """Start a run and wait for `timeout` seconds at most until it ended. A reply that was lost is asked for."""
-        past_all = runs.Cursor(request.workspace_id, request.run_id, _PAST_EVERY_FRAME, _PAST_EVERY_FRAME)
+        past_all = feed.Cursor(request.workspace_id, request.run_id, _PAST_EVERY_FRAME, _PAST_EVERY_FRAME)
         reader = self._reader(past_all)
         self._presence.join(reader)
         started = asyncio.ensure_future(self._bus.call(runs.START, self._followed(request), timeout=timeout))
@@ -157,7 +157,7 @@ class Follower:
     async def open(self, reader: Reader) -> None:
         try:
             await self._subscribe(reader)
-            answers = await self._bus.call(runs.FRAMES, runs.AskFrames([reader.ask()], self._presence.name))
+            answers = await self._bus.call(feed.FRAMES, feed.AskFrames([reader.ask()], self._presence.name))
             if not any(answer.found for answer in answers):
                 raise not_found("run", reader.run_id)
         except BaseException:
@@ -182,7 +182,7 @@ class Follower:
     def _followed(self, request: runs.StartRun) -> runs.StartRun:
         return structs.replace(request, follower=self._presence.name)
 
-    def _reader(self, cursor: runs.Cursor) -> Reader:
+    def _reader(self, cursor: feed.Cursor) -> Reader:
         return Reader(cursor, self._press)
 
     async def _subscribe(self, reader: Reader) -> None:
@@ -217,7 +217,7 @@ class Follower:
                 continue
             due = self._pressing_ones() if pressed else self._silent_ones()
             for readers in _questions(due):
-                question = runs.AskFrames([reader.ask() for reader in readers], self._presence.name)
+                question = feed.AskFrames([reader.ask() for reader in readers], self._presence.name)
                 metrics.ASKED_AGAIN.labels("gap" if pressed else "silence").inc(len(readers))
                 self._tasks.start(self._ask(question, readers))
 
@@ -245,10 +245,10 @@ class Follower:
             return []
         return [reader for reader in self._readers if reader.silent(now, SILENCE / 2) or reader.wants(now)]
 
-    async def _ask(self, question: runs.AskFrames, readers: list[Reader]) -> None:
-        answers: dict[UUID, runs.Frames] | None = None
+    async def _ask(self, question: feed.AskFrames, readers: list[Reader]) -> None:
+        answers: dict[UUID, feed.Frames] | None = None
         try:
-            told = await self._bus.call(runs.FRAMES, question, timeout=_ASK_SECONDS)
+            told = await self._bus.call(feed.FRAMES, question, timeout=_ASK_SECONDS)
             answers = {answer.run_id: answer for answer in told}
         except Fault as fault:
             log.warning("Runs could not be caught up on", extra={"runs": len(readers), "error": fault.message})

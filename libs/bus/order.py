@@ -7,7 +7,7 @@ since nothing else says what came before it. An answer of the run's holder may a
 from collections import deque
 from collections.abc import Iterable
 
-from libs.contracts.runs import FEED, Frame, Replaced, Thinking, Token
+from libs.contracts.feed import FEED, Frame, Replaced, Thinking, Token
 
 # Bytes that one reader may hold, and a question is answered with at most; both as `weight` has it.
 BUFFER = 640 << 10

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from libs.bus import metrics
 from libs.bus.order import Order
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
 
 SILENCE = 2.0
@@ -16,7 +16,7 @@ _SHORTEST_PAUSE = 0.1
 class Reader:
     """The state that a Follower and the iterator share. Times are the event loop's."""
 
-    def __init__(self, cursor: runs.Cursor, press: "Callable[[Reader], None]") -> None:
+    def __init__(self, cursor: feed.Cursor, press: "Callable[[Reader], None]") -> None:
         self.workspace_id, self.run_id = cursor.workspace_id, cursor.run_id
         self.order = Order(cursor.attempt, cursor.after)
         self.fault: Fault | None = None
@@ -31,8 +31,8 @@ class Reader:
         self._not_found = 0
 
     @property
-    def cursor(self) -> runs.Cursor:
-        return runs.Cursor(self.workspace_id, self.run_id, self.order.attempt, self.order.after)
+    def cursor(self) -> feed.Cursor:
+        return feed.Cursor(self.workspace_id, self.run_id, self.order.attempt, self.order.after)
 
     def wants(self, now: float) -> bool:
         return self._may_ask and self.order.wants and now >= self._not_before
@@ -44,18 +44,18 @@ class Reader:
     def _may_ask(self) -> bool:
         return not self._asking and self.fault is None
 
-    def heard(self, frame: runs.Frame, size: int) -> None:
+    def heard(self, frame: feed.Frame, size: int) -> None:
         """It arrived on the feed, in so many bytes."""
         self._active_at = asyncio.get_running_loop().time()
         self.order.heard(frame, size)
         self._news_arrived()
 
-    def ask(self) -> runs.Cursor:
+    def ask(self) -> feed.Cursor:
         self._asking = True
         self.order.asked()
         return self.cursor
 
-    def answered(self, answer: runs.Frames | None) -> None:
+    def answered(self, answer: feed.Frames | None) -> None:
         """What the holder, or Postgres, has of the run after this cursor. Not to be found twice is to be lost."""
         before = self.cursor
         if answer is not None and answer.found:
@@ -104,7 +104,7 @@ class Reader:
         if self.order.wants and self._may_ask:
             self._press(self)
 
-    async def next(self) -> runs.Frame | None:
+    async def next(self) -> feed.Frame | None:
         """The next frame of a kind that this version knows, None after the last. Raises the Fault that ended it all."""
         while (frame := self._take()) is None:
             if self.fault is not None:
@@ -121,9 +121,9 @@ class Reader:
             await self._more()
         return self.order.ended
 
-    def _take(self) -> runs.Frame | None:
+    def _take(self) -> feed.Frame | None:
         while (frame := self.order.take()) is not None:
-            if not isinstance(frame.body, runs.Unknown):
+            if not isinstance(frame.body, feed.Unknown):
                 return frame
             metrics.UNKNOWN_FRAMES.inc()
         return None

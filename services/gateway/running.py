@@ -11,7 +11,7 @@ from uuid import UUID
 from aiohttp import web
 
 from libs.bus.follow import Following
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
 from libs.runtime import logs
 from services.gateway.engine import ENGINE, Engine
@@ -82,7 +82,7 @@ async def resume(request: web.Request, workspace_id: UUID, mode: runs.Mode) -> r
     return run
 
 
-async def _until_ended(engine: Engine, cursor: runs.Cursor) -> None:
+async def _until_ended(engine: Engine, cursor: feed.Cursor) -> None:
     try:
         async with asyncio.timeout(engine.run_seconds), aclosing(engine.runs.follow(cursor)) as frames:
             async for _ in frames:

@@ -9,6 +9,7 @@ from libs.contracts import (
     documents,
     evals,
     experiments,
+    feed,
     finetunes,
     models,
     runs,
@@ -264,8 +265,8 @@ def _serve_runs(
     service.serve(runs.RENDER, Previews(bus, acceptance).render)
     service.serve(runs.GET, reading.get)
     service.serve(runs.PAGE, reading.page)
-    service.serve(runs.FRAMES, reading.frames)
-    service.serve(runs.HELD, reading.held, instance=True)
+    service.serve(feed.FRAMES, reading.frames)
+    service.serve(feed.HELD, reading.held, instance=True)
     service.serve(runs.CANCEL, stopping.cancel)
     service.serve(runs.DELETE, Erasing(database, stopping).delete)
     service.serve(runs.STOP, stopping.stop, instance=True)

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct, structs
 
 from deploy import subjects
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.subjects import DECLARED, MAY_CALL, SERVICES, Event, Feed, Rpc, Stated
 from tests.contracts.snapshot import carried, taken
 
@@ -78,8 +78,8 @@ def test_every_service_says_whom_it_may_call_and_nobody_calls_backwards():
 @pytest.mark.parametrize("subject", [*RPCS, *EVENTS], ids=str)
 def test_the_workspace_comes_first_in_every_request_and_fact(subject):
     request = carried(subject).get("request") or carried(subject)["fact"]
-    if request is runs.AskFrames:
-        request = runs.Cursor
+    if request is feed.AskFrames:
+        request = feed.Cursor
     first = structs.fields(request)[0]
     assert (first.name, first.type) == ("workspace_id", UUID)
 

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Failure
 from services.gateway.completions import told as completions
 from services.gateway.dialects.klairo.translate import events as klairo
@@ -32,12 +32,12 @@ class Voice(NamedTuple):
     `restarts`: its clients learn from an event that an answer begins again.
     """
 
-    tell: Callable[[list[list[runs.Frame]], Place], list[Event]]
+    tell: Callable[[list[list[feed.Frame]], Place], list[Event]]
     read: Callable[[str, str, str], str]
     restarts: bool = True
 
 
-def klu_tells(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+def klu_tells(batches: list[list[feed.Frame]], seen: Place) -> list[Event]:
     return [event for batch in unseen(batches, seen) for event in klu.of(RUN, batch)]
 
 
@@ -47,7 +47,7 @@ def klu_reads(text: str, name: str, data: str) -> str:
     return text + json.loads(data)["token"] if data.startswith("{") and not name else text
 
 
-def klisk_tells(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+def klisk_tells(batches: list[list[feed.Frame]], seen: Place) -> list[Event]:
     telling = klisk.Telling(RUN)
     return [event for batch in unseen(batches, seen) for frame in batch for event in telling.lines(frame)]
 
@@ -57,7 +57,7 @@ def klisk_reads(text: str, name: str, data: str) -> str:
     return text + event["data"] if event["type"] == "token" else text
 
 
-def klairo_tells(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+def klairo_tells(batches: list[list[feed.Frame]], seen: Place) -> list[Event]:
     telling = klairo.Telling(replace(examples.run, id=RUN), seen=seen)
     return [event for batch in batches for frame in batch for event in telling.of(frame)]
 
@@ -69,7 +69,7 @@ def klairo_reads(text: str, name: str, data: str) -> str:
     return text + event["content"] if event["type"] == "token" else text
 
 
-def completions_tell(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+def completions_tell(batches: list[list[feed.Frame]], seen: Place) -> list[Event]:
     telling = completions.Telling(replace(examples.run, id=RUN), "model", usage=True, seen=seen)
     return [telling.begin(), *(event for batch in batches for frame in batch for event in telling.of(frame))]
 
@@ -79,7 +79,7 @@ def completions_read(text: str, name: str, data: str) -> str:
     return text + "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", ()))
 
 
-def responses_tell(batches: list[list[runs.Frame]], seen: Place) -> list[Event]:
+def responses_tell(batches: list[list[feed.Frame]], seen: Place) -> list[Event]:
     telling = responses.Telling(replace(examples.run, id=RUN), seen=seen)
     return [event for batch in batches for frame in batch for event in telling.of(frame)]
 
@@ -97,47 +97,47 @@ VOICES = {
 }
 
 RUN = ids.new()
-STARTED = runs.Started(RUN, None, "model", "provider")
+STARTED = feed.Started(RUN, None, "model", "provider")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 SAID = st.one_of(
-    TEXTS.map(runs.Token),
-    TEXTS.map(runs.Token),
-    TEXTS.map(runs.Thinking),
+    TEXTS.map(feed.Token),
+    TEXTS.map(feed.Token),
+    TEXTS.map(feed.Thinking),
     st.just(runs.ToolCall("1", "look", "{}")),
-    st.just(runs.Unknown()),
+    st.just(feed.Unknown()),
 )
 ENDS = st.sampled_from(
     [
-        runs.Done("stop", runs.Usage(), 1.0),
-        runs.Cancelled(runs.Usage()),
-        runs.Failed(Failure(Code.UPSTREAM, "The provider broke off.")),
+        feed.Done("stop", runs.Usage(), 1.0),
+        feed.Cancelled(runs.Usage()),
+        feed.Failed(Failure(Code.UPSTREAM, "The provider broke off.")),
     ]
 )
 
 
 @st.composite
-def recordings(draw: st.DrawFn) -> list[runs.Frame]:
+def recordings(draw: st.DrawFn) -> list[feed.Frame]:
     """The frames of a run, one attempt or two."""
     attempts = [[STARTED, *draw(st.lists(SAID, max_size=6))]]
     if draw(st.booleans()):
-        attempts.append([runs.Restarted(), STARTED, *draw(st.lists(SAID, max_size=6))])
+        attempts.append([feed.Restarted(), STARTED, *draw(st.lists(SAID, max_size=6))])
     attempts[-1].append(draw(ENDS))
-    return [runs.Frame(attempt, n, body) for attempt, said in enumerate(attempts, 1) for n, body in enumerate(said, 1)]
+    return [feed.Frame(attempt, n, body) for attempt, said in enumerate(attempts, 1) for n, body in enumerate(said, 1)]
 
 
-def text_of(frames: list[runs.Frame]) -> str:
+def text_of(frames: list[feed.Frame]) -> str:
     """What a reader of these frames has as the answer."""
     text = ""
     for frame in frames:
         match frame.body:
-            case runs.Restarted():
+            case feed.Restarted():
                 text = ""
-            case runs.Token(said):
+            case feed.Token(said):
                 text += said
     return text
 
 
-def until(frames: list[runs.Frame], id: str) -> list[runs.Frame]:
+def until(frames: list[feed.Frame], id: str) -> list[feed.Frame]:
     """The frames that an event's id stands for."""
     place = Place.of(id)
     assert place is not None
@@ -181,11 +181,11 @@ class Client:
             self.id, self.kept = fields["id"], self.text
 
 
-def unseen(batches: list[list[runs.Frame]], seen: Place) -> list[list[runs.Frame]]:
+def unseen(batches: list[list[feed.Frame]], seen: Place) -> list[list[feed.Frame]]:
     return [following(batch, seen.cursor(ids.NONE)) for batch in batches]
 
 
-def encoded(voice: Voice, batches: list[list[runs.Frame]], seen: Place | None = None) -> bytes:
+def encoded(voice: Voice, batches: list[list[feed.Frame]], seen: Place | None = None) -> bytes:
     return b"".join(event.encoded() for event in voice.tell(batches, seen or Place(RUN)))
 
 
@@ -196,12 +196,12 @@ def read(voice: Voice, stream: bytes, text: str = "") -> str:
     return client.text
 
 
-def resumed(voice: Voice, frames: list[runs.Frame], client: Client) -> str:
+def resumed(voice: Voice, frames: list[feed.Frame], client: Client) -> str:
     """The text of a client that lost its connection and goes on after the last event that came whole."""
     return read(voice, encoded(voice, [frames], Place.of(client.id)), client.kept)
 
 
-def batched(frames: list[runs.Frame], cuts: list[int]) -> list[list[runs.Frame]]:
+def batched(frames: list[feed.Frame], cuts: list[int]) -> list[list[feed.Frame]]:
     """The frames as they come due together."""
     edges = sorted({0, len(frames), *(cut % (len(frames) + 1) for cut in cuts)})
     return [frames[start:end] for start, end in pairwise(edges)]

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from libs.contracts import runs
-from libs.contracts.runs import Scored
+from libs.contracts import feed, runs
+from libs.contracts.feed import Scored
 from services.gateway.completions import wire
 from services.gateway.engine import ENGINE
 
@@ -33,17 +33,17 @@ def _bytes(utf8: bytes | None) -> list[int] | None:
 
 async def of(request: web.Request, run: runs.Run) -> list[Scored]:
     """Those of the whole answer of a run that has ended."""
-    return await gathered(request.app[ENGINE].runs.follow(runs.Cursor(run.workspace_id, run.id)))
+    return await gathered(request.app[ENGINE].runs.follow(feed.Cursor(run.workspace_id, run.id)))
 
 
-async def gathered(frames: AsyncIterator[runs.Frame]) -> list[Scored]:
+async def gathered(frames: AsyncIterator[feed.Frame]) -> list[Scored]:
     """What is void of an answer has none."""
     found: list[Scored] = []
     async for frame in frames:
         match frame.body:
-            case runs.Token(_, None, list() as scored):
+            case feed.Token(_, None, list() as scored):
                 found += scored
-            case runs.Replaced() | runs.Restarted():
+            case feed.Replaced() | feed.Restarted():
                 found.clear()
             case _:
                 pass

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Failure, Fault
 from services.gateway.completions import failing, logprobs, wire
 from services.gateway.http import problems
@@ -14,7 +14,7 @@ CANCELLED = Failure(Code.CONFLICT, "The generation was cancelled.")
 REPLACED = Failure(Code.UPSTREAM, "The answer was taken back while it was streamed: ask for it without a stream.")
 
 
-def completion(run: runs.Run, model: str, scored: list[runs.Scored] | None = None) -> wire.Completion:
+def completion(run: runs.Run, model: str, scored: list[feed.Scored] | None = None) -> wire.Completion:
     """`model` is what the client called it, `scored` are the answer's tokens where it wants their probabilities."""
     calls = [wire.Call(call.id, wire.Function(call.name, call.arguments)) for call in run.calls]
     answer = wire.Answer(content=run.output or (None if calls else ""), tool_calls=calls or None)
@@ -47,7 +47,7 @@ def _usage(usage: runs.Usage) -> wire.Usage:
     )
 
 
-def is_void(text: str, seen: Place, frame: runs.Frame) -> bool:
+def is_void(text: str, seen: Place, frame: feed.Frame) -> bool:
     """Whether a client has something of an attempt before this frame's."""
     return bool(text) or (seen.attempt < frame.attempt and seen.n > 0)
 
@@ -68,7 +68,7 @@ class Telling:
     def begin(self) -> Event:
         return self._event(wire.Delta(role="assistant", content=""))
 
-    def of(self, frame: runs.Frame) -> list[Event]:
+    def of(self, frame: feed.Frame) -> list[Event]:
         events, place = self._of(frame), Place(self.run.id, frame.attempt, frame.n)
         if not place.follows(self._seen):
             return []
@@ -76,27 +76,27 @@ class Telling:
         ids = [str(before)] * (len(events) - 1) + [str(self.place)]
         return [Event(event.data, id) for event, id in zip(events, ids, strict=False)]
 
-    def _of(self, frame: runs.Frame) -> list[Event]:
+    def _of(self, frame: feed.Frame) -> list[Event]:
         match frame.body:
-            case runs.Token(text, None, scored):
+            case feed.Token(text, None, scored):
                 return self._say(text, scored)
             case runs.ToolCall(client=True) as call:
                 return [self._event(wire.Delta(tool_calls=[self._call(call)]))]
-            case runs.Done() as done:
+            case feed.Done() as done:
                 return self._end(done)
-            case runs.Failed(failure):
+            case feed.Failed(failure):
                 return self.fail(failure)
-            case runs.Cancelled():
+            case feed.Cancelled():
                 return self.fail(CANCELLED)
-            case runs.Replaced(text):
+            case feed.Replaced(text):
                 going_on = text.startswith(self._text)
                 return self._say(text[len(self._text) :]) if going_on else self.fail(REPLACED)
-            case runs.Restarted() if is_void(self._text, self._seen, frame):
+            case feed.Restarted() if is_void(self._text, self._seen, frame):
                 return self.fail(REPLACED)
             case _:
                 return []
 
-    def _say(self, text: str, scored: list[runs.Scored] | None = None) -> list[Event]:
+    def _say(self, text: str, scored: list[feed.Scored] | None = None) -> list[Event]:
         self._text += text
         return [self._event(wire.Delta(content=text), scored=scored)] if text else []
 
@@ -110,14 +110,14 @@ class Telling:
         self._calls += 1
         return wire.CallDelta(call.id, wire.Function(call.name, call.arguments), index=self._calls - 1)
 
-    def _end(self, done: runs.Done) -> list[Event]:
+    def _end(self, done: feed.Done) -> list[Event]:
         self.ended = True
         told = [self._event(wire.Delta(), reason=done.finish_reason or "stop")]
         if self.usage:
             told.append(Event(_encode(self._chunk([], _usage(done.usage)))))
         return [*told, Event(_DONE)]
 
-    def _event(self, delta: wire.Delta, *, reason: str | None = None, scored: list[runs.Scored] | None = None) -> Event:
+    def _event(self, delta: wire.Delta, *, reason: str | None = None, scored: list[feed.Scored] | None = None) -> Event:
         choice = wire.ChunkChoice(delta=delta, finish_reason=reason, logprobs=logprobs.told(scored))
         return Event(_encode(self._chunk([choice])), str(self.place))
 

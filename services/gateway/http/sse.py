@@ -12,7 +12,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids
 from libs.contracts.faults import Code, Fault, not_found
 from services.gateway.http import effect, metrics, params
 from services.gateway.http.requests import REQUEST, REQUEST_ID
@@ -228,8 +228,8 @@ class Place(Struct, frozen=True):
     def follows(self, other: "Place") -> bool:
         return (self.attempt, self.n) > (other.attempt, other.n)
 
-    def cursor(self, workspace_id: UUID) -> runs.Cursor:
-        return runs.Cursor(workspace_id, self.run_id, self.attempt, self.n)
+    def cursor(self, workspace_id: UUID) -> feed.Cursor:
+        return feed.Cursor(workspace_id, self.run_id, self.attempt, self.n)
 
 
 def resumed(request: web.Request, run_id: UUID | None = None) -> Place | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from services.runner.prompting import formats
 from services.runner.providers import images, refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
@@ -239,13 +239,13 @@ class MessageReader:
 
     def _delta(self, index: int, delta: BlockDelta, pieces: list[Piece]) -> None:
         if delta.text:
-            pieces.append(runs.Token(delta.text))
+            pieces.append(feed.Token(delta.text))
         elif delta.thinking:
-            pieces.append(runs.Thinking(delta.thinking))
+            pieces.append(feed.Thinking(delta.thinking))
         elif delta.partial_json and index in self._calls:
             self._calls[index][1].append(delta.partial_json)
         elif delta.partial_json and index in self._answering:
-            pieces.append(runs.Token(delta.partial_json))
+            pieces.append(feed.Token(delta.partial_json))
 
     def _block(self, index: int, block: Block, pieces: list[Piece]) -> None:
         if block.type == "tool_use" and block.name == ANSWER:
@@ -253,7 +253,7 @@ class MessageReader:
         elif block.type == "tool_use":
             self._calls[index], self._called = (block, []), True
         elif block.text or block.thinking:
-            pieces.append(runs.Token(block.text) if block.text else runs.Thinking(block.thinking))
+            pieces.append(feed.Token(block.text) if block.text else feed.Thinking(block.thinking))
 
     def _call(self, index: int) -> runs.ToolCall:
         block, parts = self._calls.pop(index)

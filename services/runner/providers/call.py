@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Fault
 from libs.contracts.tools import Offered
@@ -52,7 +52,7 @@ class Finished(Struct, frozen=True):
     usage: runs.Usage | None = None
 
 
-Piece = runs.Token | runs.Thinking | runs.ToolCall | Finished
+Piece = feed.Token | feed.Thinking | runs.ToolCall | Finished
 
 
 class Reader(Protocol):

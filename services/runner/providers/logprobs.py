@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.runs import Alternative, Scored
+from libs.contracts.feed import Alternative, Scored
 
 # What OpenAI says of a token that is next to impossible. JSON has no infinity, which other servers say.
 LEAST = -9999.0

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.tools import Offered
 from services.runner.providers import images, logprobs, refusals, wire
 from services.runner.providers.call import Finished, ModelCall, Piece, Request
@@ -172,7 +172,7 @@ class ChatReader:
         self._provider, self._likeliest = provider, likeliest
         self._calls = PartialCalls()
         self._said: list[str] = []
-        self._scored: list[runs.Scored] = []
+        self._scored: list[feed.Scored] = []
         self._reason = ""
         self._usage: runs.Usage | None = None
 
@@ -207,7 +207,7 @@ class ChatReader:
             return
         if thought := delta.reasoning_content or delta.reasoning:
             self._flush(pieces)
-            pieces.append(runs.Thinking(thought))
+            pieces.append(feed.Thinking(thought))
         if text := delta.content or delta.refusal:
             self._said.append(text)
         if delta.tool_calls:
@@ -218,7 +218,7 @@ class ChatReader:
     def _flush(self, pieces: list[Piece]) -> None:
         """A token without text, half a character, goes with the next that has some."""
         if self._said:
-            pieces.append(runs.Token("".join(self._said), scored=self._scored or None))
+            pieces.append(feed.Token("".join(self._said), scored=self._scored or None))
             self._said.clear()
             self._scored = []
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Failure
 from libs.contracts.runs import Mode, Run, RunFinished, Status, Usage
 from services.runner.runs.frames import Recorded, recorded
@@ -26,15 +26,15 @@ class Outcome(Struct, frozen=True):
     latency_ms: float
     failure: Failure | None = None
 
-    def frame(self) -> runs.Done | runs.Failed | runs.Cancelled:
+    def frame(self) -> feed.Done | feed.Failed | feed.Cancelled:
         match self.status:
             case Status.SUCCEEDED:
-                return runs.Done(self.finish_reason, self.usage, self.latency_ms)
+                return feed.Done(self.finish_reason, self.usage, self.latency_ms)
             case Status.CANCELLED:
-                return runs.Cancelled(self.usage)
+                return feed.Cancelled(self.usage)
             case _:
                 assert self.failure is not None
-                return runs.Failed(self.failure)
+                return feed.Failed(self.failure)
 
 
 _SAID_THERE = "The run failed: its data point says why."

@@ -4,9 +4,10 @@ The rule: every question to the model is a round of the run, and all that it say
 comes, but for a repaired answer: that one replaces what was said before.
 """
 
-from libs.contracts import runs
+from libs.contracts import feed
 from libs.contracts.faults import Code, Fault
-from libs.contracts.runs import Message, ToolResult
+from libs.contracts.feed import ToolResult
+from libs.contracts.runs import Message
 from services.runner.prompting import formats
 from services.runner.prompting.schemas import Schemas
 from services.runner.providers.call import Finished, ModelCall, Piece
@@ -91,7 +92,7 @@ class Agent:
         return round.answer
 
     async def _replace(self, live: Live, answer: str) -> None:
-        live.recording.add(runs.Replaced(answer))
+        live.recording.add(feed.Replaced(answer))
         if live.followed:
             await self._feeds.send(live)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from libs.bus.bus import Bus
-from libs.contracts import contexts, runs
+from libs.contracts import contexts, feed, runs
 from libs.contracts.tools import SearchContext
 from libs.postgres.database import Database
 from services.runner.runs.acceptance import Accepted
@@ -67,8 +67,8 @@ def _searched(accepted: Accepted) -> list[UUID]:
     return [id for kind in kinds if isinstance(kind, SearchContext) for id in kind.context_ids]
 
 
-def said(kept: Kept) -> list[runs.Body]:
+def said(kept: Kept) -> list[feed.Body]:
     """What a run's frames said between its beginning and its end."""
     assert kept.frames is not None
     frames = restored(Recorded(kept.run.output, kept.run.thinking, kept.frames), kept.run.attempt)
-    return [frame.body for frame in frames if not frame.ends and not isinstance(frame.body, runs.Started)]
+    return [frame.body for frame in frames if not frame.ends and not isinstance(frame.body, feed.Started)]

@@ -9,7 +9,7 @@ import logging
 import msgspec
 
 from libs.bus.tasks import Tasks
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
 from libs.runtime.foundation import Service
@@ -79,7 +79,7 @@ class Beginning:
             else:
                 live = Live.of(accepted, attempt=claimed.attempt, created_at=claimed.created_at)
                 if claimed.attempt > 1:
-                    live.recording.add(runs.Restarted())
+                    live.recording.add(feed.Restarted())
                 return live
             await asyncio.sleep(_AGAIN)
 

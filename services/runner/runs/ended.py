@@ -9,7 +9,7 @@ from collections import OrderedDict
 from uuid import UUID
 
 from libs.bus.order import weight
-from libs.contracts.runs import Frame
+from libs.contracts.feed import Frame
 from libs.postgres.database import Database
 from services.runner.runs.frames import restored
 from services.runner.store import runs as stored

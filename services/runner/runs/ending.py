@@ -12,9 +12,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
-from libs.contracts.runs import Frame, Run, Status
+from libs.contracts.feed import Frame
+from libs.contracts.runs import Run, Status
 from libs.postgres.database import Connection
 from libs.postgres.group_commit import GroupCommit
 from libs.runtime.foundation import Service
@@ -64,7 +65,7 @@ class Ending:
         except Exception as error:
             log.exception("A run could not be recorded")
             fault = error if isinstance(error, Fault) else Fault(Code.INTERNAL, "The run could not be recorded.")
-            await self._say(live, runs.Failed(fault.failure()))
+            await self._say(live, feed.Failed(fault.failure()))
             raise fault from error
         if not closing.ours:
             return await self._lost(live)
@@ -75,7 +76,7 @@ class Ending:
     async def drain(self) -> None:
         await self._commits.drain()
 
-    async def _say(self, live: Live, body: runs.Body) -> None:
+    async def _say(self, live: Live, body: feed.Body) -> None:
         live.recording.add(body)
         if live.followed:
             await self._feeds.send(live)

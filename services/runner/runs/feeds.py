@@ -8,7 +8,7 @@ import asyncio
 import logging
 
 from libs.bus.bus import Bus
-from libs.contracts import runs
+from libs.contracts import feed
 from libs.contracts.faults import Fault
 from services.runner.runs.fence import Fence
 from services.runner.runs.live import Live
@@ -46,7 +46,7 @@ class Feeds:
         try:
             while recording.sent < len(recording.frames) and self._fence.open:
                 recording.sent += 1
-                await self._bus.publish(runs.FEED, live.id, recording.frames[recording.sent - 1])
+                await self._bus.publish(feed.FEED, live.id, recording.frames[recording.sent - 1])
         except Fault as fault:
             # Followers ask for what does not come.
             log.warning("A frame could not be published", extra={"run": str(live.id), "error": fault.message})

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import runs
-from libs.contracts.runs import Body, Frame, Replaced, Scored, Thinking, Token
+from libs.contracts import feed
+from libs.contracts.feed import Body, Frame, Replaced, Scored, Thinking, Token
 
 # Characters of one frame of text: a reader that is slow holds a few of them, and each whole.
 LONGEST = 32_768
@@ -65,7 +65,7 @@ class Recording:
         self.flush()
         self._append(body)
 
-    def after(self, cursor: runs.Cursor) -> list[Frame]:
+    def after(self, cursor: feed.Cursor) -> list[Frame]:
         return following(self.frames, cursor)
 
     def _append(self, body: Body) -> None:
@@ -158,7 +158,7 @@ def _restored(stored: Recorded, cut: Cut, attempt: int) -> Iterator[Frame]:
             yield Frame(attempt, n, Token(stored.output[start:said], scored=cut.scored.get(n)))
 
 
-def following(frames: list[Frame], cursor: runs.Cursor) -> list[Frame]:
+def following(frames: list[Frame], cursor: feed.Cursor) -> list[Frame]:
     """What a reader at this place has not seen; all of it where it has only seen an earlier attempt."""
     return frames[bisect_right(frames, (cursor.attempt, cursor.after), key=_place) :]
 

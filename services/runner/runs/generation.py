@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from libs.bus.bus import Bus
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Status
 from services.runner.prices import priced
@@ -67,7 +67,7 @@ class Generation:
     async def _begin(self, live: Live) -> None:
         request, endpoint = live.accepted.request, live.accepted.model.endpoint
         cached_from = live.cached_from and live.cached_from.id
-        started = runs.Started(request.action_id, request.session_id, endpoint.llm, endpoint.provider, cached_from)
+        started = feed.Started(request.action_id, request.session_id, endpoint.llm, endpoint.provider, cached_from)
         live.recording.add(started)
         await self._send(live)
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.bus.bus import Bus
-from libs.contracts import runs, search
+from libs.contracts import feed, search
 from libs.contracts.runs import Message, Source
 from services.runner.runs import memory
 from services.runner.runs.acceptance import Accepted
@@ -103,11 +103,11 @@ def _ungrounded(message: Message, question: str) -> Message:
     return msgspec.structs.replace(message, content=f"{_REMOVED}\n\n{question}")
 
 
-def _nameless(body: runs.Body, document_ids: Set[UUID]) -> runs.Body:
+def _nameless(body: feed.Body, document_ids: Set[UUID]) -> feed.Body:
     match body:
-        case runs.Retrieved(sources):
-            return runs.Retrieved(_unnamed(sources, document_ids))
-        case runs.ToolResult(output=output) if output.startswith(_FOUND):
+        case feed.Retrieved(sources):
+            return feed.Retrieved(_unnamed(sources, document_ids))
+        case feed.ToolResult(output=output) if output.startswith(_FOUND):
             return msgspec.structs.replace(body, output=_REMOVED)
         case _:
             return body
@@ -119,8 +119,8 @@ def _unnamed(sources: list[Source], document_ids: Set[UUID]) -> list[Source]:
     ]
 
 
-def sources(found: list[search.Passage]) -> runs.Retrieved:
-    return runs.Retrieved(
+def sources(found: list[search.Passage]) -> feed.Retrieved:
+    return feed.Retrieved(
         [
             Source(
                 passage.context_id, passage.document_id, passage.chunk_id, passage.name, passage.position, passage.score

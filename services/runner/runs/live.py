@@ -10,7 +10,8 @@ from msgspec import Struct, field
 
 from libs.contracts import runs
 from libs.contracts.faults import Code, Failure, Fault
-from libs.contracts.runs import Message, Mode, Replaced, Scored, Status, Thinking, Token, ToolCall
+from libs.contracts.feed import Replaced, Scored, Thinking, Token
+from libs.contracts.runs import Message, Mode, Status, ToolCall
 from services.runner.providers.call import Finished, Piece
 from services.runner.runs.acceptance import Accepted
 from services.runner.runs.audience import Audience

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from libs.bus.bus import Bus
 from libs.bus.order import ANSWER, weight
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Fault, not_found
+from libs.contracts.feed import AskFrames, Cursor, Frames
 from libs.contracts.paging import Page
-from libs.contracts.runs import AskFrames, Cursor, Frames, GetRun, PageRuns, Run
+from libs.contracts.runs import GetRun, PageRuns, Run
 from libs.postgres.database import Database
 from services.runner.runs import account
 from services.runner.runs.ended import Ended
@@ -109,7 +110,7 @@ class Reading:
         if holder == self._holder:
             return {}
         try:
-            told = await self._bus.call(runs.HELD, AskFrames(cursors, follower), timeout=_HOLDER_SECONDS, to=holder)
+            told = await self._bus.call(feed.HELD, AskFrames(cursors, follower), timeout=_HOLDER_SECONDS, to=holder)
         except Fault as fault:
             log.warning("A holder of runs does not answer", extra={"holder": holder, "error": fault.message})
             return {}
@@ -149,7 +150,7 @@ async def _looked_for(
     return found
 
 
-def _answer(run_id: UUID, status: runs.Status, frames: list[runs.Frame]) -> Frames:
+def _answer(run_id: UUID, status: runs.Status, frames: list[feed.Frame]) -> Frames:
     """As much as one answer holds, one frame at least."""
     size = 0
     for place, frame in enumerate(frames):
@@ -162,17 +163,17 @@ def _answer(run_id: UUID, status: runs.Status, frames: list[runs.Frame]) -> Fram
 def _status(live: Live) -> runs.Status:
     """A run whose last frame is out has ended, though it may still be here."""
     match live.recording.frames[-1].body if live.recording.frames else None:
-        case runs.Done():
+        case feed.Done():
             return runs.Status.SUCCEEDED
-        case runs.Failed():
+        case feed.Failed():
             return runs.Status.FAILED
-        case runs.Cancelled():
+        case feed.Cancelled():
             return runs.Status.CANCELLED
         case _:
             return runs.Status.RUNNING
 
 
-def _joined(live: Live, cursor: Cursor) -> list[runs.Frame]:
+def _joined(live: Live, cursor: Cursor) -> list[feed.Frame]:
     """What the reader has not seen. From here on it listens: what comes next is published."""
     recording = live.recording
     if cursor.attempt <= recording.attempt and not live.followed:

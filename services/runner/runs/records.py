@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, structs
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.runs import AmendRun, GetRun, Mode, RecordRun, Run, Status
 from libs.postgres.database import Database
@@ -102,10 +102,10 @@ def _run(asked: RecordRun, scripted: Scripted) -> Run:
 
 def _text(run: Run) -> Recorded:
     """The frames in which it is read again."""
-    started = runs.Started(run.action_id, run.session_id, run.model, run.provider)
-    done = runs.Done(run.finish_reason, run.usage, run.latency_ms or 0.0)
-    bodies: list[runs.Body] = [started, runs.Token(run.output), done] if run.output else [started, done]
-    return recorded([runs.Frame(run.attempt, n, body) for n, body in enumerate(bodies, 1)])
+    started = feed.Started(run.action_id, run.session_id, run.model, run.provider)
+    done = feed.Done(run.finish_reason, run.usage, run.latency_ms or 0.0)
+    bodies: list[feed.Body] = [started, feed.Token(run.output), done] if run.output else [started, done]
+    return recorded([feed.Frame(run.attempt, n, body) for n, body in enumerate(bodies, 1)])
 
 
 def _question(run: Run) -> str:

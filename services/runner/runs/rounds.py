@@ -3,7 +3,8 @@
 from msgspec import Struct, field
 
 from libs.contracts import runs
-from libs.contracts.runs import Message, Thinking, Token, ToolCall, Usage
+from libs.contracts.feed import Thinking, Token
+from libs.contracts.runs import Message, ToolCall, Usage
 from services.runner import tokens
 from services.runner.providers.call import Finished, Piece
 from services.runner.runs import memory

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Failure, Fault
-from libs.contracts.runs import Frame, RunFinished, Status, Usage
+from libs.contracts.feed import Frame
+from libs.contracts.runs import RunFinished, Status, Usage
 from libs.postgres.database import Connection
 from libs.runtime.foundation import Service
 from services.runner import metrics, tokens
@@ -31,9 +32,9 @@ class Settling:
         """With what its holder had written of it. Its followers go on from there to the next attempt's one frame."""
         run = orphan.run
         frames = await parts.of(self._service.database, run.id, run.attempt)
-        last = Frame(run.attempt + 1, 1, runs.Failed(failure))
+        last = Frame(run.attempt + 1, 1, feed.Failed(failure))
         text = recorded(frames, closing=last)
-        said = [frame.body.text for frame in frames if isinstance(frame.body, runs.Token | runs.Thinking)]
+        said = [frame.body.text for frame in frames if isinstance(frame.body, feed.Token | feed.Thinking)]
         usage = await self._usage(orphan, "".join(said)) if said else Usage(cost=0)
         return Settled(orphan, Status.FAILED, text, usage, last, failure)
 
@@ -41,7 +42,7 @@ class Settling:
         """Ends a run that has said nothing in this attempt, as cancelled where it did not fail; False where it is no
         longer as it was found.
         """
-        body = runs.Cancelled(Usage()) if failure is None else runs.Failed(failure)
+        body = feed.Cancelled(Usage()) if failure is None else feed.Failed(failure)
         status = Status.CANCELLED if failure is None else Status.FAILED
         last = Frame(orphan.run.attempt, 1, body)
         settled = Settled(orphan, status, recorded([last]), Usage(), last, failure)
@@ -65,7 +66,7 @@ class Settling:
         for end in ended:
             metrics.RUNS.labels(end.status, end.orphan.run.mode).inc()
             try:
-                await self._service.bus.publish(runs.FEED, end.orphan.run.id, end.last)
+                await self._service.bus.publish(feed.FEED, end.orphan.run.id, end.last)
             except Fault as fault:
                 log.warning("The end of a run could not be published", extra={"error": fault.message})
 

@@ -10,7 +10,7 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Failure
 from libs.contracts.runs import Run, Status
 from libs.postgres.database import Connection, Database
@@ -47,7 +47,7 @@ class Settled(Struct, frozen=True):
     status: Status
     text: Recorded
     usage: runs.Usage
-    last: runs.Frame
+    last: feed.Frame
     failure: Failure | None = None
 
 

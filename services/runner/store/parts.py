@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import feed
 from libs.postgres.database import Connection, Database
 
 _raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
@@ -17,7 +17,7 @@ class Part(Struct, frozen=True):
 
     run_id: UUID
     attempt: int
-    frames: list[runs.Frame]
+    frames: list[feed.Frame]
 
 
 async def append(connection: Connection, holder: str, parts: list[Part]) -> set[UUID]:
@@ -43,12 +43,12 @@ async def append(connection: Connection, holder: str, parts: list[Part]) -> set[
     return {row["run_id"] for row in rows}
 
 
-async def of(database: Database, run_id: UUID, attempt: int) -> list[runs.Frame]:
+async def of(database: Database, run_id: UUID, attempt: int) -> list[feed.Frame]:
     """A newer version may have written frames of kinds that this one does not know."""
     rows = await database.fetch(
         "SELECT frames FROM run_parts WHERE run_id = $1 AND attempt = $2 ORDER BY first", run_id, attempt
     )
-    return [runs.FEED.unpack(bytes(raw)) for row in rows for raw in _raws.decode(row["frames"])]
+    return [feed.FEED.unpack(bytes(raw)) for row in rows for raw in _raws.decode(row["frames"])]
 
 
 async def delete(connection: Connection, run_ids: list[UUID]) -> None:

@@ -13,7 +13,8 @@ import msgspec
 from libs.bus.bus import Bus
 from libs.contracts import tools
 from libs.contracts.faults import Code, Fault
-from libs.contracts.runs import ToolCall, ToolResult
+from libs.contracts.feed import ToolResult
+from libs.contracts.runs import ToolCall
 from libs.egress import Egress
 from libs.postgres import text
 from services.runner.prompting.schemas import Schemas

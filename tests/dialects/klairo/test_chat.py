@@ -5,7 +5,7 @@ import json
 import pytest
 import pytest_asyncio
 
-from libs.contracts import actions, ids, runs, sessions
+from libs.contracts import actions, feed, ids, runs, sessions
 from libs.contracts.faults import Code, Failure, Fault, not_found
 from services.gateway.directory import checksum, keys
 from tests.dialects.klairo import signing_in
@@ -88,9 +88,9 @@ async def test_a_streamed_reply_ends_with_the_whole_and_is_resumed_after_any_eve
     async with aria.session.post(f"{aria.url}/v1/chat", json=body, headers=headers) as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         await holder.emit(
-            runs.Started(examples.ACTION, examples.SESSION, "m", "p"), runs.Token("Be"), runs.Token("cause.")
+            feed.Started(examples.ACTION, examples.SESSION, "m", "p"), feed.Token("Be"), feed.Token("cause.")
         )
-        await holder.emit(runs.Done("stop", runs.Usage(12, 3), 9.0))
+        await holder.emit(feed.Done("stop", runs.Usage(12, 3), 9.0))
         text = await stream.text()
     *said, done, end = events(text)
     assert said == [{"type": "token", "content": "Be"}, {"type": "token", "content": "cause."}]
@@ -114,11 +114,11 @@ async def test_a_streamed_reply_ends_with_the_whole_and_is_resumed_after_any_eve
 async def test_a_stream_that_fails_says_so_in_the_envelope(aria, holder):
     headers, body = {"Authorization": f"Bearer {aria.key}"}, {"message": "Why?", "stream": True}
     for ending, status, code in (
-        (runs.Failed(Failure(Code.UPSTREAM, "The provider is away.")), 503, "SERVICE_UNAVAILABLE"),
-        (runs.Cancelled(runs.Usage()), 409, "CONFLICT"),
+        (feed.Failed(Failure(Code.UPSTREAM, "The provider is away.")), 503, "SERVICE_UNAVAILABLE"),
+        (feed.Cancelled(runs.Usage()), 409, "CONFLICT"),
     ):
         async with aria.session.post(f"{aria.url}/v1/chat", json=body, headers=headers) as stream:
-            await holder.emit(runs.Started(examples.ACTION, None, "m", "p"), runs.Token("Be"), ending)
+            await holder.emit(feed.Started(examples.ACTION, None, "m", "p"), feed.Token("Be"), ending)
             _, failed, end = events(await stream.text())
         assert (failed["type"], failed["error"]["code"], failed["error"]["status"]) == ("error", code, status)
         assert end == "[DONE]"

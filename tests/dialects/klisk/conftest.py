@@ -8,7 +8,7 @@ import aiohttp
 import pytest_asyncio
 from msgspec.structs import replace
 
-from libs.contracts import actions, ids, runs, sessions
+from libs.contracts import actions, feed, ids, runs, sessions
 from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from tests.dialects.klu import examples
@@ -18,7 +18,7 @@ from tests.support.chromium import Browser, browser
 
 HELPER = replace(examples.action, name="Helper")
 POET = replace(examples.action, id=ids.new(), name="Poet")
-DONE = runs.Done("stop", runs.Usage(), 9.0)
+DONE = feed.Done("stop", runs.Usage(), 9.0)
 
 
 def found(asked: actions.FindAction) -> actions.Action | Exception:

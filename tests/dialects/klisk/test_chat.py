@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from libs.contracts import ids, runs, sessions
+from libs.contracts import feed, ids, runs, sessions
 from libs.contracts.faults import Code, Failure, Fault, not_found
 from services.gateway.directory import keys
 from tests.dialects.klisk.conftest import DONE, HELPER, POET, events, until
@@ -54,14 +54,14 @@ async def test_a_stream_is_the_default_and_says_it_in_the_separators_of_klisk(ag
         assert "no-cache" in stream.headers["Cache-Control"]
         await until_started(agents)
         await holder.emit(
-            runs.Started(HELPER.id, None, "m", "p"),
-            runs.Thinking("Hm."),
+            feed.Started(HELPER.id, None, "m", "p"),
+            feed.Thinking("Hm."),
             runs.ToolCall("1", "hi", '{"name": "Ada"}'),
-            runs.ToolResult("1", "hi", "Hello, Ada!"),
+            feed.ToolResult("1", "hi", "Hello, Ada!"),
             runs.ToolCall("2", "fall", "{}"),
-            runs.ToolResult("2", "fall", "Tool 'fall' raised: ConnectionError", failed=True),
-            runs.Token("Grüß "),
-            runs.Token("dich."),
+            feed.ToolResult("2", "fall", "Tool 'fall' raised: ConnectionError", failed=True),
+            feed.Token("Grüß "),
+            feed.Token("dich."),
             DONE,
         )
         text = await stream.text()
@@ -118,8 +118,8 @@ async def streamed(door, holder, *bodies, body=STREAM, headers=None):
 
 
 async def test_a_run_that_fails_on_the_way_is_an_error_event_and_the_stream_still_ends(agents, holder):
-    failed = runs.Failed(Failure(Code.UPSTREAM, "The provider broke off."))
-    assert await streamed(agents, holder, runs.Token("A"), failed) == [
+    failed = feed.Failed(Failure(Code.UPSTREAM, "The provider broke off."))
+    assert await streamed(agents, holder, feed.Token("A"), failed) == [
         {"type": "token", "data": "A"},
         {"type": "error", "data": "The provider broke off."},
         "[DONE]",
@@ -132,24 +132,24 @@ async def test_a_run_that_is_refused_is_an_error_event_too(agents, holder):
 
 
 async def test_a_cancelled_run_is_done_with_what_it_said(agents, holder):
-    told = await streamed(agents, holder, runs.Token("Half"), runs.Cancelled(runs.Usage()))
+    told = await streamed(agents, holder, feed.Token("Half"), feed.Cancelled(runs.Usage()))
     assert told[-2:] == [{"type": "done", "data": "Half", "response_id": f"resp_{holder.run_id}"}, "[DONE]"]
 
 
 async def test_done_says_what_counts_where_an_answer_was_replaced_or_begun_again(agents, holder):
-    told = await streamed(agents, holder, runs.Token("A"), runs.Replaced("B"), runs.Token("C"), DONE)
+    told = await streamed(agents, holder, feed.Token("A"), feed.Replaced("B"), feed.Token("C"), DONE)
     assert told[-2]["data"] == "BC"
     agents.peers.asked.clear()
-    told = await streamed(agents, holder, runs.Token("A"), runs.Restarted(), runs.Token("C"), DONE)
+    told = await streamed(agents, holder, feed.Token("A"), feed.Restarted(), feed.Token("C"), DONE)
     assert told[-2]["data"] == "C"
 
 
 async def test_a_stream_is_resumed_after_the_last_event_that_was_seen(agents, holder):
     async with agents.session.post(f"{agents.url}/api/chat", json=STREAM, headers=bearer(agents)) as stream:
         await until_started(agents)
-        await holder.emit(runs.Started(HELPER.id, None, "m", "p"), runs.Token("Be"))
+        await holder.emit(feed.Started(HELPER.id, None, "m", "p"), feed.Token("Be"))
         await until(stream, f"id: {holder.run_id}-2".encode())
-    await holder.emit(runs.Token("cause"), runs.Token("."), DONE)
+    await holder.emit(feed.Token("cause"), feed.Token("."), DONE)
     await agents.peers.answer(runs.GET, lambda get: replace(examples.run, id=get.run_id))
     agents.peers.asked.clear()
     headers = {"Last-Event-ID": f"{holder.run_id}-2"}
@@ -184,7 +184,7 @@ async def test_a_revoked_key_ends_its_streams(agents, holder):
     headers = {"Authorization": f"Bearer {made.secret}"}
     async with agents.session.post(f"{agents.url}/api/chat", json=STREAM, headers=headers) as stream:
         await until_started(agents)
-        await holder.emit(runs.Token("a"))
+        await holder.emit(feed.Token("a"))
         await until(stream, b"token")
         async with agents.service.database.transaction() as connection:
             await keys.revoke(connection, made.key.id)

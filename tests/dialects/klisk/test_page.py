@@ -9,7 +9,7 @@ import pytest_asyncio
 from aiohttp import web
 from msgspec.structs import replace
 
-from libs.contracts import runs, sessions
+from libs.contracts import feed, runs, sessions
 from libs.contracts.faults import Code, Failure
 from tests.dialects.klisk.conftest import DONE, HELPER
 from tests.dialects.klu import examples
@@ -20,7 +20,7 @@ from tests.support.servers import free_port
 
 pytestmark = pytest.mark.asyncio
 
-STARTED = runs.Started(HELPER.id, None, "m", "p")
+STARTED = feed.Started(HELPER.id, None, "m", "p")
 LAST = "[...document.querySelectorAll('.agent')].at(-1)"
 
 
@@ -57,13 +57,13 @@ async def test_an_answer_is_written_while_it_comes_with_its_thoughts_and_tools(p
     await until_started(agents)
     assert starts(agents)[0].inputs == "Why <b>?"
     assert await page.value("document.querySelector('.user .text').textContent") == "Why <b>?"
-    await holder.emit(STARTED, runs.Thinking("First I look."), runs.ToolCall("1", "look", '{"at": "it"}'))
+    await holder.emit(STARTED, feed.Thinking("First I look."), runs.ToolCall("1", "look", '{"at": "it"}'))
     await page.until(f"{LAST}.querySelector('.tool')?.innerText.includes('look · running')")
-    await holder.emit(runs.ToolResult("1", "look", "It is blue."), runs.Token("It is **blu"))
+    await holder.emit(feed.ToolResult("1", "look", "It is blue."), feed.Token("It is **blu"))
     await page.until(f"{LAST}.querySelector('.text').textContent.includes('It is **blu')")
     assert await page.value("document.body.classList.contains('busy')")
     await holder.emit(
-        runs.Token("e**.\n\n```\n<i>1</i>\n```\n\n- [site](https://example.com)\n- [bad](javascript:1)"), DONE
+        feed.Token("e**.\n\n```\n<i>1</i>\n```\n\n- [site](https://example.com)\n- [bad](javascript:1)"), DONE
     )
     await page.until("!document.body.classList.contains('busy')")
     assert await page.value(f"{LAST}.querySelector('strong').textContent") == "blue"
@@ -81,7 +81,7 @@ async def test_the_next_message_goes_on_from_the_last_answer_and_a_new_conversat
     for count in (1, 2):
         await said(page, "Why?")
         await until_started(agents, count)
-        await holder.emit(STARTED, runs.Token("So."), DONE)
+        await holder.emit(STARTED, feed.Token("So."), DONE)
         await page.until("!document.body.classList.contains('busy')")
     await page.click("#anew")
     assert await page.value("document.querySelectorAll('.turn').length") == 0
@@ -96,12 +96,12 @@ async def test_a_dropped_stream_goes_on_where_it_broke_off(page, agents, holder)
         await opened(page, cut.url, key=agents.key)
         await said(page, "Why?")
         await until_started(agents)
-        await holder.emit(STARTED, runs.Token("Be"))
+        await holder.emit(STARTED, feed.Token("Be"))
         await page.until(f"{LAST}.textContent.includes('Be')")
         await cut.shut()
         await page.until("document.getElementById('status').textContent.includes('trying again')")
         await agents.peers.answer(runs.GET, lambda get: replace(examples.run, id=get.run_id))
-        await holder.emit(runs.Token("cause"), runs.Token("."), DONE)
+        await holder.emit(feed.Token("cause"), feed.Token("."), DONE)
         await cut.open()
         await page.until("!document.body.classList.contains('busy')")
     assert await page.value(f"{LAST}.querySelector('.text').textContent") == "Because."
@@ -113,12 +113,12 @@ async def test_what_a_dead_runner_said_goes_once_another_begins_anew(page, agent
     await opened(page, agents.url, key=agents.key)
     await said(page, "Why?")
     await until_started(agents)
-    await holder.emit(STARTED, runs.Thinking("Hm."), runs.Token("Of the dead"), runs.ToolCall("1", "look", "{}"))
+    await holder.emit(STARTED, feed.Thinking("Hm."), feed.Token("Of the dead"), runs.ToolCall("1", "look", "{}"))
     await page.until(f"{LAST}.querySelector('.tool')?.innerText.includes('look · running')")
-    await holder.restart(STARTED, runs.Token("Of the"))
+    await holder.restart(STARTED, feed.Token("Of the"))
     await page.until(f"{LAST}.querySelector('.text').textContent === 'Of the'")
     assert "look · failed" in await page.value(f"{LAST}.querySelector('.tool').innerText")
-    await holder.emit(runs.Token(" living"), DONE)
+    await holder.emit(feed.Token(" living"), DONE)
     await page.until("!document.body.classList.contains('busy')")
     assert await page.value(f"{LAST}.querySelector('.text').textContent") == "Of the living"
     assert await page.value(f"{LAST}.querySelector('.thinking')") is None
@@ -126,14 +126,14 @@ async def test_what_a_dead_runner_said_goes_once_another_begins_anew(page, agent
 
 async def test_escape_stops_an_answer_which_keeps_what_it_said(page, agents, holder):
     async def cancelled(asked: runs.GetRun) -> runs.Run:
-        await holder.emit(runs.Cancelled(runs.Usage()))
+        await holder.emit(feed.Cancelled(runs.Usage()))
         return replace(examples.run, id=asked.run_id)
 
     await agents.peers.answer(runs.CANCEL, cancelled)
     await opened(page, agents.url, key=agents.key)
     await said(page, "Why?")
     await until_started(agents)
-    await holder.emit(STARTED, runs.Token("Half"))
+    await holder.emit(STARTED, feed.Token("Half"))
     await page.until(f"{LAST}.textContent.includes('Half')")
     assert await page.value("document.getElementById('send').ariaLabel") == "Stop the answer"
     await page.press("Escape")
@@ -154,7 +154,7 @@ async def test_files_are_attached_shown_taken_back_and_sent(page, agents, holder
     await said(page, "What is it?")
     await until_started(agents)
     assert starts(agents)[0].images == [runs.Image("cat.png", "image/png", chosen[0].read_bytes())]
-    await holder.emit(STARTED, runs.Token("A cat."), DONE)
+    await holder.emit(STARTED, feed.Token("A cat."), DONE)
     await page.until("!document.body.classList.contains('busy')")
     assert await page.text(".user .files .name") == "cat.png"
     assert await page.value("document.getElementById('chosen').hidden")
@@ -178,11 +178,11 @@ async def test_what_went_wrong_is_said_and_can_be_tried_again(page, agents, hold
     await opened(page, agents.url, key=agents.key)
     await said(page, "Why?")
     await until_started(agents)
-    await holder.emit(STARTED, runs.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
+    await holder.emit(STARTED, feed.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
     await page.until("document.querySelector('[role=alert] span')?.textContent === 'The provider broke off.'")
     await page.click(".wrong-box button")
     await until_started(agents, 2)
-    await holder.emit(STARTED, runs.Token("Because."), DONE)
+    await holder.emit(STARTED, feed.Token("Because."), DONE)
     await page.until("!document.body.classList.contains('busy')")
     assert (await page.text("#log")).split()[:2] == ["Why?", "Because."]
 
@@ -248,7 +248,7 @@ async def test_the_widget_brings_the_chat_into_a_page_of_another_site(chromium, 
             await inside.value("document.getElementById('message').value = 'Why?'")
             await inside.value("document.getElementById('composer').requestSubmit()")
             await until_started(agents)
-            await holder.emit(STARTED, runs.Token("Because."), DONE)
+            await holder.emit(STARTED, feed.Token("Because."), DONE)
             await inside.until(f"{LAST}?.textContent.includes('Because.')")
         await page.press("Escape")
         await page.until("document.getElementById('polyvox-chat').ariaExpanded === 'false'")

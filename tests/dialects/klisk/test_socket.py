@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from msgspec.structs import replace
 
-from libs.contracts import ids, runs, sessions
+from libs.contracts import feed, ids, runs, sessions
 from libs.contracts.faults import Code, Failure
 from services.gateway.directory import keys
 from services.gateway.http.body import MOST_BYTES
@@ -45,7 +45,7 @@ async def turn(door: Door, holder, opened: ClientWebSocketResponse, answer: str,
     count = len(starts(door)) + 1
     await opened.send_json({"message": "Why?", **sent})
     await until_started(door, count)
-    await holder.emit(runs.Token(answer), DONE)
+    await holder.emit(feed.Token(answer), DONE)
     assert await event(opened) == {"type": "token", "data": answer}
     return await event(opened)
 
@@ -56,11 +56,11 @@ async def test_the_events_are_those_of_a_stream_in_compact_json(agents, holder, 
         await opened.send_json({"message": "Why?"})
         await until_started(agents, 1)
         await holder.emit(
-            runs.Started(HELPER.id, None, "m", "p"),
-            runs.Thinking("Hm."),
+            feed.Started(HELPER.id, None, "m", "p"),
+            feed.Thinking("Hm."),
             runs.ToolCall("1", "hi", '{"a": 1}'),
-            runs.ToolResult("1", "hi", "Hello"),
-            runs.Token("Grüß."),
+            feed.ToolResult("1", "hi", "Hello"),
+            feed.Token("Grüß."),
             DONE,
         )
         assert [await opened.receive_str() for _ in range(5)] == [
@@ -115,9 +115,9 @@ async def test_a_message_waits_for_the_answer_before_it(agents, holder):
         await opened.send_json({"message": "first"})
         await opened.send_json({"message": "second"})
         await until_started(agents, 1)
-        await holder.emit(runs.Token("a"), DONE)
+        await holder.emit(feed.Token("a"), DONE)
         await until_started(agents, 2)
-        await holder.emit(runs.Token("b"), DONE)
+        await holder.emit(feed.Token("b"), DONE)
         told = [await event(opened) for _ in range(4)]
     assert [one["data"] for one in told] == ["a", "a", "b", "b"]
 
@@ -126,7 +126,7 @@ async def test_a_failure_ends_the_turn_and_not_the_socket(agents, holder):
     async with socket(agents) as opened:
         await opened.send_json({"message": "Why?"})
         await until_started(agents, 1)
-        await holder.emit(runs.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
+        await holder.emit(feed.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
         assert await event(opened) == {"type": "error", "data": "The provider broke off."}
         done = await turn(agents, holder, opened, "a")
         assert done["type"] == "done"
@@ -135,7 +135,7 @@ async def test_a_failure_ends_the_turn_and_not_the_socket(agents, holder):
 
 async def test_an_answer_is_cancelled_while_it_is_written(agents, holder):
     async def cancelled(asked: runs.GetRun) -> runs.Run:
-        await holder.emit(runs.Cancelled(runs.Usage()))
+        await holder.emit(feed.Cancelled(runs.Usage()))
         return replace(examples.run, id=asked.run_id)
 
     await agents.peers.answer(runs.CANCEL, cancelled)
@@ -143,7 +143,7 @@ async def test_an_answer_is_cancelled_while_it_is_written(agents, holder):
         await opened.send_json({"type": "cancel"})
         await opened.send_json({"message": "Why?"})
         await until_started(agents, 1)
-        await holder.emit(runs.Token("Half"))
+        await holder.emit(feed.Token("Half"))
         await event(opened)
         await opened.send_json({"type": "cancel"})
         assert await event(opened) == {"type": "done", "data": "Half", "response_id": f"resp_{holder.run_id}"}
@@ -158,7 +158,7 @@ async def test_an_answer_is_cancelled_before_it_is_accepted(agents, holder):
         return holder.accept(asked)
 
     async def cancelled(asked: runs.GetRun) -> runs.Run:
-        await holder.emit(runs.Cancelled(runs.Usage()))
+        await holder.emit(feed.Cancelled(runs.Usage()))
         return replace(examples.run, id=asked.run_id)
 
     await agents.peers.answer(runs.START, accept)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Failure, Fault
 from services.gateway import attachments
 from services.gateway.dialects.klisk import translate, wire
@@ -16,7 +16,7 @@ from services.gateway.dialects.klisk.translate.events import Telling
 from tests.dialects.klu import examples
 
 WORKSPACE, RUN = ids.new(), ids.new()
-DONE = runs.Done("stop", runs.Usage(), 1.0)
+DONE = feed.Done("stop", runs.Usage(), 1.0)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -135,20 +135,20 @@ def test_the_id_that_is_given_out_is_read_again():
 
 
 BODIES = st.one_of(
-    st.text(max_size=30).map(runs.Token),
-    st.text(max_size=30).map(runs.Thinking),
-    st.text(max_size=30).map(runs.Replaced),
+    st.text(max_size=30).map(feed.Token),
+    st.text(max_size=30).map(feed.Thinking),
+    st.text(max_size=30).map(feed.Replaced),
     st.builds(runs.ToolCall, st.text(max_size=5), st.text(max_size=5), st.text(max_size=30)),
-    st.builds(runs.ToolResult, st.text(max_size=5), st.text(max_size=5), st.text(max_size=30), st.booleans()),
-    st.just(runs.Unknown()),
-    st.just(runs.Restarted()),
+    st.builds(feed.ToolResult, st.text(max_size=5), st.text(max_size=5), st.text(max_size=30), st.booleans()),
+    st.just(feed.Unknown()),
+    st.just(feed.Restarted()),
 )
 
 
 @settings(max_examples=100, deadline=None)
 @given(bodies=st.lists(BODIES, max_size=8))
 def test_both_spellings_of_an_event_say_the_same(bodies):
-    frames = [runs.Frame(1, n, body) for n, body in enumerate([*bodies, DONE], 1)]
+    frames = [feed.Frame(1, n, body) for n, body in enumerate([*bodies, DONE], 1)]
     streaming, speaking = Telling(RUN), Telling(RUN)
     lines = [event.data for frame in frames for event in streaming.lines(frame) if event.data]
     events = [event for frame in frames for event in speaking.events(frame)]
@@ -161,11 +161,11 @@ def test_both_spellings_of_an_event_say_the_same(bodies):
 def test_results_are_told_in_the_order_of_their_calls_and_promised_once_told():
     bodies = [
         *(runs.ToolCall(name, name, "{}") for name in "abc"),
-        *(runs.ToolResult(name, name, f"of {name}") for name in "cab"),
-        runs.ToolResult("z", "z", "of an earlier one"),
+        *(feed.ToolResult(name, name, f"of {name}") for name in "cab"),
+        feed.ToolResult("z", "z", "of an earlier one"),
     ]
     telling = Telling(RUN)
-    told = [telling.lines(runs.Frame(1, n, body)) for n, body in enumerate(bodies, 1)]
+    told = [telling.lines(feed.Frame(1, n, body)) for n, body in enumerate(bodies, 1)]
     spoken = [[(json.loads(event.data)["data"].get("output"), event.id) for event in each] for each in told[3:]]
     assert spoken == [
         [],
@@ -178,20 +178,20 @@ def test_results_are_told_in_the_order_of_their_calls_and_promised_once_told():
 @pytest.mark.parametrize(
     ("end", "last"),
     [
-        (runs.Restarted(), None),
-        (runs.Cancelled(runs.Usage()), wire.Done("So", f"resp_{RUN}")),
-        (runs.Failed(Failure(Code.UPSTREAM, "It broke.")), wire.Error("It broke.")),
+        (feed.Restarted(), None),
+        (feed.Cancelled(runs.Usage()), wire.Done("So", f"resp_{RUN}")),
+        (feed.Failed(Failure(Code.UPSTREAM, "It broke.")), wire.Error("It broke.")),
     ],
 )
 def test_every_call_has_a_result_whatever_becomes_of_the_run(end, last):
     bodies = [
-        runs.Token("So"),
+        feed.Token("So"),
         *(runs.ToolCall(name, name, "{}") for name in "ab"),
-        runs.ToolResult("b", "b", "of b"),
+        feed.ToolResult("b", "b", "of b"),
         end,
     ]
     telling = Telling(RUN)
-    told = [event for n, body in enumerate(bodies, 1) for event in telling.events(runs.Frame(1, n, body))]
+    told = [event for n, body in enumerate(bodies, 1) for event in telling.events(feed.Frame(1, n, body))]
     results = [event.data.output for event in told if isinstance(event, wire.ToolResult)]
     assert results == ["Tool 'a' raised: the run did not wait for its answer", "of b"]
     assert (told[-1] if last else None) == last
@@ -199,10 +199,10 @@ def test_every_call_has_a_result_whatever_becomes_of_the_run(end, last):
 
 def test_after_a_new_beginning_results_wait_for_the_new_calls_alone():
     telling = Telling(RUN)
-    for n, body in enumerate([runs.Token("A"), runs.ToolCall("1", "look", "{}"), runs.Restarted()], 1):
-        telling.events(runs.Frame(1, n, body))
-    anew = [runs.ToolCall("2", "look", "{}"), runs.ToolResult("2", "look", "blue"), runs.Token("B"), DONE]
-    told = [event for n, body in enumerate(anew, 2) for event in telling.events(runs.Frame(2, n, body))]
+    for n, body in enumerate([feed.Token("A"), runs.ToolCall("1", "look", "{}"), feed.Restarted()], 1):
+        telling.events(feed.Frame(1, n, body))
+    anew = [runs.ToolCall("2", "look", "{}"), feed.ToolResult("2", "look", "blue"), feed.Token("B"), DONE]
+    told = [event for n, body in enumerate(anew, 2) for event in telling.events(feed.Frame(2, n, body))]
     assert told[1:] == [wire.ToolResult(wire.Output("blue")), wire.Token("B"), wire.Done("B", f"resp_{RUN}")]
 
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from libs.contracts import feedback, runs
+from libs.contracts import feed, feedback, runs
 from libs.contracts.faults import Code, Failure, Fault, not_found
 from services.gateway.directory import keys
 from tests.dialects.klu import examples
@@ -20,7 +20,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.asyncio
 
 SDK_KEYS = {"msg", "streaming", "data_guid", "result_url", "feedback_url", "streaming_url"}
-DONE = runs.Done("stop", runs.Usage(), 9.0)
+DONE = feed.Done("stop", runs.Usage(), 9.0)
 
 
 def asked(**given):
@@ -138,7 +138,7 @@ async def test_a_3_mb_answer_passes_through_a_stream_and_a_result(door):
     holder = await holding(door)
     text = "ö" * (3 << 19)
     accepted = (await door.call("POST", "/v1/actions/", asked(streaming=True, async_mode=True))).json
-    await holder.emit(runs.Token(text), DONE)
+    await holder.emit(feed.Token(text), DONE)
     async with door.session.get(accepted["streaming_url"]) as stream:
         assert tokens(await lines(stream)) == text
     await door.peers.answer(runs.GET, replace(examples.run, output=text))
@@ -173,10 +173,10 @@ async def test_a_stream_begins_carries_every_token_and_ends(door):
     accepted = await door.call("POST", "/v1/actions/", asked(streaming=True))
     assert accepted.json["msg"]
     assert accepted.json["streaming"] is True
-    await holder.emit(runs.Started(ACTION, None, "m", "p"), runs.Token("Hel"))
+    await holder.emit(feed.Started(ACTION, None, "m", "p"), feed.Token("Hel"))
     async with door.session.get(accepted.json["streaming_url"]) as stream:
         assert (stream.status, stream.content_type) == (200, "text/event-stream")
-        await holder.emit(runs.Token("lo "), runs.Thinking("hm"), *(runs.Token(f"{n} ") for n in range(50)), DONE)
+        await holder.emit(feed.Token("lo "), feed.Thinking("hm"), *(feed.Token(f"{n} ") for n in range(50)), DONE)
         got = await lines(stream)
     assert got[0] == "data: BEGIN_STREAM"
     assert tokens(got) == "Hello " + "".join(f"{n} " for n in range(50))
@@ -188,7 +188,7 @@ async def test_a_token_is_there_before_the_next_is_made(door):
     accepted = await door.call("POST", "/v1/actions/", asked(streaming=True))
     async with door.session.get(accepted.json["streaming_url"]) as stream:
         for n in range(3):
-            await holder.emit(runs.Token(f"{n}"))
+            await holder.emit(feed.Token(f"{n}"))
             while f'data: {{"token":"{n}"}}\n'.encode() != await stream.content.readline():
                 pass
         await holder.emit(DONE)
@@ -199,7 +199,7 @@ async def test_a_token_is_there_before_the_next_is_made(door):
 async def test_a_client_resumes_after_the_last_event_it_saw(door, way):
     holder = await holding(door)
     url = (await door.call("POST", "/v1/actions/", asked(streaming=True))).json["streaming_url"]
-    await holder.emit(runs.Token("a"), runs.Token("b"), runs.Token("c"), DONE)
+    await holder.emit(feed.Token("a"), feed.Token("b"), feed.Token("c"), DONE)
     place = f"{holder.run_id}-2"
     headers = {"Last-Event-ID": place} if way == "header" else {}
     query = {"query": f"?after={place}", "number": "?after=2", "header": ""}[way]
@@ -217,7 +217,7 @@ async def test_a_client_resumes_after_the_last_event_it_saw(door, way):
 async def test_after_the_end_there_is_nothing_to_stream(door):
     holder = await holding(door)
     url = (await door.call("POST", "/v1/actions/", asked(streaming=True))).json["streaming_url"]
-    await holder.emit(runs.Token("a"), DONE)
+    await holder.emit(feed.Token("a"), DONE)
     async with door.session.get(url, headers={"Last-Event-ID": f"{holder.run_id}-2"}) as stream:
         assert (stream.status, await lines(stream)) == (200, ["data: No messages to stream", ""])
 
@@ -241,7 +241,7 @@ async def test_a_place_that_is_not_in_this_run_is_refused(door, place, status):
 async def test_a_post_that_names_the_last_event_it_saw_starts_nothing_and_reads_the_rest(door):
     holder = await holding(door)
     first = (await door.call("POST", "/v1/actions/", asked(streaming=True))).json
-    await holder.emit(runs.Token("a"), runs.Token("b"), DONE)
+    await holder.emit(feed.Token("a"), feed.Token("b"), DONE)
     await door.peers.answer(runs.GET, lambda get: replace(examples.run, id=get.run_id, mode=runs.Mode.STREAMING))
     door.peers.asked.clear()
     headers = {"Last-Event-ID": f"{holder.run_id}-1"}
@@ -262,7 +262,7 @@ async def test_a_post_that_resumes_a_blocking_run_waits_for_its_end(door):
     )
     await until(lambda: len(states) == 1)
     assert not again.done()
-    await holder.emit(runs.Token("Because."), DONE)
+    await holder.emit(feed.Token("Because."), DONE)
     assert (await again).json["msg"] == "Because."
 
 
@@ -279,7 +279,7 @@ async def test_a_post_does_not_resume_what_its_workspace_does_not_have(door, pla
 async def test_a_run_that_fails_on_the_way_is_an_error_event(door):
     holder = await holding(door)
     url = (await door.call("POST", "/v1/actions/", asked(streaming=True))).json["streaming_url"]
-    await holder.emit(runs.Token("a"), runs.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
+    await holder.emit(feed.Token("a"), feed.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
     async with door.session.get(url) as stream:
         got = await lines(stream)
     assert "event: error" in got
@@ -291,7 +291,7 @@ async def test_the_events_of_a_fast_run_are_joined_and_come_apart(door):
     """Clients that take one event a network read lose none."""
     holder = await holding(door)
     url = (await door.call("POST", "/v1/actions/", asked(streaming=True))).json["streaming_url"]
-    await holder.emit(*(runs.Token(f"{n} ") for n in range(3000)), DONE)
+    await holder.emit(*(feed.Token(f"{n} ") for n in range(3000)), DONE)
     async with door.session.get(url) as stream:
         got = await lines(stream)
     assert tokens(got) == "".join(f"{n} " for n in range(3000))
@@ -303,7 +303,7 @@ async def test_a_revoked_key_ends_the_streams_it_started(door):
     made = await new_key(door.service)
     url = (await door.call("POST", "/v1/actions/", asked(streaming=True), key=made.secret)).json["streaming_url"]
     async with door.session.get(url) as stream:
-        await holder.emit(runs.Token("a"))
+        await holder.emit(feed.Token("a"))
         while b"token" not in await stream.content.readline():
             pass
         async with door.service.database.transaction() as connection:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Failure, Fault, not_found
 from services.gateway.directory import keys
 from tests.dialects.klu import examples
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 PATH = f"/api/apps/{APP}/run"
 ASKED = {"input": {"question": "Why?"}}
 STREAMED = ASKED | {"stream": True}
-DONE = runs.Done("stop", runs.Usage(), 9.0)
+DONE = feed.Done("stop", runs.Usage(), 9.0)
 
 
 def as_asked(start: runs.StartRun) -> runs.Run:
@@ -120,7 +120,7 @@ async def test_a_stream_is_lines_that_begin_with_the_session(door):
         opening = json.loads(await stream.content.readline())
         assert opening == {"session": {"id": str(SESSION)}, "_id": str(holder.run_id)}
         for n in range(3):
-            await holder.emit(runs.Thinking("hm"), runs.Token(f"{n} "))
+            await holder.emit(feed.Thinking("hm"), feed.Token(f"{n} "))
             assert json.loads(await stream.content.readline()) == {"output": f"{n} "}
         await holder.emit(DONE)
         assert await stream.content.read() == b""
@@ -131,7 +131,7 @@ async def test_a_run_that_fails_on_the_way_ends_with_its_errors(door):
     async with door.session.post(
         door.url + PATH, json=STREAMED, headers={"Authorization": f"Token {door.key}"}
     ) as stream:
-        await holder.emit(runs.Token("a"), runs.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
+        await holder.emit(feed.Token("a"), feed.Failed(Failure(Code.UPSTREAM, "The provider broke off.")))
         told = parsed(await stream.text())
     assert told[1:] == [{"output": "a"}, {"errors": ["The provider broke off."]}]
 
@@ -148,7 +148,7 @@ async def test_a_run_that_fails_on_the_way_ends_with_its_errors(door):
 async def test_who_names_the_run_reads_it_and_starts_none(door, place, told, way):
     holder = await holding(door)
     async with streamed(door, door.key) as stream:
-        await holder.emit(runs.Token("a"), runs.Token("b"), runs.Token("c"), DONE)
+        await holder.emit(feed.Token("a"), feed.Token("b"), feed.Token("c"), DONE)
         await stream.read()
     await door.peers.answer(runs.GET, replace(examples.run, id=holder.run_id))
     door.peers.asked.clear()
@@ -180,7 +180,7 @@ async def test_a_revoked_key_ends_its_streams(door):
     async with door.session.post(
         door.url + PATH, json=STREAMED, headers={"Authorization": f"Token {made.secret}"}
     ) as stream:
-        await holder.emit(runs.Token("a"))
+        await holder.emit(feed.Token("a"))
         while b"output" not in await stream.content.readline():
             pass
         async with door.service.database.transaction() as connection:
@@ -197,7 +197,7 @@ async def test_a_3_mb_answer_passes_whole_and_in_lines(door):
     async with door.session.post(
         door.url + PATH, json=STREAMED, headers={"Authorization": f"Token {door.key}"}
     ) as stream:
-        await holder.emit(runs.Token(text), DONE)
+        await holder.emit(feed.Token(text), DONE)
         assert "".join(line.get("output", "") for line in parsed(await stream.text())) == text
 
 

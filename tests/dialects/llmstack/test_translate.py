@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.contracts import apps, contexts, documents, ids, runs
+from libs.contracts import apps, contexts, documents, feed, ids, runs
 from libs.contracts.faults import Code, Failure, Fault
 from services.gateway.dialects.llmstack import translate, wire
 from services.gateway.directory.callers import Caller
@@ -73,8 +73,8 @@ def stitched(one: Any, other: Any) -> Any:
             return other or one
 
 
-def lines(deltas: translate.lines.Deltas, *bodies: runs.Body) -> list[Any]:
-    frames = [runs.Frame(1, n, body) for n, body in enumerate(bodies, 1)]
+def lines(deltas: translate.lines.Deltas, *bodies: feed.Body) -> list[Any]:
+    frames = [feed.Frame(1, n, body) for n, body in enumerate(bodies, 1)]
     return [msgspec.json.decode(line.encoded()) for frame in frames for line in deltas.of(frame)]
 
 
@@ -84,7 +84,7 @@ def lines(deltas: translate.lines.Deltas, *bodies: runs.Body) -> list[Any]:
 def test_the_lines_of_a_stream_stitch_to_the_reply(texts, beats):
     run = msgspec.structs.replace(examples.run, output="".join(texts))
     opening = msgspec.to_builtins(translate.runs.opening(run, None))
-    said = lines(translate.lines.Deltas(), *map(runs.Token, texts), runs.Done("stop", runs.Usage(), 1.0))
+    said = lines(translate.lines.Deltas(), *map(feed.Token, texts), feed.Done("stop", runs.Usage(), 1.0))
     whole: Any = opening
     for line in [*said, *[{}] * beats]:
         whole = stitched(whole, line)
@@ -92,36 +92,36 @@ def test_the_lines_of_a_stream_stitch_to_the_reply(texts, beats):
 
 
 def test_a_line_is_one_line_whatever_is_said():
-    [line] = translate.lines.Deltas().of(runs.Frame(1, 1, runs.Token('a\n"b"\u2028\0')))
+    [line] = translate.lines.Deltas().of(feed.Frame(1, 1, feed.Token('a\n"b"\u2028\0')))
     assert line.encoded().count(b"\n") == 1
     assert msgspec.json.decode(line.encoded()) == {"output": 'a\n"b"\u2028\0'}
 
 
 def test_the_outputs_of_a_workflow_stream_each_under_its_key():
-    said = lines(translate.lines.Deltas(), runs.Token("a", node="first"), runs.Token("b", node="second"))
+    said = lines(translate.lines.Deltas(), feed.Token("a", node="first"), feed.Token("b", node="second"))
     assert said == [{"first": "a"}, {"second": "b"}]
 
 
 @pytest.mark.parametrize(
     ("bodies", "told"),
     [
-        ([runs.Started(THING, None, "m", "p"), runs.Retrieved([]), runs.Thinking("hm"), runs.Unknown()], []),
-        ([runs.Restarted(), runs.Token("a")], [{"output": "a"}]),
-        ([runs.Token("a"), runs.Replaced("ab")], [{"output": "a"}, {"output": "b"}]),
-        ([runs.Token("a"), runs.Replaced("a")], [{"output": "a"}]),
-        ([runs.Failed(Failure(Code.UPSTREAM, "It broke off."))], [{"errors": ["It broke off."]}]),
+        ([feed.Started(THING, None, "m", "p"), feed.Retrieved([]), feed.Thinking("hm"), feed.Unknown()], []),
+        ([feed.Restarted(), feed.Token("a")], [{"output": "a"}]),
+        ([feed.Token("a"), feed.Replaced("ab")], [{"output": "a"}, {"output": "b"}]),
+        ([feed.Token("a"), feed.Replaced("a")], [{"output": "a"}]),
+        ([feed.Failed(Failure(Code.UPSTREAM, "It broke off."))], [{"errors": ["It broke off."]}]),
     ],
 )
 def test_frames_become_lines(bodies, told):
     assert lines(translate.lines.Deltas(), *bodies) == told
 
 
-@pytest.mark.parametrize("bodies", [[runs.Token("a"), runs.Replaced("b")], [runs.Token("a"), runs.Restarted()]])
+@pytest.mark.parametrize("bodies", [[feed.Token("a"), feed.Replaced("b")], [feed.Token("a"), feed.Restarted()]])
 def test_what_was_said_is_not_taken_back_but_told_to_be_void(bodies):
     assert "void" in lines(translate.lines.Deltas(), *bodies)[-1]["errors"][0]
 
 
-@pytest.mark.parametrize("body", [runs.Replaced("ab"), runs.Restarted()])
+@pytest.mark.parametrize("body", [feed.Replaced("ab"), feed.Restarted()])
 def test_who_resumes_can_not_know_what_was_replaced(body):
     assert "void" in lines(translate.lines.Deltas(resumed=True), body)[-1]["errors"][0]
 

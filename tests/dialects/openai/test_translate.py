@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Message
 from libs.contracts.runs import Usage as Taken
@@ -86,30 +86,30 @@ def test_a_translation_raises_nothing_but_faults(type, apply, sent):
 
 
 BODIES = st.one_of(
-    TEXTS.map(runs.Token),
-    TEXTS.map(runs.Token),
-    TEXTS.map(runs.Thinking),
+    TEXTS.map(feed.Token),
+    TEXTS.map(feed.Token),
+    TEXTS.map(feed.Thinking),
     TEXTS.map(lambda text: runs.ToolCall(ids.new().hex, "look", text, client=True)),
     st.just(runs.ToolCall("ours", "look", "{}")),
-    st.just(runs.ToolResult("ours", "look", "it")),
-    st.just(runs.Unknown()),
+    st.just(feed.ToolResult("ours", "look", "it")),
+    st.just(feed.Unknown()),
 )
 
 
-def frames(*bodies: runs.Body) -> list[runs.Frame]:
-    return [runs.Frame(1, n, body) for n, body in enumerate(bodies, 1)]
+def frames(*bodies: feed.Body) -> list[feed.Frame]:
+    return [feed.Frame(1, n, body) for n, body in enumerate(bodies, 1)]
 
 
-def finished(bodies: list[runs.Body]) -> runs.Run:
+def finished(bodies: list[feed.Body]) -> runs.Run:
     """The run that such frames end in."""
     calls = [body for body in bodies if isinstance(body, runs.ToolCall) and body.client]
-    text = "".join(body.text for body in bodies if isinstance(body, runs.Token))
-    thinking = "".join(body.text for body in bodies if isinstance(body, runs.Thinking))
+    text = "".join(body.text for body in bodies if isinstance(body, feed.Token))
+    thinking = "".join(body.text for body in bodies if isinstance(body, feed.Thinking))
     return replace(examples.run, output=text, thinking=thinking, calls=calls)
 
 
-STARTED = runs.Started(examples.ACTION, None, "m", "p")
-DONE = runs.Done("stop", examples.run.usage, 1.0)
+STARTED = feed.Started(examples.ACTION, None, "m", "p")
+DONE = feed.Done("stop", examples.run.usage, 1.0)
 
 
 @settings(deadline=None)
@@ -129,7 +129,7 @@ def test_the_chunks_of_a_stream_are_the_completion(bodies):
     assert events[-1].data == b"[DONE]"
 
 
-def tell(telling: Telling, *bodies: runs.Body) -> list[Any]:
+def tell(telling: Telling, *bodies: feed.Body) -> list[Any]:
     return [msgspec.json.decode(event.data) for frame in frames(*bodies) for event in telling.of(frame)]
 
 
@@ -167,15 +167,15 @@ def test_who_starts_after_an_event_gets_the_ones_after_it(bodies, cut):
 @pytest.mark.parametrize(
     ("end", "type", "status", "reason"),
     [
-        (runs.Done("length", Taken(), 1.0), "response.incomplete", "incomplete", "max_output_tokens"),
-        (runs.Done("content_filter", Taken(), 1.0), "response.incomplete", "incomplete", "content_filter"),
-        (runs.Cancelled(Taken()), "response.incomplete", "cancelled", None),
-        (runs.Failed(Failure(Code.UPSTREAM, "It broke off.")), "response.failed", "failed", None),
-        (runs.Replaced("other"), "response.failed", "failed", None),
+        (feed.Done("length", Taken(), 1.0), "response.incomplete", "incomplete", "max_output_tokens"),
+        (feed.Done("content_filter", Taken(), 1.0), "response.incomplete", "incomplete", "content_filter"),
+        (feed.Cancelled(Taken()), "response.incomplete", "cancelled", None),
+        (feed.Failed(Failure(Code.UPSTREAM, "It broke off.")), "response.failed", "failed", None),
+        (feed.Replaced("other"), "response.failed", "failed", None),
     ],
 )
 def test_an_answer_that_is_not_whole_says_so(end, type, status, reason):
-    last = tell(Telling(examples.run), STARTED, runs.Token("Be"), end)[-1]
+    last = tell(Telling(examples.run), STARTED, feed.Token("Be"), end)[-1]
     assert (last["type"], last["response"]["status"]) == (type, status)
     assert last["response"]["output"][0]["status"] == "incomplete"
     assert (last["response"]["incomplete_details"] or {}).get("reason") == reason
@@ -185,28 +185,28 @@ def test_an_answer_that_is_not_whole_says_so(end, type, status, reason):
 def test_what_begins_again_before_anything_was_said_is_no_failure(make):
     telling = make(examples.run)
     for frame in (
-        runs.Frame(1, 1, STARTED),
-        runs.Frame(2, 1, runs.Restarted()),
-        runs.Frame(2, 2, STARTED),
-        runs.Frame(2, 3, runs.Token("Hi")),
+        feed.Frame(1, 1, STARTED),
+        feed.Frame(2, 1, feed.Restarted()),
+        feed.Frame(2, 2, STARTED),
+        feed.Frame(2, 3, feed.Token("Hi")),
     ):
         telling.of(frame)
     assert not telling.ended
     late = make(examples.run, seen=Place(examples.RUN, 1, 5))
-    assert late.of(runs.Frame(2, 1, runs.Restarted()))
+    assert late.of(feed.Frame(2, 1, feed.Restarted()))
     assert late.ended
 
 
 @pytest.mark.parametrize("make", [Telling, lambda run, **more: told.Telling(run, "m", **more)])
 def test_an_answer_that_is_only_gone_on_with_is_not_taken_back(make):
     telling = make(examples.run)
-    said = [event for frame in frames(STARTED, runs.Token("a"), runs.Replaced("ab")) for event in telling.of(frame)]
+    said = [event for frame in frames(STARTED, feed.Token("a"), feed.Replaced("ab")) for event in telling.of(frame)]
     assert not telling.ended
     assert b'"b"' in said[-1].data
 
 
 def test_what_a_response_put_out_may_be_put_in_again():
-    run = finished([runs.Thinking("Hm."), runs.Token("Look."), runs.ToolCall("1", "look", '{"a":1}', client=True)])
+    run = finished([feed.Thinking("Hm."), feed.Token("Look."), runs.ToolCall("1", "look", '{"a":1}', client=True)])
     items = msgspec.convert(msgspec.to_builtins(translate.replies.output(run)), list[wire.items.InputItem])
     output = wire.items.InputItem(type="function_call_output", call_id="1", output="it")
     assert translate.items.turns([*items, output]) == [

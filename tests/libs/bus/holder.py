@@ -5,18 +5,18 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from libs.bus.bus import Bus
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import not_found
 
-DONE = runs.Done("stop", runs.Usage(), 1.0)
+DONE = feed.Done("stop", runs.Usage(), 1.0)
 
 
 def request(workspace_id: UUID | None = None, **fields) -> runs.StartRun:
     return runs.StartRun(workspace_id or ids.new(), ids.new(), ids.new(), "inputs", "test", **fields)
 
 
-def tokens(first: int, last: int, *, attempt: int = 1) -> list[runs.Frame]:
-    return [runs.Frame(attempt, n, runs.Token(f"{attempt}.{n} ")) for n in range(first, last + 1)]
+def tokens(first: int, last: int, *, attempt: int = 1) -> list[feed.Frame]:
+    return [feed.Frame(attempt, n, feed.Token(f"{attempt}.{n} ")) for n in range(first, last + 1)]
 
 
 class Holder:
@@ -28,11 +28,11 @@ class Holder:
         self.accept = asyncio.Event()
         self.accept.set()
         self.fault: Exception | None = None
-        self._runs: dict[UUID, tuple[runs.StartRun, list[runs.Frame]]] = {}
+        self._runs: dict[UUID, tuple[runs.StartRun, list[feed.Frame]]] = {}
 
     async def serve(self) -> None:
         await self.bus.serve(runs.START, self.start)
-        await self.bus.serve(runs.FRAMES, self.frames)
+        await self.bus.serve(feed.FRAMES, self.frames)
         await self.bus.serve(runs.GET, self.get)
 
     async def start(self, start: runs.StartRun) -> runs.Run:
@@ -45,7 +45,7 @@ class Holder:
     async def get(self, get: runs.GetRun) -> runs.Run:
         return self._run(get.run_id)
 
-    async def frames(self, question: runs.AskFrames) -> list[runs.Frames]:
+    async def frames(self, question: feed.AskFrames) -> list[feed.Frames]:
         self.asked.append(len(question.cursors))
         return [self._after(cursor) for cursor in question.cursors]
 
@@ -55,28 +55,28 @@ class Holder:
     def lose(self, start: runs.StartRun) -> None:
         del self._runs[start.run_id]
 
-    async def emit(self, start: runs.StartRun, *frames: runs.Frame, heard: bool = True) -> None:
+    async def emit(self, start: runs.StartRun, *frames: feed.Frame, heard: bool = True) -> None:
         """Keep frames and publish them; not `heard`: as if the feed had dropped them."""
         for frame in frames:
             self._runs[start.run_id][1].append(frame)
             if heard:
-                await self.bus.publish(runs.FEED, start.run_id, frame)
+                await self.bus.publish(feed.FEED, start.run_id, frame)
 
-    def _after(self, cursor: runs.Cursor) -> runs.Frames:
+    def _after(self, cursor: feed.Cursor) -> feed.Frames:
         start, frames = self._runs.get(cursor.run_id, (None, []))
         if start is None or start.workspace_id != cursor.workspace_id:
-            return runs.Frames(cursor.run_id, found=False)
+            return feed.Frames(cursor.run_id, found=False)
         after = [frame for frame in frames if (frame.attempt, frame.n) > (cursor.attempt, cursor.after)]
-        return runs.Frames(cursor.run_id, True, self._status(frames), after)
+        return feed.Frames(cursor.run_id, True, self._status(frames), after)
 
-    def _status(self, frames: list[runs.Frame]) -> runs.Status:
+    def _status(self, frames: list[feed.Frame]) -> runs.Status:
         return runs.Status.SUCCEEDED if frames and frames[-1].ends else runs.Status.RUNNING
 
     def _run(self, run_id: UUID) -> runs.Run:
         if run_id not in self._runs:
             raise not_found("run", run_id)
         start, frames = self._runs[run_id]
-        texts = [frame.body.text for frame in frames if isinstance(frame.body, runs.Token)]
+        texts = [frame.body.text for frame in frames if isinstance(frame.body, feed.Token)]
         return runs.Run(
             id=run_id,
             workspace_id=start.workspace_id,

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from libs.bus.bus import Bus
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids
 from libs.contracts.faults import Code, Fault
 from tests.libs.bus.holder import tokens
 from tests.libs.bus.wire import COUNTED, ECHO, RELAYED, Echo, Restartable, echo
@@ -91,10 +91,10 @@ async def test_a_subscription_that_does_not_keep_up_is_counted(runner, gateway):
         await stuck.wait()
 
     run = ids.new()
-    subscription = await gateway.connection.subscribe(runs.FEED.of(run), wait, max_bytes=2_000)
+    subscription = await gateway.connection.subscribe(feed.FEED.of(run), wait, max_bytes=2_000)
     await gateway.connection.flush()
     for frame in tokens(1, 500):
-        await runner.publish(runs.FEED, run, frame)
+        await runner.publish(feed.FEED, run, frame)
     await until(lambda: counted("polyvox_bus_slow_consumers_total") > before)
     stuck.set()
     await subscription.drop()
@@ -107,7 +107,7 @@ async def test_a_subscription_dropped_while_nats_is_away_does_not_come_back(serv
     await until(lambda: not bus.connected)
     await served.pause()
     before = counted("polyvox_bus_frames_unsent_total")
-    await bus.publish(runs.FEED, ids.new(), tokens(1, 1)[0])
+    await bus.publish(feed.FEED, ids.new(), tokens(1, 1)[0])
     assert counted("polyvox_bus_frames_unsent_total") == before + 1
     server.start()
     await until(lambda: bus.connected)

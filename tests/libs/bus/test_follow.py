@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower, Following
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Fault
 from tests.libs.bus.holder import DONE, Holder, request, tokens
 from tests.libs.bus.wire import Restartable
@@ -33,8 +33,8 @@ async def follower(gateway: Bus):
     await follower.close()
 
 
-def end(after: int, attempt: int = 1) -> runs.Frame:
-    return runs.Frame(attempt, after + 1, DONE)
+def end(after: int, attempt: int = 1) -> feed.Frame:
+    return feed.Frame(attempt, after + 1, DONE)
 
 
 async def numbers(frames: Following) -> list[tuple[int, int]]:
@@ -90,7 +90,7 @@ async def test_a_resuming_reader_sees_what_follows_its_place_and_goes_on_live(ho
     start = request()
     holder.begin(start)
     await holder.emit(start, *tokens(1, 10))
-    frames = follower.follow(runs.Cursor(start.workspace_id, start.run_id, 1, 4))
+    frames = follower.follow(feed.Cursor(start.workspace_id, start.run_id, 1, 4))
     await frames.open()
     await holder.emit(start, *tokens(11, 12), end(12))
     assert await numbers(frames) == [(1, n) for n in range(5, 14)]
@@ -100,7 +100,7 @@ async def test_a_reader_after_the_last_frame_ends_at_once(holder, follower):
     start = request()
     holder.begin(start)
     await holder.emit(start, *tokens(1, 3), end(3))
-    assert await numbers(follower.follow(runs.Cursor(start.workspace_id, start.run_id, 1, 4))) == []
+    assert await numbers(follower.follow(feed.Cursor(start.workspace_id, start.run_id, 1, 4))) == []
 
 
 @pytest.mark.parametrize("workspace", ["another", "its own"])
@@ -110,7 +110,7 @@ async def test_a_run_that_the_workspace_does_not_have_is_not_found(holder, follo
     if workspace == "another":
         holder.begin(start)
     with pytest.raises(Fault) as caught:
-        await numbers(follower.follow(runs.Cursor(ids.new(), start.run_id)))
+        await numbers(follower.follow(feed.Cursor(ids.new(), start.run_id)))
     assert caught.value.code == Code.NOT_FOUND
     assert subscriptions(gateway) == before
 
@@ -139,8 +139,8 @@ async def test_two_readers_of_one_run_each_have_their_own_place(holder, follower
     start = request()
     holder.begin(start)
     await holder.emit(start, *tokens(1, 6), heard=False)
-    early = follower.follow(runs.Cursor(start.workspace_id, start.run_id, 1, 1))
-    late = follower.follow(runs.Cursor(start.workspace_id, start.run_id, 1, 5))
+    early = follower.follow(feed.Cursor(start.workspace_id, start.run_id, 1, 1))
+    late = follower.follow(feed.Cursor(start.workspace_id, start.run_id, 1, 5))
     await early.open()
     await late.open()
     await holder.emit(start, *tokens(7, 8), end(8), heard=False)
@@ -162,7 +162,7 @@ async def test_a_later_attempt_begins_at_one_after_the_rest_of_the_former(holder
 async def test_a_reader_slower_than_the_feed_loses_nothing(holder, follower, gateway):
     start = request()
     _, frames = await follower.start(start)
-    wide = [msgspec.structs.replace(frame, body=runs.Token("x" * 100_000)) for frame in tokens(1, 40)]
+    wide = [msgspec.structs.replace(frame, body=feed.Token("x" * 100_000)) for frame in tokens(1, 40)]
     await holder.emit(start, *wide, end(40))
     await holder.bus.connection.flush()
     await gateway.connection.flush()
@@ -173,7 +173,7 @@ async def test_a_reader_slower_than_the_feed_loses_nothing(holder, follower, gat
 async def test_a_frame_of_three_megabytes_passes(holder, follower):
     start = request()
     _, frames = await follower.start(start)
-    large = runs.Frame(1, 1, runs.Token("x" * 3_000_000))
+    large = feed.Frame(1, 1, feed.Token("x" * 3_000_000))
     await holder.emit(start, large, end(1))
     assert [frame async for frame in frames] == [large, end(1)]
 

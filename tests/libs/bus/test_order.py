@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.bus.order import BUFFER, Order, weight
-from libs.contracts import runs
+from libs.contracts import feed
 from tests.libs.bus.holder import DONE, tokens
 
 
@@ -14,7 +14,7 @@ from tests.libs.bus.holder import DONE, tokens
 class Sent:
     """What a run's holders published: each attempt some tokens, the last one ending."""
 
-    frames: list[runs.Frame]
+    frames: list[feed.Frame]
     feed: list[int] = field(default_factory=list)
 
 
@@ -22,20 +22,20 @@ class Sent:
 def sent(draw: st.DrawFn) -> Sent:
     attempts = draw(st.lists(st.integers(1, 8), min_size=1, max_size=3))
     frames = [frame for attempt, last in enumerate(attempts, 1) for frame in tokens(1, last, attempt=attempt)]
-    frames.append(runs.Frame(len(attempts), attempts[-1] + 1, DONE))
-    feed = draw(st.lists(st.integers(0, len(frames) - 1), max_size=40))
-    return Sent(frames, feed)
+    frames.append(feed.Frame(len(attempts), attempts[-1] + 1, DONE))
+    heard = draw(st.lists(st.integers(0, len(frames) - 1), max_size=40))
+    return Sent(frames, heard)
 
 
-def answer(order: Order, known: list[runs.Frame]) -> None:
+def answer(order: Order, known: list[feed.Frame]) -> None:
     """What a holder that has `known` so far would say to this reader."""
     order.asked()
     after = [frame for frame in known if (frame.attempt, frame.n) > (order.attempt, order.after)]
     order.told(after, ended=bool(known) and known[-1].ends)
 
 
-def taken(order: Order) -> list[runs.Frame]:
-    frames: list[runs.Frame] = []
+def taken(order: Order) -> list[feed.Frame]:
+    frames: list[feed.Frame] = []
     while (frame := order.take()) is not None:
         frames.append(frame)
     return frames
@@ -43,7 +43,7 @@ def taken(order: Order) -> list[runs.Frame]:
 
 @given(sent(), st.data())
 def test_every_frame_once_and_in_order_whatever_the_feed_does(run: Sent, data: st.DataObject):
-    order, out = Order(), list[runs.Frame]()
+    order, out = Order(), list[feed.Frame]()
     known = 0
     for place in run.feed:
         # A frame is kept before it is published, so the holder knows at least as much as any frame heard.
@@ -67,7 +67,7 @@ def test_every_frame_once_and_in_order_whatever_the_feed_does(run: Sent, data: s
 @given(sent(), st.data())
 def test_a_reader_that_comes_back_sees_the_rest(run: Sent, data: st.DataObject):
     seen = data.draw(st.integers(0, len(run.frames)))
-    last = run.frames[seen - 1] if seen else runs.Frame(1, 0, DONE)
+    last = run.frames[seen - 1] if seen else feed.Frame(1, 0, DONE)
     order = Order(last.attempt, last.n)
     for place in run.feed:
         order.heard(run.frames[place], 10)
@@ -78,7 +78,7 @@ def test_a_reader_that_comes_back_sees_the_rest(run: Sent, data: st.DataObject):
 
 def test_a_live_run_in_order_is_never_asked_for():
     order = Order()
-    for frame in [*tokens(1, 5), runs.Frame(1, 6, DONE)]:
+    for frame in [*tokens(1, 5), feed.Frame(1, 6, DONE)]:
         order.heard(frame, 10)
         assert not order.wants
     assert len(taken(order)) == 6
@@ -98,7 +98,7 @@ def test_a_gap_is_asked_for_at_once_and_an_overflow_when_the_reader_has_caught_u
 
 
 def test_a_reader_that_takes_nothing_holds_little_however_often_it_is_answered():
-    order, run = Order(), [*tokens(1, 20_000), runs.Frame(1, 20_001, DONE)]
+    order, run = Order(), [*tokens(1, 20_000), feed.Frame(1, 20_001, DONE)]
     for _ in range(3):
         answer(order, run)
     held = taken(order)
@@ -121,6 +121,6 @@ def test_a_later_attempt_on_the_feed_waits_for_what_may_have_come_before_it():
 
 def test_a_place_past_the_end_of_an_ended_run_has_nothing_after_it():
     order = Order(1, 100)
-    answer(order, [*tokens(1, 3), runs.Frame(1, 4, DONE)])
+    answer(order, [*tokens(1, 3), feed.Frame(1, 4, DONE)])
     assert order.ended
     assert taken(order) == []

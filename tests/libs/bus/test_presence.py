@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
-from libs.contracts import followers, ids, runs
+from libs.contracts import feed, followers, ids
 from libs.contracts.faults import Code, Fault
 from tests.libs.bus.holder import DONE, Holder, request, tokens
 from tests.support.waiting import until
@@ -51,7 +51,7 @@ async def test_the_start_and_every_question_say_who_follows(holder, follower, sa
     asked = []
     answer = holder.frames
 
-    async def noting(question: runs.AskFrames) -> list[runs.Frames]:
+    async def noting(question: feed.AskFrames) -> list[feed.Frames]:
         asked.append(question.follower)
         return await answer(question)
 
@@ -60,7 +60,7 @@ async def test_the_start_and_every_question_say_who_follows(holder, follower, sa
     _, frames = await follower.start(start)
     await until(lambda: bool(said))
     assert {each.follower for each in said} == {holder._runs[start.run_id][0].follower}
-    again = follower.follow(runs.Cursor(start.workspace_id, start.run_id))
+    again = follower.follow(feed.Cursor(start.workspace_id, start.run_id))
     await again.open()
     assert holder._runs[start.run_id][0].follower.startswith("gateway-1")
     await frames.aclose()
@@ -94,7 +94,7 @@ async def test_who_leaves_says_so_at_once_and_then_falls_silent(holder, follower
 async def test_only_the_last_reader_of_a_run_leaves_it(holder, follower, said):
     start = request()
     _, one = await follower.start(start)
-    other = follower.follow(runs.Cursor(start.workspace_id, start.run_id))
+    other = follower.follow(feed.Cursor(start.workspace_id, start.run_id))
     await other.open()
     await one.aclose()
     await until(lambda: len(said) >= 2)
@@ -123,7 +123,7 @@ async def test_a_blocking_caller_that_waited_too_long_leaves(holder, follower, s
 async def test_nobody_is_told_of_a_run_that_has_ended_or_never_began(holder, follower, said):
     start, blocking, refused = request(), request(), request()
     _, frames = await follower.start(start)
-    await holder.emit(start, *tokens(1, 1), runs.Frame(1, 2, DONE))
+    await holder.emit(start, *tokens(1, 1), feed.Frame(1, 2, DONE))
     assert len([frame async for frame in frames]) == 2
     await follower.finish(blocking, timeout=10)
     holder.fault = Fault(Code.INVALID, "Give a value for name.")
@@ -131,7 +131,7 @@ async def test_nobody_is_told_of_a_run_that_has_ended_or_never_began(holder, fol
         with pytest.raises(Fault):
             await starting
     with pytest.raises(Fault):
-        await follower.follow(runs.Cursor(ids.new(), start.run_id)).open()
+        await follower.follow(feed.Cursor(ids.new(), start.run_id)).open()
     await asyncio.sleep(0.3)
     assert not left(said)
 
@@ -141,7 +141,7 @@ async def test_a_follower_that_is_closed_leaves_all_in_messages_of_a_bounded_siz
     starts = [request() for _ in range(25)]
     for start in starts:
         holder.begin(start)
-    readers = [follower.follow(runs.Cursor(start.workspace_id, start.run_id)) for start in starts]
+    readers = [follower.follow(feed.Cursor(start.workspace_id, start.run_id)) for start in starts]
     await asyncio.gather(*(reader.open() for reader in readers))
     await follower.close()
     await until(lambda: set(left(said)) == {start.run_id for start in starts})

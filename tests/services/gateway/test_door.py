@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from libs.contracts import apps, runs
+from libs.contracts import apps, feed, runs
 from libs.contracts.paging import Page
 from services.gateway.__main__ import VOICES
 from services.gateway.directory.callers import digest
@@ -277,8 +277,8 @@ async def test_a_stop_breaks_streams_off_and_finishes_answers(nats_url, database
     async with opened(nats_url, databases) as door:
         await door.peers.answer(runs.START, lambda start: examples.started(start, status=runs.Status.RUNNING))
         await door.peers.answer(
-            runs.FRAMES,
-            lambda question: [runs.Frames(question.cursors[0].run_id, True, runs.Status.RUNNING, [])],
+            feed.FRAMES,
+            lambda question: [feed.Frames(question.cursors[0].run_id, True, runs.Status.RUNNING, [])],
         )
         await door.peers.answer(apps.GET, slowly)
         body = {"action": str(examples.ACTION), "input": "x", "streaming": True}

@@ -11,7 +11,7 @@ import pytest_asyncio
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
-from libs.contracts import actions, apps, experiments, ids, runs, sessions
+from libs.contracts import actions, apps, experiments, feed, ids, runs, sessions
 from libs.runtime.service import Service
 from tests.support.provider import Provider, provider
 from tests.support.services import blobs_folder, running
@@ -91,16 +91,16 @@ class Caller:
     async def cancel(self, run_id: UUID) -> runs.Run:
         return await self.bus.call(runs.CANCEL, runs.GetRun(self.workspace_id, run_id))
 
-    async def frames(self, run_id: UUID, *, attempt: int = 1, after: int = 0) -> runs.Frames:
+    async def frames(self, run_id: UUID, *, attempt: int = 1, after: int = 0) -> feed.Frames:
         """All of them: of many, an answer holds a part."""
-        cursor = runs.Cursor(self.workspace_id, run_id, attempt, after)
-        frames: list[runs.Frame] = []
+        cursor = feed.Cursor(self.workspace_id, run_id, attempt, after)
+        frames: list[feed.Frame] = []
         while True:
-            answer = (await self.bus.call(runs.FRAMES, runs.AskFrames([cursor])))[0]
+            answer = (await self.bus.call(feed.FRAMES, feed.AskFrames([cursor])))[0]
             frames += answer.frames
             if not answer.more:
                 return msgspec.structs.replace(answer, frames=frames)
-            cursor = runs.Cursor(self.workspace_id, run_id, frames[-1].attempt, frames[-1].n)
+            cursor = feed.Cursor(self.workspace_id, run_id, frames[-1].attempt, frames[-1].n)
 
     async def session(self, action: actions.Action | None = None) -> sessions.Session:
         asked = sessions.CreateSession(self.workspace_id, action.id if action else None)

@@ -7,10 +7,11 @@ import time
 import pytest
 import pytest_asyncio
 
-from libs.contracts import models, runs
+from libs.contracts import feed, models, runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
-from libs.contracts.runs import Message, Mode, Status, ToolCall, ToolResult
+from libs.contracts.feed import ToolResult
+from libs.contracts.runs import Message, Mode, Status, ToolCall
 from libs.contracts.tools import Http, Mcp, Offered, OpenApi, Place
 from tests.services.runner.toolcases import CITY, DOCUMENT, SECONDS, Site, arguments, http, make, tool_site
 from tests.support.mcp_server import mcp_server
@@ -45,7 +46,7 @@ async def model(caller, upstream, protocol: str) -> models.Model:
     return await caller.bus.call(models.CREATE, models.CreateModel(caller.workspace_id, "small", protocol, url=url))
 
 
-def bodies(frames: list[runs.Frame], *kinds: type) -> list:
+def bodies(frames: list[feed.Frame], *kinds: type) -> list:
     return [frame.body for frame in frames if isinstance(frame.body, kinds)]
 
 
@@ -69,7 +70,7 @@ async def test_a_model_calls_a_tool_and_answers_with_what_it_says(caller, upstre
     assert json.loads(second.results["c1"]) == said
     assert site.heard[-1].path == "/in/Z%C3%BCrich%2F..%2Fx"
     assert (ended.output, ended.finish_reason, ended.usage) == (f"Let me look. {TEXT}", "stop", runs.Usage(30, 8))
-    made, result, done = bodies(heard, ToolCall, ToolResult, runs.Done)
+    made, result, done = bodies(heard, ToolCall, ToolResult, feed.Done)
     assert made == ToolCall("c1", "weather", call.arguments)
     assert (json.loads(result.output), result.failed, result.ms > 0) == (said, False, True)
     assert done.usage == ended.usage

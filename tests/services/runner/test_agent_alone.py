@@ -2,9 +2,10 @@
 
 import pytest
 
-from libs.contracts import runs, tools
+from libs.contracts import feed, tools
 from libs.contracts.faults import Code, Fault
-from libs.contracts.runs import Mode, Status, ToolResult
+from libs.contracts.feed import ToolResult
+from libs.contracts.runs import Mode, Status
 from libs.contracts.tools import Http, Mcp
 from tests.services.runner.conftest import Caller
 from tests.services.runner.toolcases import SECONDS, arguments, http, make, tool_site
@@ -23,7 +24,7 @@ def settings(upstream, **more):
     return {"default_model_url": upstream.openai_url, "default_model_name": "small", **more}
 
 
-def results(frames: list[runs.Frame]) -> list[ToolResult]:
+def results(frames: list[feed.Frame]) -> list[ToolResult]:
     return [frame.body for frame in frames if isinstance(frame.body, ToolResult)]
 
 
@@ -70,5 +71,5 @@ async def test_an_asynchronous_run_whose_runner_is_killed_amid_its_tools_begins_
             ended = await caller.ended(run.id)
             frames = (await caller.frames(run.id, attempt=2)).frames
     assert (ended.status, ended.output, ended.attempt) == (Status.SUCCEEDED, TEXT, 2)
-    assert isinstance(frames[0].body, runs.Restarted)
+    assert isinstance(frames[0].body, feed.Restarted)
     assert [result.output for result in results(frames)] == ["slept 0"]

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code
 from libs.contracts.runs import Mode, Status
 from tests.services.runner.conftest import Caller, eventually
@@ -28,8 +28,8 @@ def settings(upstream, **more):
     return {"default_model_url": upstream.openai_url, "default_model_name": "small", **more}
 
 
-def text_of(frames: list[runs.Frame]) -> str:
-    return "".join(frame.body.text for frame in frames if isinstance(frame.body, runs.Token))
+def text_of(frames: list[feed.Frame]) -> str:
+    return "".join(frame.body.text for frame in frames if isinstance(frame.body, feed.Token))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -65,7 +65,7 @@ async def test_a_killed_runners_runs_are_lost_to_nobody(nats_url, databases, ups
         waiting = caller.start(action)
         blocking = asyncio.create_task(follower.finish(waiting, timeout=60))
         later = await caller.run(action, mode=Mode.ASYNC)
-        following = follower.follow(runs.Cursor(caller.workspace_id, later.id))
+        following = follower.follow(feed.Cursor(caller.workspace_id, later.id))
         heard_of_later = [await anext(following), await anext(following)]
         await until_written(sql, streaming.id, waiting.run_id, later.id)
         async with running("runner", nats_url, databases, **settings(upstream)) as heir:
@@ -79,14 +79,14 @@ async def test_a_killed_runners_runs_are_lost_to_nobody(nats_url, databases, ups
             again = (await caller.frames(streaming.id)).frames
 
     last = heard[-1].body
-    assert isinstance(last, runs.Failed)
+    assert isinstance(last, feed.Failed)
     assert (last.failure.code, last.failure.retry_after) == (Code.UNAVAILABLE, 1)
     assert (heard[-1].attempt, text_of(heard), kept.output, kept.failure) == (2, "Hello", "Hello", last.failure)
     assert (again, kept.usage.counted) == (heard, True)
     assert (failed.status, failed.output, failed.failure) == (Status.FAILED, "Hello", last.failure)
 
     second = [frame for frame in heard_of_later if frame.attempt == 2]
-    assert isinstance(second[0].body, runs.Restarted)
+    assert isinstance(second[0].body, feed.Restarted)
     assert [frame.n for frame in second] == list(range(1, len(second) + 1))
     assert (text_of(second), second[-1].ends) == (TEXT, True)
     assert (begun_again.status, begun_again.attempt, begun_again.holder) == (Status.SUCCEEDED, 2, heir.instance)
@@ -126,7 +126,7 @@ async def test_a_paused_runner_that_wakes_says_and_writes_nothing(nats_url, data
         sleeper.pause()
         async with running("runner", nats_url, databases, **settings(upstream)):
             async with asyncio.timeout(SECONDS):
-                assert isinstance([frame async for frame in frames][-1].body, runs.Failed)
+                assert isinstance([frame async for frame in frames][-1].body, feed.Failed)
             ids = [streaming.id, later.id, waiting.run_id]
             # Half of what is asked of the runners goes to the one that sleeps, so it is read where it was written.
             before = await eventually(lambda: rows_of(sql, ids), lambda rows: not any_goes_on(rows))
@@ -136,7 +136,7 @@ async def test_a_paused_runner_that_wakes_says_and_writes_nothing(nats_url, data
                 said.append(message.data)
 
             for run_id in ids:
-                await bus.connection.subscribe(runs.FEED.of(run_id), overheard)
+                await bus.connection.subscribe(feed.FEED.of(run_id), overheard)
             go_on.set()
             sleeper.wake()
             told = await blocking
@@ -159,8 +159,8 @@ def any_goes_on(rows) -> bool:
 
 
 async def holds_nothing(bus, holder, caller, ids) -> bool:
-    cursors = [runs.Cursor(caller.workspace_id, run_id) for run_id in ids]
-    return not any(found.found for found in await bus.call(runs.HELD, runs.AskFrames(cursors), to=holder))
+    cursors = [feed.Cursor(caller.workspace_id, run_id) for run_id in ids]
+    return not any(found.found for found in await bus.call(feed.HELD, feed.AskFrames(cursors), to=holder))
 
 
 @pytest.mark.slow
@@ -231,7 +231,7 @@ async def test_a_stopping_runner_hands_its_asynchronous_runs_on(nats_url, databa
         assert (ended.status, ended.attempt, ended.output) == (Status.SUCCEEDED, 2, TEXT)
         assert (ended.holder, leaving.instance != other.instance) == (other.instance, True)
         frames = (await caller.frames(run.id)).frames
-        assert isinstance(frames[0].body, runs.Restarted)
+        assert isinstance(frames[0].body, feed.Restarted)
         assert await stated(sql, run.id) == ["succeeded"]
     finally:
         await heir.__aexit__(None, None, None)

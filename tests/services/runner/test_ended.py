@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.postgres.database import Database
 from services.runner.runs import ended
 from services.runner.runs.ended import Ended
@@ -22,7 +22,7 @@ class Reading:
     def __init__(self, database: Database) -> None:
         self.database, self._ended = database, Ended(database)
 
-    async def frames(self, *ids: UUID) -> dict[UUID, list[runs.Frame]]:
+    async def frames(self, *ids: UUID) -> dict[UUID, list[feed.Frame]]:
         standing = await stored.standing(self.database, list(ids))
         return await self._ended.of(list(standing.values()))
 
@@ -34,8 +34,8 @@ async def reading(databases, runner) -> AsyncIterator[Reading]:
     await database.close()
 
 
-def text_of(frames: list[runs.Frame]) -> str:
-    return "".join(frame.body.text for frame in frames if isinstance(frame.body, runs.Token))
+def text_of(frames: list[feed.Frame]) -> str:
+    return "".join(frame.body.text for frame in frames if isinstance(frame.body, feed.Token))
 
 
 async def test_all_who_read_an_answer_at_once_share_what_was_read_once(caller, reading) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from libs.contracts import models, runs
+from libs.contracts import feed, models, runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Mode, Status
@@ -32,7 +32,7 @@ def person(**parameters) -> dict:
     return {"parameters": Parameters(response_format=FORMAT, **parameters)}
 
 
-def bodies(frames: list[runs.Frame], *kinds: type) -> list:
+def bodies(frames: list[feed.Frame], *kinds: type) -> list:
     return [frame.body for frame in frames if isinstance(frame.body, kinds)]
 
 
@@ -41,14 +41,14 @@ async def test_an_answer_that_fits_is_the_answer(caller, upstream):
     run = await caller.run(await caller.action(**person()))
     assert (run.output, run.usage) == (GOOD, runs.Usage(10, 4, cost=0))
     assert upstream.asked[-1].body["response_format"] == FORMAT
-    assert bodies((await caller.frames(run.id)).frames, runs.Replaced) == []
+    assert bodies((await caller.frames(run.id)).frames, feed.Replaced) == []
 
 
 async def test_a_fence_around_it_is_taken_off(caller, upstream):
     upstream.plays(says(f"```json\n{GOOD}\n```\n"))
     run = await caller.run(await caller.action(**person()))
     assert run.output == GOOD
-    assert bodies((await caller.frames(run.id)).frames, runs.Replaced) == [runs.Replaced(GOOD)]
+    assert bodies((await caller.frames(run.id)).frames, feed.Replaced) == [feed.Replaced(GOOD)]
 
 
 async def test_an_answer_that_does_not_fit_is_repaired_once(caller, upstream, follower):
@@ -57,8 +57,8 @@ async def test_an_answer_that_does_not_fit_is_repaired_once(caller, upstream, fo
     heard = [frame async for frame in frames]
     ended = await caller.ended(run.id)
     assert (ended.status, ended.output, ended.usage) == (Status.SUCCEEDED, GOOD, runs.Usage(20, 8, cost=0))
-    assert "".join(token.text for token in bodies(heard, runs.Token)) == BAD
-    assert bodies(heard, runs.Replaced) == [runs.Replaced(GOOD)]
+    assert "".join(token.text for token in bodies(heard, feed.Token)) == BAD
+    assert bodies(heard, feed.Replaced) == [feed.Replaced(GOOD)]
     assert (await caller.frames(run.id)).frames == heard
     *_, said, told = upstream.asked[-1].body["messages"]
     assert said == {"role": "assistant", "content": BAD}

@@ -5,21 +5,21 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Failure
 from services.runner.runs.frames import Recording, following, recorded, restored
 
 _NOBODY = UUID(int=0)
-SCORED = [runs.Scored(runs.Alternative("sco", -0.5, b"sco"), []), runs.Scored(runs.Alternative("red", -1.5))]
+SCORED = [feed.Scored(feed.Alternative("sco", -0.5, b"sco"), []), feed.Scored(feed.Alternative("red", -1.5))]
 
 said = st.one_of(
-    st.tuples(st.just(runs.Token), st.text(max_size=5)),
-    st.tuples(st.just(runs.Thinking), st.text(max_size=5)),
-    st.just((runs.Token, "scored")),
+    st.tuples(st.just(feed.Token), st.text(max_size=5)),
+    st.tuples(st.just(feed.Thinking), st.text(max_size=5)),
+    st.just((feed.Token, "scored")),
     st.just((None, runs.ToolCall("1", "f", "{}"))),
-    st.just((None, runs.ToolResult("1", "f", "42", ms=1.5))),
-    st.builds(lambda text: (None, runs.Replaced(text)), st.text(max_size=5)),
-    st.just((None, runs.Token("of a node", "writer"))),
+    st.just((None, feed.ToolResult("1", "f", "42", ms=1.5))),
+    st.builds(lambda text: (None, feed.Replaced(text)), st.text(max_size=5)),
+    st.just((None, feed.Token("of a node", "writer"))),
     st.just((None, "flush")),
 )
 
@@ -34,14 +34,14 @@ def test_every_frame_is_made_again_from_what_is_stored(pieces):
             recording.flush()
         else:
             recording.add(what)
-    recording.add(runs.Done("stop", runs.Usage(), 1.0))
+    recording.add(feed.Done("stop", runs.Usage(), 1.0))
     assert [frame.n for frame in recording.frames] == list(range(1, len(recording.frames) + 1))
     assert restored(recorded(recording.frames), 2) == recording.frames
 
 
 def test_the_output_is_what_a_reader_is_left_with():
     recording = Recording()
-    for body in (runs.Token("no"), runs.Thinking("hm"), runs.Replaced("ye"), runs.Token("s"), runs.Token("x", "node")):
+    for body in (feed.Token("no"), feed.Thinking("hm"), feed.Replaced("ye"), feed.Token("s"), feed.Token("x", "node")):
         recording.add(body)
     kept = recorded(recording.frames)
     assert (kept.output, kept.thinking) == ("yes", "hm")
@@ -49,23 +49,23 @@ def test_the_output_is_what_a_reader_is_left_with():
 
 def test_text_waits_until_it_is_flushed_and_keeps_its_place():
     recording = Recording()
-    recording.say(runs.Token, "a")
-    recording.say(runs.Token, "b")
+    recording.say(feed.Token, "a")
+    recording.say(feed.Token, "b")
     assert recording.frames == []
-    recording.say(runs.Thinking, "hm")
+    recording.say(feed.Thinking, "hm")
     recording.add(runs.ToolCall("1", "f", "{}"))
     bodies = [frame.body for frame in recording.frames]
-    assert bodies == [runs.Token("ab"), runs.Thinking("hm"), runs.ToolCall("1", "f", "{}")]
+    assert bodies == [feed.Token("ab"), feed.Thinking("hm"), runs.ToolCall("1", "f", "{}")]
 
 
 def test_a_reader_gets_what_follows_its_place():
     recording = Recording(attempt=2)
     for letter in "abc":
-        recording.add(runs.Token(letter))
+        recording.add(feed.Token(letter))
 
     def after(attempt: int, after: int) -> str:
-        frames = recording.after(runs.Cursor(_NOBODY, _NOBODY, attempt, after))
-        return "".join(frame.body.text for frame in frames if isinstance(frame.body, runs.Token))
+        frames = recording.after(feed.Cursor(_NOBODY, _NOBODY, attempt, after))
+        return "".join(frame.body.text for frame in frames if isinstance(frame.body, feed.Token))
 
     assert after(2, 1) == "bc"
     assert after(2, 3) == after(2, 99) == ""
@@ -77,13 +77,13 @@ def test_a_reader_gets_what_follows_its_place():
 def test_readers_of_a_run_whose_holder_died_go_on_to_its_one_last_frame():
     recording = Recording(attempt=1)
     for letter in "abc":
-        recording.add(runs.Token(letter))
-    last = runs.Frame(2, 1, runs.Failed(Failure("UNAVAILABLE", "Start it again.")))
+        recording.add(feed.Token(letter))
+    last = feed.Frame(2, 1, feed.Failed(Failure("UNAVAILABLE", "Start it again.")))
     frames = restored(recorded(recording.frames, closing=last), 2)
     assert frames == [*recording.frames, last]
 
-    def after(attempt: int, after: int) -> list[runs.Frame]:
-        return following(frames, runs.Cursor(_NOBODY, _NOBODY, attempt, after))
+    def after(attempt: int, after: int) -> list[feed.Frame]:
+        return following(frames, feed.Cursor(_NOBODY, _NOBODY, attempt, after))
 
     assert after(1, 0) == frames
     assert after(1, 2) == frames[2:]

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
-from libs.contracts import actions, contexts, ids, runs, search, sessions, tools
+from libs.contracts import actions, contexts, feed, ids, runs, search, sessions, tools
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Message, Mode, Status
@@ -124,7 +124,7 @@ async def test_passages_stand_numbered_in_the_prompt_and_are_the_runs_sources(ca
     asked = caller.start(action, "Which?", mode=Mode.STREAMING, conditions={"year": {"gte": 2020}, "by": ["a", "b"]})
     run, frames = await follower.start(asked)
     heard = [frame.body async for frame in frames]
-    retrieved = next(body for body in heard if isinstance(body, runs.Retrieved))
+    retrieved = next(body for body in heard if isinstance(body, feed.Retrieved))
     assert [(source.name, source.position, source.score) for source in retrieved.sources] == [
         ("Page 1", 1, 0.9),
         ("Page 2", 2, 0.9),
@@ -191,7 +191,7 @@ async def test_a_model_may_search_and_what_it_finds_are_sources(caller, upstream
     assert told["c2"] == told["c1"], "a passage that was found twice is one source"
     sources = (await caller.get(run.id)).sources
     assert [source.name for source in sources] == ["Page 1", "Page 2"]
-    assert [source for body in heard if isinstance(body, runs.Retrieved) for source in body.sources] == sources
+    assert [source for body in heard if isinstance(body, feed.Retrieved) for source in body.sources] == sources
 
 
 async def test_the_built_in_search_is_of_the_actions_contexts(caller, upstream, known):
@@ -235,8 +235,8 @@ async def test_a_cached_answer_is_a_run_of_its_own(caller, upstream, follower):
     assert (again.usage, again.status) == (runs.Usage(cost=0), Status.SUCCEEDED)
     run, frames = await follower.start(caller.start(action, mode=Mode.STREAMING, cache=True))
     heard = [frame.body async for frame in frames]
-    assert isinstance(heard[0], runs.Started)
-    assert (heard[0].cached_from, heard[1:3]) == (first.id, [runs.Thinking("hm"), runs.Token("once")])
+    assert isinstance(heard[0], feed.Started)
+    assert (heard[0].cached_from, heard[1:3]) == (first.id, [feed.Thinking("hm"), feed.Token("once")])
     assert (await caller.frames(run.id)).frames[-1].body == heard[-1]
 
 
@@ -280,7 +280,7 @@ async def test_a_turn_that_is_erased_while_the_next_one_goes_on_is_not_written_d
     await anext(frames)
     await caller.bus.call(runs.DELETE, runs.GetRun(caller.workspace_id, erased.id))
     gate.set()
-    assert isinstance([frame.body async for frame in frames][-1], runs.Done)
+    assert isinstance([frame.body async for frame in frames][-1], feed.Done)
     kept = await caller.get(later.run_id)
     assert [message.content for message in kept.prompt] == ["What stays?", "Kept.", "And then?"]
     assert [asked["content"] for asked in upstream.asked[-1].body["messages"]][2:4] == ["What goes?", "Gone."]
@@ -299,5 +299,5 @@ async def test_a_session_that_is_deleted_while_it_speaks_loses_only_its_turn(cal
     await anext(frames)
     await caller.bus.call(sessions.DELETE, sessions.GetSession(caller.workspace_id, session.id))
     gate.set()
-    assert isinstance([frame.body async for frame in frames][-1], runs.Done)
+    assert isinstance([frame.body async for frame in frames][-1], feed.Done)
     assert (await caller.get(request.run_id)).turn is None

@@ -12,7 +12,7 @@ import pytest_asyncio
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
-from libs.contracts import followers, ids, runs
+from libs.contracts import feed, followers, ids, runs
 from libs.contracts.faults import Code
 from libs.contracts.runs import Mode, Status
 from tests.libs.bus.wire import Restartable
@@ -72,7 +72,7 @@ async def begun(caller: Caller, upstream, follower: Follower, **more) -> tuple[r
     return request, following
 
 
-async def _read(frames) -> list[runs.Frame]:
+async def _read(frames) -> list[feed.Frame]:
     try:
         return [frame async for frame in frames]
     finally:
@@ -100,7 +100,7 @@ async def test_a_stream_goes_on_for_a_while_without_a_reader_and_ends_with_what_
     assert (run.status, run.output, run.usage.counted) == (Status.CANCELLED, "Hello", True)
     assert run.usage.completion_tokens > 0
     assert (run.failure.code, run.failure.retry_after) == (Code.UNAVAILABLE, 1)
-    assert (await caller.frames(request.run_id)).frames[-1].body == runs.Cancelled(run.usage)
+    assert (await caller.frames(request.run_id)).frames[-1].body == feed.Cancelled(run.usage)
 
 
 async def test_a_blocking_run_ends_with_its_caller(caller, upstream, follower, endless):
@@ -145,12 +145,12 @@ async def test_a_reader_that_comes_back_in_time_finds_the_run_going_on(caller, u
     for _ in range(3):
         await leave(following)
         await asyncio.sleep(LINGER / 2)
-        again = follower.follow(runs.Cursor(caller.workspace_id, request.run_id))
+        again = follower.follow(feed.Cursor(caller.workspace_id, request.run_id))
         await again.open()
         following = asyncio.ensure_future(_read(again))
     await asyncio.sleep(LINGER + 0.7)
     gate.set()
-    assert isinstance((await following)[-1].body, runs.Done)
+    assert isinstance((await following)[-1].body, feed.Done)
 
 
 async def test_one_of_two_processes_may_leave(caller, upstream, follower, nats_url, databases):
@@ -158,12 +158,12 @@ async def test_one_of_two_processes_may_leave(caller, upstream, follower, nats_u
     upstream.plays(Answer(gate=gate))
     async with another(nats_url, databases) as other:
         request, following = await begun(caller, upstream, follower, mode=Mode.STREAMING)
-        reading = asyncio.ensure_future(_read(other.follow(runs.Cursor(caller.workspace_id, request.run_id))))
+        reading = asyncio.ensure_future(_read(other.follow(feed.Cursor(caller.workspace_id, request.run_id))))
         await asyncio.sleep(0.2)
         await leave(following)
         await asyncio.sleep(LINGER + 0.7)
         gate.set()
-        assert isinstance((await reading)[-1].body, runs.Done)
+        assert isinstance((await reading)[-1].body, feed.Done)
 
 
 async def test_a_stream_waits_for_its_first_reader_as_long_as_its_voice_says(caller, upstream, follower, endless):
@@ -172,7 +172,7 @@ async def test_a_stream_waits_for_its_first_reader_as_long_as_its_voice_says(cal
     waiting = await caller.run(action, mode=Mode.STREAMING, unfollowed_seconds=LINGER + 1.5)
     for_ever = await caller.run(action, mode=Mode.STREAMING)
     read = await caller.run(action, mode=Mode.STREAMING, unfollowed_seconds=60)
-    frames = follower.follow(runs.Cursor(caller.workspace_id, read.id))
+    frames = follower.follow(feed.Cursor(caller.workspace_id, read.id))
     await anext(frames)
     await frames.aclose()
     await upstream.until_left(gone + 1)
@@ -230,7 +230,7 @@ async def test_nobody_is_taken_for_gone_because_nats_was(tmp_path: Path, databas
             getattr(server, comes)()
             await asyncio.sleep(2)
             gate.set()
-            assert isinstance((await stream)[-1].body, runs.Done)
+            assert isinstance((await stream)[-1].body, feed.Done)
             assert (await blocking).status is Status.SUCCEEDED
     finally:
         server.stop()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 import asyncpg
 import pytest
 
-from libs.contracts import actions, runs
+from libs.contracts import actions, feed, runs
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
 from libs.contracts.runs import Mode, Status
@@ -190,11 +190,11 @@ async def test_what_waits_can_be_cancelled_and_fails_where_its_action_is_gone(
         first = await caller.run(action, mode=Mode.ASYNC)
         await until(lambda: upstream.answering == 1)
         unwanted, homeless = [await caller.run(each, mode=Mode.ASYNC) for each in (action, another)]
-        following = follower.follow(runs.Cursor(caller.workspace_id, homeless.id))
+        following = follower.follow(feed.Cursor(caller.workspace_id, homeless.id))
         await following.open()
         cancelled = await caller.cancel(unwanted.id)
         assert (cancelled.status, cancelled.output) == (Status.CANCELLED, "")
-        assert [frame.body for frame in (await caller.frames(unwanted.id)).frames] == [runs.Cancelled(runs.Usage())]
+        assert [frame.body for frame in (await caller.frames(unwanted.id)).frames] == [feed.Cancelled(runs.Usage())]
         assert await caller.cancel(unwanted.id) == cancelled
         await caller.bus.call(actions.DELETE, actions.GetAction(caller.workspace_id, another.id))
         gate.set()
@@ -202,7 +202,7 @@ async def test_what_waits_can_be_cancelled_and_fails_where_its_action_is_gone(
         failed = await caller.ended(homeless.id)
         assert failed.failure is not None
         assert (failed.status, failed.failure.code) == (Status.FAILED, Code.NOT_FOUND)
-        assert [frame.body async for frame in following] == [runs.Failed(failed.failure)]
+        assert [frame.body async for frame in following] == [feed.Failed(failed.failure)]
 
 
 async def test_a_run_claimed_in_one_process_is_cancelled_from_another(nats_url, databases, upstream, bus):

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.contracts import runs
+from libs.contracts import feed
 from libs.contracts.actions import Parameters
-from libs.contracts.runs import Alternative, Message, Scored, Thinking, Token, ToolCall, Usage
+from libs.contracts.feed import Alternative, Scored, Thinking, Token
+from libs.contracts.runs import Message, ToolCall, Usage
 from services.runner.providers import anthropic, openai
 from services.runner.providers.call import Endpoint, Finished, Interrupted, ModelCall
 from services.runner.providers.sse import EventStream
@@ -238,4 +239,4 @@ def test_no_turn_is_empty_for_anthropic():
 
 def test_the_pieces_are_frames_bodies():
     pieces = read("openai", stream_of(Answer(pieces=("a",)), "openai"))
-    assert pieces == [runs.Token("a"), Finished("stop", Usage(12, 5))]
+    assert pieces == [feed.Token("a"), Finished("stop", Usage(12, 5))]

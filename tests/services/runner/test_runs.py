@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from libs.contracts import actions, ids, runs
+from libs.contracts import actions, feed, ids, runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.paging import Slice
@@ -33,8 +33,8 @@ async def fault(call) -> Fault:
     return caught.value
 
 
-def text_of(frames: list[runs.Frame]) -> str:
-    return "".join(frame.body.text for frame in frames if isinstance(frame.body, runs.Token))
+def text_of(frames: list[feed.Frame]) -> str:
+    return "".join(frame.body.text for frame in frames if isinstance(frame.body, feed.Token))
 
 
 async def test_a_blocking_run_answers_with_the_finished_run(caller, upstream):
@@ -67,11 +67,11 @@ async def test_a_streaming_run_is_followed_frame_by_frame(caller, upstream, foll
     assert (run.status, run.prompt) == (Status.RUNNING, [runs.Message("user", "Why?")])
     heard = [frame async for frame in frames]
     assert [frame.n for frame in heard] == list(range(1, len(heard) + 1))
-    assert isinstance(heard[0].body, runs.Started)
+    assert isinstance(heard[0].body, feed.Started)
     assert text_of(heard) == "one two three"
-    assert "".join(frame.body.text for frame in heard if isinstance(frame.body, runs.Thinking)) == "hmyes"
+    assert "".join(frame.body.text for frame in heard if isinstance(frame.body, feed.Thinking)) == "hmyes"
     assert runs.ToolCall("c1", "add", '{"a": 1}') in [frame.body for frame in heard]
-    assert isinstance(heard[-1].body, runs.Done)
+    assert isinstance(heard[-1].body, feed.Done)
     kept = await caller.get(run.id)
     assert (kept.output, kept.thinking, kept.status) == ("one two three", "hmyes", Status.SUCCEEDED)
     for after in range(len(heard) + 1):
@@ -82,7 +82,7 @@ async def test_the_first_token_is_out_before_anything_else_is_said(caller, upstr
     gate = asyncio.Event()
     upstream.plays(Answer(gate=gate))
     run, frames = await follower.start(caller.start(await caller.action(), mode=Mode.STREAMING))
-    assert [(await anext(frames)).body, (await anext(frames)).body][1] == runs.Token("Hello")
+    assert [(await anext(frames)).body, (await anext(frames)).body][1] == feed.Token("Hello")
     assert (await caller.get(run.id)).output == "Hello"
     gate.set()
     assert text_of([frame async for frame in frames]) == " from the model."
@@ -131,8 +131,8 @@ async def test_whoever_comes_later_follows_a_run_that_nobody_followed(caller, up
     upstream.plays(Answer(gate=gate))
     run = await caller.run(await caller.action(), mode=Mode.ASYNC)
     await until(lambda: upstream.answering > 0)
-    frames = follower.follow(runs.Cursor(caller.workspace_id, run.id))
-    assert isinstance((await anext(frames)).body, runs.Started)
+    frames = follower.follow(feed.Cursor(caller.workspace_id, run.id))
+    assert isinstance((await anext(frames)).body, feed.Started)
     gate.set()
     assert text_of([frame async for frame in frames]) == TEXT
 
@@ -187,7 +187,7 @@ async def test_what_the_provider_refuses_is_the_runs_failure(caller, upstream, a
     assert run.failure is not None
     assert (run.status, run.failure.code, run.failure.message) == (Status.FAILED, code, said)
     assert (run.output, run.usage) == ("", runs.Usage(cost=0))
-    assert (await caller.frames(run.id)).frames[-1].body == runs.Failed(run.failure)
+    assert (await caller.frames(run.id)).frames[-1].body == feed.Failed(run.failure)
 
 
 async def test_a_failed_run_keeps_what_it_had_said(caller, upstream, follower):
@@ -197,7 +197,7 @@ async def test_a_failed_run_keeps_what_it_had_said(caller, upstream, follower):
     heard = [frame async for frame in frames]
     run = await caller.get(request.run_id)
     assert (text_of(heard), run.output) == ("Hello from", "Hello from")
-    assert isinstance(heard[-1].body, runs.Failed)
+    assert isinstance(heard[-1].body, feed.Failed)
     assert (run.usage.counted, run.usage.completion_tokens) == (True, 2)
 
 
@@ -211,7 +211,7 @@ async def test_a_cancelled_run_hangs_up_and_keeps_what_it_had_said(caller, upstr
     await upstream.until_left(left + 1)
     assert (cancelled.status, cancelled.output) == (Status.CANCELLED, "Hello")
     assert (cancelled.usage.counted, cancelled.usage.completion_tokens > 0) == (True, True)
-    assert (await caller.frames(request.run_id)).frames[-1].body == runs.Cancelled(cancelled.usage)
+    assert (await caller.frames(request.run_id)).frames[-1].body == feed.Cancelled(cancelled.usage)
     assert await caller.get(request.run_id) == await caller.cancel(request.run_id) == cancelled
     assert (await started).id == request.run_id
 
@@ -219,10 +219,10 @@ async def test_a_cancelled_run_hangs_up_and_keeps_what_it_had_said(caller, upstr
 async def test_every_follower_sees_that_a_run_was_cancelled(caller, upstream, follower):
     upstream.plays(Answer(gate=asyncio.Event()))
     run, frames = await follower.start(caller.start(await caller.action(), mode=Mode.STREAMING))
-    while not isinstance((await anext(frames)).body, runs.Token):
+    while not isinstance((await anext(frames)).body, feed.Token):
         pass
     await caller.cancel(run.id)
-    assert isinstance([frame async for frame in frames][-1].body, runs.Cancelled)
+    assert isinstance([frame async for frame in frames][-1].body, feed.Cancelled)
 
 
 async def test_a_provider_without_usage_is_counted_for(caller, upstream):
@@ -321,9 +321,9 @@ async def test_the_frames_of_a_long_run_outlive_its_process(caller, upstream, da
     run = await caller.run(await caller.action(), mode=Mode.STREAMING)
     connection = await asyncpg.connect(databases.dsn("runner"))
 
-    async def parts() -> list[runs.Frame]:
+    async def parts() -> list[feed.Frame]:
         rows = await connection.fetch("SELECT frames FROM run_parts WHERE run_id = $1 ORDER BY first", run.id)
-        return [frame for row in rows for frame in msgspec.msgpack.decode(row["frames"], type=list[runs.Frame])]
+        return [frame for row in rows for frame in msgspec.msgpack.decode(row["frames"], type=list[feed.Frame])]
 
     assert text_of(await eventually(parts, bool)) == "Hello"
     gate.set()

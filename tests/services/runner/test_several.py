@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Mode, Status
 from tests.services.runner.conftest import Caller, eventually
@@ -39,13 +39,13 @@ async def test_any_runner_knows_cancels_and_follows_what_another_holds(nats_url,
                 assert (await caller.frames(run.id)).status is Status.RUNNING
                 assert (await caller.get(run.id)).id == run.id
             assert (await caller.cancel(run.id)).status is Status.CANCELLED
-        following = [follower.follow(runs.Cursor(caller.workspace_id, run.id)) for run in held[6:]]
+        following = [follower.follow(feed.Cursor(caller.workspace_id, run.id)) for run in held[6:]]
         for frames in following:
             await anext(frames)
         gate.set()
         for frames in following:
             heard = [frame.body async for frame in frames]
-            assert "".join(body.text for body in heard if isinstance(body, runs.Token)) == "Hello from the model."
+            assert "".join(body.text for body in heard if isinstance(body, feed.Token)) == "Hello from the model."
 
 
 async def test_a_run_of_days_ago_is_resumed_from_the_database_alone(nats_url, databases, upstream, bus, follower):
@@ -57,10 +57,10 @@ async def test_a_run_of_days_ago_is_resumed_from_the_database_alone(nats_url, da
         heard = [frame async for frame in frames]
     async with running("runner", nats_url, databases, **settings(upstream)):
         for after in range(len(heard) + 1):
-            rest = follower.follow(runs.Cursor(caller.workspace_id, days_ago, 1, after))
+            rest = follower.follow(feed.Cursor(caller.workspace_id, days_ago, 1, after))
             assert [frame async for frame in rest] == heard[after:]
         with pytest.raises(Fault) as caught:
-            await follower.follow(runs.Cursor(ids.new(), days_ago)).open()
+            await follower.follow(feed.Cursor(ids.new(), days_ago)).open()
         assert caught.value.code == Code.NOT_FOUND
     assert len(heard) > 3
 
@@ -134,7 +134,7 @@ async def test_a_stopping_runner_lets_its_runs_end(nats_url, databases, upstream
         await until(lambda: upstream.answering == 2)
         asyncio.get_running_loop().call_later(0.3, gate.set)
     assert (await blocking).status is Status.SUCCEEDED
-    assert isinstance([frame.body async for frame in frames][-1], runs.Done)
+    assert isinstance([frame.body async for frame in frames][-1], feed.Done)
 
 
 async def test_a_stream_goes_on_while_its_runner_stops(nats_url, databases, upstream, bus, follower):
@@ -146,7 +146,7 @@ async def test_a_stream_goes_on_while_its_runner_stops(nats_url, databases, upst
         await until(lambda: upstream.answering == 1)
         asyncio.get_running_loop().call_later(0.5, gate.set)
     heard = [frame.body async for frame in frames]
-    assert isinstance(heard[-1], runs.Done)
+    assert isinstance(heard[-1], feed.Done)
 
 
 async def test_a_run_is_read_and_cancelled_while_its_runner_stops(nats_url, databases, upstream, bus, follower):
@@ -160,11 +160,11 @@ async def test_a_run_is_read_and_cancelled_while_its_runner_stops(nats_url, data
         async with running("runner", nats_url, databases, **settings(upstream)):
             stopped = asyncio.create_task(leaving.aclose())
             await asyncio.sleep(0.3)
-            frames = follower.follow(runs.Cursor(caller.workspace_id, held[0].id))
-            assert [(await anext(frames)).body for _ in range(2)][-1] == runs.Token("Hello")
+            frames = follower.follow(feed.Cursor(caller.workspace_id, held[0].id))
+            assert [(await anext(frames)).body for _ in range(2)][-1] == feed.Token("Hello")
             cancelled = await bus.call(runs.CANCEL, runs.GetRun(caller.workspace_id, held[0].id), timeout=1)
             assert cancelled.status is Status.CANCELLED
-            assert isinstance((await anext(frames)).body, runs.Cancelled)
+            assert isinstance((await anext(frames)).body, feed.Cancelled)
             assert not stopped.done()
             await stopped
             assert (await caller.get(held[1].id)).status is Status.FAILED
@@ -177,7 +177,7 @@ async def test_a_run_that_outlasts_its_runner_ends_with_what_it_had_said(nats_ur
         run, frames = await follower.start(caller.start(await caller.action(), mode=Mode.STREAMING))
         await until(lambda: upstream.answering == 1)
     heard = [frame.body async for frame in frames]
-    assert isinstance(heard[-1], runs.Failed)
+    assert isinstance(heard[-1], feed.Failed)
     assert (heard[-1].failure.code, heard[-1].failure.retry_after) == (Code.UNAVAILABLE, 1)
     async with running("runner", nats_url, databases, **settings(upstream)):
         kept = await caller.get(run.id)

@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
-from libs.contracts.runs import Message, Token
+from libs.contracts.feed import Token
+from libs.contracts.runs import Message
 from libs.egress import Egress
 from services.runner.providers.attempt import Patience
 from services.runner.providers.call import Endpoint, ModelCall, Piece

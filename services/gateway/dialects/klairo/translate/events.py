@@ -6,7 +6,7 @@
 import msgspec
 from msgspec import structs
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klairo import errors, wire
 from services.gateway.dialects.klairo.translate import chat
@@ -25,29 +25,29 @@ class Telling:
         self._run = structs.replace(run, output="", finished_at=None)
         self._seen = seen or Place(run.id)
 
-    def of(self, frame: runs.Frame) -> list[Event]:
+    def of(self, frame: feed.Frame) -> list[Event]:
         """Of the events of one frame only the last one carries the frame's place."""
         told, place = self._of(frame), Place(self._run.id, frame.attempt, frame.n)
         if not place.follows(self._seen):
             return []
         return [*told[:-1], *(Event(event.data, str(place)) for event in told[-1:])]
 
-    def _of(self, frame: runs.Frame) -> list[Event]:
+    def _of(self, frame: feed.Frame) -> list[Event]:
         match frame.body:
-            case runs.Started():
+            case feed.Started():
                 return [Event(b"")]
-            case runs.Token(text):
+            case feed.Token(text):
                 self._say(self._run.output + text)
                 return [_written(wire.chat.Token(text))]
-            case runs.Replaced(text):
+            case feed.Replaced(text):
                 self._say(text)
-            case runs.Restarted():
+            case feed.Restarted():
                 self._say("")
-            case runs.Done(usage=usage):
+            case feed.Done(usage=usage):
                 return [_written(chat.done(structs.replace(self._run, usage=usage))), _END]
-            case runs.Failed(failure):
+            case feed.Failed(failure):
                 return broke_off(Fault.of(failure))
-            case runs.Cancelled():
+            case feed.Cancelled():
                 return broke_off(Fault(Code.CONFLICT, "The reply was cancelled."))
         return []
 

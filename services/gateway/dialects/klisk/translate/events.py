@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Fault
 from services.gateway.dialects.klisk import wire
 from services.gateway.dialects.klisk.translate import chat
@@ -30,34 +30,34 @@ class Telling:
 
     def __init__(self, run_id: UUID, text: str = "") -> None:
         self.run_id, self.text = run_id, text
-        self._waiting: dict[str, runs.ToolCall | runs.ToolResult] = {}
+        self._waiting: dict[str, runs.ToolCall | feed.ToolResult] = {}
 
-    def events(self, frame: runs.Frame) -> list[wire.Event]:
+    def events(self, frame: feed.Frame) -> list[wire.Event]:
         """None for a frame that Klisk has no event for, or none yet."""
         match frame.body:
-            case runs.Token(text, None):
+            case feed.Token(text, None):
                 self.text += text
                 return [wire.Token(text)]
-            case runs.Thinking(text):
+            case feed.Thinking(text):
                 return [wire.Thinking(text)]
             case runs.ToolCall() as call:
                 if not call.client:
                     self._waiting[call.id] = call
                 return [wire.ToolCall(wire.Called(call.name, call.arguments))]
-            case runs.ToolResult() as result:
+            case feed.ToolResult() as result:
                 return self._results(result)
-            case runs.Replaced(text):
+            case feed.Replaced(text):
                 self.text = text
-            case runs.Restarted():
+            case feed.Restarted():
                 self.text = ""
                 return self._given_up()
-            case runs.Failed(failure):
+            case feed.Failed(failure):
                 return [*self._given_up(), failed(Fault.of(failure))]
-            case runs.Done() | runs.Cancelled():
+            case feed.Done() | feed.Cancelled():
                 return [*self._given_up(), wire.Done(self.text, chat.response_id(self.run_id))]
         return []
 
-    def _results(self, result: runs.ToolResult) -> list[wire.Event]:
+    def _results(self, result: feed.ToolResult) -> list[wire.Event]:
         """Those whose turn it is now. Of a call that was told before this began there is nothing to wait for."""
         if result.id not in self._waiting:
             return [_result(result)]
@@ -77,22 +77,22 @@ class Telling:
             _result(_unanswered(known) if isinstance(known, runs.ToolCall) else known) for known in waiting.values()
         ]
 
-    def lines(self, frame: runs.Frame) -> list[Event]:
+    def lines(self, frame: feed.Frame) -> list[Event]:
         """The same for a stream, which tells of its beginning already where it can be resumed."""
         place = str(Place(self.run_id, frame.attempt, frame.n))
         told = [line(event) for event in self.events(frame)]
         if frame.ends:
             told.append(_END)
-        if not told and isinstance(frame.body, runs.Started):
+        if not told and isinstance(frame.body, feed.Started):
             told = [Event(b"")]
         return [*told[:-1], *(Event(event.data, place) for event in told[-1:])]
 
 
-def _unanswered(call: runs.ToolCall) -> runs.ToolResult:
-    return runs.ToolResult(call.id, call.name, f"Tool {call.name!r} raised: {_UNANSWERED}", failed=True)
+def _unanswered(call: runs.ToolCall) -> feed.ToolResult:
+    return feed.ToolResult(call.id, call.name, f"Tool {call.name!r} raised: {_UNANSWERED}", failed=True)
 
 
-def _result(result: runs.ToolResult) -> wire.ToolResult:
+def _result(result: feed.ToolResult) -> wire.ToolResult:
     return wire.ToolResult(wire.Output(result.output))
 
 

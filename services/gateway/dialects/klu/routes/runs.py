@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import structs
 
-from libs.contracts import contexts, runs, sessions
+from libs.contracts import contexts, feed, runs, sessions
 from libs.contracts.faults import Code, Fault
 from services.gateway import running
 from services.gateway.dialects.klu import translate, wire
@@ -111,7 +111,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return stream.response
 
 
-async def _right(request: web.Request) -> tuple[runs.Cursor | None, str]:
+async def _right(request: web.Request) -> tuple[feed.Cursor | None, str]:
     """What the address gives a right to, and the hash of the key that it hangs on."""
     engine = request.app[ENGINE]
     try:
@@ -125,7 +125,7 @@ async def _right(request: web.Request) -> tuple[runs.Cursor | None, str]:
     return place.cursor(workspace_id), key_hash
 
 
-async def _follow(request: web.Request, stream: sse.Stream, cursor: runs.Cursor) -> None:
+async def _follow(request: web.Request, stream: sse.Stream, cursor: feed.Cursor) -> None:
     if not cursor.after:
         await stream.write(translate.events.BEGIN)
     frames = request.app[ENGINE].feeds.follow(cursor)
@@ -141,7 +141,7 @@ async def _follow(request: web.Request, stream: sse.Stream, cursor: runs.Cursor)
         await _tell(stream, fault)
 
 
-def _paced(request: web.Request, stream: sse.Stream, run_id: UUID) -> Paced[runs.Frame]:
+def _paced(request: web.Request, stream: sse.Stream, run_id: UUID) -> Paced[feed.Frame]:
     """The JavaScript SDK loses the second of two events in one read: the busier its machine, the wider the gap."""
     agent = request.headers.get("User-Agent")
     over_event_source = agent is None and request.headers.get("Cache-Control") == "no-cache"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.contracts import runs
+from libs.contracts import feed
 from libs.contracts.faults import Failure, Fault
 from services.gateway.dialects.klu import errors, wire
 from services.gateway.http import problems
@@ -23,21 +23,21 @@ _LONGEST = 8192
 _encoder = msgspec.json.Encoder()
 
 
-def of(run_id: UUID, frames: list[runs.Frame]) -> list[Event]:
+def of(run_id: UUID, frames: list[feed.Frame]) -> list[Event]:
     """Tokens that are due together become one event, with the id of the last of them. An answer that begins again does
     so as it began at first, and so does one that is replaced: it is the one word for it that every SDK knows.
     """
     events: list[Event] = []
     texts: list[str] = []
     for place, frame in enumerate(frames, 1):
-        if isinstance(frame.body, runs.Token):
+        if isinstance(frame.body, feed.Token):
             texts.append(frame.body.text)
-            if place == len(frames) or not isinstance(frames[place].body, runs.Token):
+            if place == len(frames) or not isinstance(frames[place].body, feed.Token):
                 events += _tokens("".join(texts), str(Place(run_id, frame.attempt, frame.n)))
                 texts = []
-        elif isinstance(frame.body, runs.Restarted):
+        elif isinstance(frame.body, feed.Restarted):
             events.append(Event(BEGIN.data, str(Place(run_id, frame.attempt, frame.n))))
-        elif isinstance(frame.body, runs.Replaced):
+        elif isinstance(frame.body, feed.Replaced):
             events += [BEGIN, *_tokens(frame.body.text, str(Place(run_id, frame.attempt, frame.n)))]
         elif frame.ends:
             events += _end(run_id, frame)
@@ -52,8 +52,8 @@ def _tokens(text: str, id: str) -> list[Event]:
     return [*events[:-1], Event(events[-1].data, id)]
 
 
-def _end(run_id: UUID, frame: runs.Frame) -> list[Event]:
-    told = failure(frame.body.failure) if isinstance(frame.body, runs.Failed) else []
+def _end(run_id: UUID, frame: feed.Frame) -> list[Event]:
+    told = failure(frame.body.failure) if isinstance(frame.body, feed.Failed) else []
     return [*told, Event(_END, str(Place(run_id, frame.attempt, frame.n)))]
 
 

@@ -4,7 +4,7 @@ What was said can't be unsaid by a delta: where an answer begins again, or is re
 an error that says so.
 """
 
-from libs.contracts import runs
+from libs.contracts import feed
 from libs.contracts.faults import Code, Failure, Fault
 from services.gateway.dialects.llmstack import wire
 from services.gateway.http import problems
@@ -23,17 +23,17 @@ class Deltas:
     def __init__(self, *, resumed: bool = False) -> None:
         self._said: list[str] | None = None if resumed else []
 
-    def of(self, frame: runs.Frame) -> list[Line]:
+    def of(self, frame: feed.Frame) -> list[Line]:
         match frame.body:
-            case runs.Token(text, node):
+            case feed.Token(text, node):
                 return [self._delta(text, node)]
-            case runs.Replaced(text):
+            case feed.Replaced(text):
                 return self._replaced(text)
-            case runs.Restarted() if self._said != []:
+            case feed.Restarted() if self._said != []:
                 return [failure(_BEGUN_AGAIN)]
-            case runs.Failed(reason):
+            case feed.Failed(reason):
                 return [failure(reason)]
-            case runs.Cancelled():
+            case feed.Cancelled():
                 return [failure(Failure(Code.CONFLICT, "The generation was cancelled."))]
             case _:
                 return []

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct, structs
 
-from libs.contracts import runs
+from libs.contracts import feed, runs
 from libs.contracts.faults import Failure, Fault
-from libs.contracts.runs import Scored, Status
+from libs.contracts.feed import Scored
+from libs.contracts.runs import Status
 from services.gateway.completions import logprobs
 from services.gateway.completions.told import REPLACED, is_void
 from services.gateway.dialects.openai import wire
@@ -50,7 +51,7 @@ class Telling:
         self._open: _Open | None = None
         self._said = ""
 
-    def of(self, frame: runs.Frame) -> list[Event]:
+    def of(self, frame: feed.Frame) -> list[Event]:
         """Of the events of one frame only the last one carries the frame's own place."""
         events, place = list(self._of(frame)), Place(self.run.id, frame.attempt, frame.n)
         if not place.follows(self._seen):
@@ -63,23 +64,23 @@ class Telling:
     def broke_off(self, fault: Fault) -> Event:
         return _written(replies.broke_off(fault, self._next()), str(self._place))
 
-    def _of(self, frame: runs.Frame) -> Iterator[wire.events.Event]:
+    def _of(self, frame: feed.Frame) -> Iterator[wire.events.Event]:
         match frame.body:
-            case runs.Started():
+            case feed.Started():
                 yield from self._begin()
-            case runs.Thinking(text):
+            case feed.Thinking(text):
                 yield from self._say("reasoning_text", text)
-            case runs.Token(text, None, scored):
+            case feed.Token(text, None, scored):
                 self._said += text
                 yield from self._say("output_text", text, scored)
             case runs.ToolCall(client=True) as call:
                 yield from self._call(call)
-            case runs.Replaced(text) if text.startswith(self._said):
+            case feed.Replaced(text) if text.startswith(self._said):
                 rest, self._said = text[len(self._said) :], text
                 yield from self._say("output_text", rest)
-            case runs.Restarted() if not is_void(self._said, self._seen, frame):
+            case feed.Restarted() if not is_void(self._said, self._seen, frame):
                 pass
-            case runs.Replaced() | runs.Restarted():
+            case feed.Replaced() | feed.Restarted():
                 yield from self._end(Status.FAILED, failure=REPLACED)
             case body if frame.ends:
                 yield from self._end_with(body)
@@ -130,13 +131,13 @@ class Telling:
         yield wire.events.ArgumentsDone(f"{event}.done", self._next(), done.id, place, done.name, done.arguments)
         yield self._of_item("done", done, place)
 
-    def _end_with(self, body: runs.Body) -> Iterator[wire.events.Event]:
+    def _end_with(self, body: feed.Body) -> Iterator[wire.events.Event]:
         match body:
-            case runs.Done() as done:
+            case feed.Done() as done:
                 yield from self._end(Status.SUCCEEDED, done.usage, reason=done.finish_reason)
-            case runs.Cancelled(usage):
+            case feed.Cancelled(usage):
                 yield from self._end(Status.CANCELLED, usage)
-            case runs.Failed(failure):
+            case feed.Failed(failure):
                 yield from self._end(Status.FAILED, failure=failure)
 
     def _end(

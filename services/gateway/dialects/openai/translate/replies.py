@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from libs.contracts import ids, runs
+from libs.contracts import feed, ids, runs
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Status
 from services.gateway.completions import failing, logprobs
@@ -36,7 +36,7 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 _FAILED = {Code.RATE_LIMITED: "rate_limit_exceeded", Code.INVALID: "invalid_prompt"}
 
 
-def reply(run: runs.Run, scored: list[runs.Scored] | None = None) -> Response:
+def reply(run: runs.Run, scored: list[feed.Scored] | None = None) -> Response:
     """`scored` are the answer's tokens, where its request wants their probabilities."""
     return response(run, output(run, scored))
 
@@ -101,7 +101,7 @@ def _usage(usage: runs.Usage) -> wire.responses.Usage:
     )
 
 
-def output(run: runs.Run, scored: list[runs.Scored] | None = None) -> list[Item]:
+def output(run: runs.Run, scored: list[feed.Scored] | None = None) -> list[Item]:
     """Told at once, thoughts are one item, and so is the answer."""
     status: Told = "completed" if run.status is Status.SUCCEEDED and not incomplete(run) else "incomplete"
     spoken: list[tuple[Kind, str]] = [("reasoning_text", run.thinking), ("output_text", run.output)]
@@ -124,7 +124,7 @@ def item(part: Part, id: str, status: Told) -> Message | Reasoning:
     return Reasoning(id=id, status=status, content=[] if begun else [part])
 
 
-def part(kind: Kind, text: str, scored: list[runs.Scored]) -> Part:
+def part(kind: Kind, text: str, scored: list[feed.Scored]) -> Part:
     return OutputText(text, logprobs=logprobs.tokens(scored)) if kind == "output_text" else ReasoningText(text)
 
 
