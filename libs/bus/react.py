@@ -110,7 +110,8 @@ class Reactions:
         by_subject: dict[str, list[Letter]] = {}
         for letter in fresh.values():
             by_subject.setdefault(letter.subject, []).append(letter)
-        for subject, found in by_subject.items():
+        # In one order, so that two processes at once wait for each other and never deadlock.
+        for subject, found in sorted(by_subject.items()):
             await self._react(connection, subject, found)
         return len(fresh)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts.subjects import Rpc
+from libs.contracts.subjects import Event, Rpc
 
 
 class Attempt(Struct, frozen=True):
@@ -60,6 +60,14 @@ class Redeliver(Struct, frozen=True):
     id: UUID | None = None
 
 
+class DeliveriesArrived(Struct, frozen=True):
+    """So many deliveries more have arrived, whichever their events and endpoints."""
+
+    workspace_id: UUID
+    deliveries: int
+
+
 LATEST = Rpc("rpc.webhook_dispatcher.deliveries.latest", LatestDeliveries, list[Delivery])
 TEST = Rpc("rpc.webhook_dispatcher.deliveries.test", SendTest, Delivery)
 REDELIVER = Rpc("rpc.webhook_dispatcher.deliveries.redeliver", Redeliver, Delivery)
+ARRIVED = Event("event.webhook_dispatcher.deliveries.arrived", DeliveriesArrived)

@@ -1,12 +1,14 @@
 """feedback: how did it go? What it answers, hears and runs."""
 
 from libs.bus.hear import Heard
-from libs.contracts import feedback, runs, usage, workspaces
+from libs.contracts import analytics, automations, calls, contacts, deliveries, feedback, runs, usage, workspaces
 from libs.postgres.database import Connection
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
+from services.feedback import analytics as figures
 from services.feedback import erasing, ratings
+from services.feedback.analytics import Analytics
 from services.feedback.feedback import Feedback
 from services.feedback.ratings import Ratings
 from services.feedback.usage import Usage
@@ -28,12 +30,18 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(feedback.OF, opinions.of)
     service.serve(feedback.RATINGS, Ratings(service.database).of)
     service.serve(usage.OF, counters.of)
+    service.serve(analytics.OF, Analytics(service.database).of)
 
     async def finished(connection: Connection, heard: list[Heard[runs.RunFinished]]) -> None:
         await counters.count(connection, heard)
         await ratings.note(connection, heard)
+        await figures.messages(connection, heard)
 
     service.hear(runs.FINISHED, finished)
+    service.hear(automations.STARTED, figures.automation_runs)
+    service.hear(contacts.CREATED, figures.contacts_created)
+    service.hear(calls.COUNTED, figures.api_calls)
+    service.hear(deliveries.ARRIVED, figures.webhooks_delivered)
     service.hear(runs.ERASED, erasing.runs_erased)
     service.hear(workspaces.DELETED, erasing.workspace_deleted)
     service.hear(workspaces.EXPIRED, erasing.workspace_expired)

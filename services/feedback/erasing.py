@@ -1,4 +1,5 @@
-"""Erasing: feedback goes with the runs that it is about. The counters of usage tell nothing of them, and stay.
+"""Erasing: feedback goes with the runs that it is about. The counters of usage and analytics tell nothing of them, and
+stay until the workspace goes.
 
 What is heard is put down as an erasure, which is carried out in batches and again later (libs.postgres.erasures): so
 feedback that was given at the same moment goes as well.

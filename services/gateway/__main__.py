@@ -12,6 +12,7 @@ from libs.contracts import documents, runs
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
+from services.gateway.calls import Calls
 from services.gateway.dialects import klairo, klisk, klu, llmstack, openai
 from services.gateway.directory import admin, endings, guests
 from services.gateway.directory.bootstrap import Wanted, bootstrap
@@ -96,6 +97,7 @@ async def build(service: Service, settings: Settings) -> None:
         database=service.database,
         sealer=service.sealer,
         callers=Callers(service.database, service.changes),
+        calls=Calls(service.database),
         plans=Plans(service.database, service.changes, custom=settings.custom_requests_per_minute),
         guests=_guests(service.database, settings),
         tokens=tokens,
@@ -115,6 +117,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("access log", access.run)
     service.background("heartbeats", engine.streams.beat)
     service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
+    service.background("calls", engine.calls.run)
     service.background("effects", engine.effects.renew)
     service.background("upkeep", engine.effects.upkeep)
     service.background("login attempts", lambda: throttle.upkeep(service.database))
@@ -123,6 +126,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(documents.ERASED, endings.documents_erased)
     addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
     service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
+    service.on_stop(engine.calls.tell)
     service.on_stop(lambda: _leave(engine, feeds))
     service.on_stop(engine.effects.finish)  # first, while there is still who answers
 

@@ -11,6 +11,7 @@ from libs.bus.follow import Follower
 from libs.contracts.subjects import Rpc
 from libs.postgres.database import Database
 from libs.runtime.sealing import Sealer
+from services.gateway.calls import Calls
 from services.gateway.directory.callers import Callers
 from services.gateway.directory.guests import Guests
 from services.gateway.directory.signing_in.logins import Logins
@@ -37,6 +38,7 @@ class Engine:
     database: Database
     sealer: Sealer
     callers: Callers
+    calls: Calls
     plans: Plans
     guests: Guests
     tokens: Tokens

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from libs.contracts import ids
+from libs.contracts.deliveries import ARRIVED, DeliveriesArrived
+from libs.postgres import outbox
 from libs.postgres.database import Connection
 from services.webhook_dispatcher import notices, payloads
 from services.webhook_dispatcher.deliveries import QUEUED
@@ -21,12 +23,15 @@ PATIENCE_DAYS = 5
 
 async def settle(connection: Connection, outcomes: list[Outcome]) -> None:
     await deliveries.add_attempts(connection, outcomes)
-    failed = await queue.settle(connection, outcomes)
+    ended = await queue.settle(connection, outcomes)
     arrived = {outcome.endpoint_id for outcome in outcomes if outcome.delivered}
     await endpoints.answers(connection, arrived)
     await endpoints.fails(connection, {outcome.endpoint_id for outcome in outcomes} - arrived)
-    if failed:
-        await _conclude(connection, failed, gone={outcome.delivery_id for outcome in outcomes if outcome.gone})
+    if ended.arrived:
+        facts = [DeliveriesArrived(workspace_id, number) for workspace_id, number in ended.arrived.items()]
+        await outbox.state(connection, ARRIVED, facts)
+    if ended.failed:
+        await _conclude(connection, ended.failed, gone={outcome.delivery_id for outcome in outcomes if outcome.gone})
 
 
 async def _conclude(connection: Connection, failed: Sequence[Failed], *, gone: set[UUID]) -> None:

@@ -48,5 +48,5 @@ async def of_workspace(connection: Connection, workspace_id: UUID, limit: int) -
 
 
 async def counters(connection: Connection, workspace_id: UUID) -> None:
-    for table in ("totals", "usage_by_day", "variants"):
+    for table in ("totals", "usage_by_day", "analytics_by_day", "variants"):
         await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", workspace_id)

@@ -4,6 +4,7 @@ A claim lasts as long as an attempt may take and `SETTLE_SECONDS`; what its hold
 else's to do. So a delivery is made at least once, and twice only where a process died or lost its database in between.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -117,8 +118,15 @@ async def claim(database: Database, room: Room, *, slow: bool, seconds: float) -
     return Batch([Claimed(*row[1:]) for row in rows if row[1] is not None], rows[0]["moved"])
 
 
-async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> list[Failed]:
-    """Take out what has ended and put back what is to be tried again. What thereby has failed for good.
+class Ended(Struct, frozen=True):
+    """What has arrived, by workspace, and what has failed for good."""
+
+    arrived: dict[UUID, int]
+    failed: list[Failed]
+
+
+async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> Ended:
+    """Take out what has ended, each once, and put back what is to be tried again.
 
     An outcome counts only for the attempt that is due in the queue: one that comes too late, when another process has
     taken over, changes nothing unless it was a success.
@@ -137,15 +145,16 @@ async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> list[Fa
             FROM outcome
             WHERE queue.delivery_id = outcome.delivery_id AND retry_in IS NOT NULL AND attempts = number - 1
         )
-        SELECT delivery_id, endpoint_id, workspace_id, url, event
-        FROM ended JOIN endpoints ON endpoints.id = endpoint_id WHERE NOT delivered
+        SELECT delivery_id, endpoint_id, workspace_id, url, event, delivered
+        FROM ended JOIN endpoints ON endpoints.id = endpoint_id
         """,
         [outcome.delivery_id for outcome in outcomes],
         [outcome.attempt.number for outcome in outcomes],
         [outcome.delivered for outcome in outcomes],
         [outcome.retry_in for outcome in outcomes],
     )
-    return [Failed(*row) for row in rows]
+    arrived = Counter(row["workspace_id"] for row in rows if row["delivered"])
+    return Ended(arrived, [Failed(*row[:-1]) for row in rows if not row["delivered"]])
 
 
 async def release(database: Database) -> bool:

@@ -13,9 +13,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from libs.contracts import deliveries, documents, endpoints, feedback, ids, runs
 from libs.contracts.faults import Code, Fault
-from tests.services.webhook_dispatcher.conftest import due_now, latest, rated, settled
+from tests.services.webhook_dispatcher.conftest import delivered, due_now, latest, rated, settled
 from tests.support.calling import state
 from tests.support.receiver import receiver
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("dispatcher")]
 
@@ -124,6 +125,24 @@ async def test_an_event_heard_twice_is_delivered_once(bus, subscribe):
         await r.wait(2)
         assert len(await latest(bus, endpoint)) == 2
     assert len(r.received) == 2
+
+
+async def test_what_arrived_is_stated_as_a_number_by_workspace(bus, dispatcher, subscribe):
+    workspace = ids.new()
+    async with receiver() as r:
+        endpoint = (await subscribe(workspace, r.url)).endpoint
+        await subscribe(workspace, f"{r.url}/other")
+        for _ in range(3):
+            await state(bus, feedback.CREATED, rated(workspace))
+        await r.wait(6)
+        await delivered(bus, endpoint, count=3)
+
+    async def arrived() -> bool:
+        rows = await dispatcher.database.fetch("SELECT body FROM outbox WHERE subject = $1", deliveries.ARRIVED.name)
+        facts = [deliveries.ARRIVED.unpack(row["body"]) for row in rows]
+        return sum(fact.deliveries for fact in facts if fact.workspace_id == workspace) == 6
+
+    await eventually(arrived)
 
 
 async def test_an_event_forgotten_and_heard_again_is_still_delivered_once(bus, dispatcher, subscribe):

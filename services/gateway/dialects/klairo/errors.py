@@ -5,6 +5,7 @@ import math
 from aiohttp import web
 
 from libs.contracts.faults import Code
+from services.gateway.dialects.klairo.wire.analytics import RANGE
 from services.gateway.dialects.klairo.wire.errors import Error, ErrorReply
 from services.gateway.effects.keeper import HEADER
 from services.gateway.http import reply
@@ -35,9 +36,9 @@ def told(problem: Problem) -> Error:
 
 
 def _status(problem: Problem) -> int:
-    """A parameter that is wrong is a bad request here, a key for idempotency is not; what we stand on being away is one
-    case.
+    """A parameter that is wrong is a bad request here; a key for idempotency is not, nor a range of days. What we stand
+    on being away is one case.
     """
-    if problem.code == Code.INVALID and problem.field != HEADER:
+    if problem.code == Code.INVALID and problem.field not in (HEADER, RANGE):
         return 400
     return 503 if problem.status in _AWAY else problem.status

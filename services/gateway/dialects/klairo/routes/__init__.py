@@ -3,8 +3,19 @@
 Its page names two roots, `/api/<resource>` and `/v1/<resource>`: both answer.
 """
 
-from services.gateway.dialects.klairo.routes import auth, chat, contacts, keys, notifications, users, webhooks
+from services.gateway.dialects.klairo.routes import (
+    analytics,
+    auth,
+    chat,
+    contacts,
+    keys,
+    notifications,
+    users,
+    webhooks,
+)
 from services.gateway.http.voices import listed
 
-ROUTES = listed(users.routes, keys.routes, chat.routes, contacts.routes, notifications.routes, webhooks.routes)
+ROUTES = listed(
+    users.routes, keys.routes, chat.routes, contacts.routes, notifications.routes, webhooks.routes, analytics.routes
+)
 OPEN_ROUTES = listed(auth.open_routes)

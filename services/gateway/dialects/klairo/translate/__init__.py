@@ -3,6 +3,15 @@
 They raise nothing but Fault.
 """
 
-from services.gateway.dialects.klairo.translate import auth, chat, contacts, events, keys, notifications, webhooks
+from services.gateway.dialects.klairo.translate import (
+    analytics,
+    auth,
+    chat,
+    contacts,
+    events,
+    keys,
+    notifications,
+    webhooks,
+)
 
-__all__ = ["auth", "chat", "contacts", "events", "keys", "notifications", "webhooks"]
+__all__ = ["analytics", "auth", "chat", "contacts", "events", "keys", "notifications", "webhooks"]
