@@ -1,4 +1,5 @@
-"""What the child process is asked and answers that renders templates, checks JSON Schemas and searches for patterns.
+"""What the child process is asked and answers that works on what workspaces write: it renders templates, checks JSON
+Schemas, searches for patterns and reads YAML.
 
 The child is `python -m services.runner.sandbox`, the asking side `sandbox.parent`. Each message is preceded by its
 length. This module is light: what the child works with is imported in the child alone.
@@ -38,6 +39,12 @@ class Match(Struct, frozen=True, tag="match"):
     text: str | None = None
 
 
+class Decode(Struct, frozen=True, tag="decode"):
+    """Asks for a text in YAML as JSON."""
+
+    text: bytes
+
+
 class Rendered(Struct, frozen=True, tag="rendered"):
     text: str
 
@@ -61,9 +68,13 @@ class Invalid(Struct, frozen=True, tag="invalid"):
     reason: str
 
 
+class Decoded(Struct, frozen=True, tag="decoded"):
+    json: bytes
+
+
 class Refused(Struct, frozen=True, tag="refused"):
     reason: str
 
 
-Asked = Render | Names | Validate | Match
-Answered = Rendered | Named | Missing | Valid | Invalid | Refused
+Asked = Render | Names | Validate | Match | Decode
+Answered = Rendered | Named | Missing | Valid | Invalid | Decoded | Refused

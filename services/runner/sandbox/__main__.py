@@ -1,5 +1,5 @@
-"""The child process that renders templates, checks JSON Schemas and searches for patterns: the walls around what
-workspaces write.
+"""The child process that renders templates, checks JSON Schemas, searches for patterns and reads YAML: the walls
+around what workspaces write.
 
 It reads length-prefixed requests from stdin and answers each on stdout. The kernel bounds its memory and the CPU time
 of each request, this module what an operator may make and how long a text may grow; the parent keeps the deadline.
@@ -24,6 +24,7 @@ from services.runner.sandbox import (
     LONGEST,
     Answered,
     Asked,
+    Decode,
     Invalid,
     Match,
     Missing,
@@ -95,6 +96,8 @@ def answer(asked: Asked) -> Answered:
                 return _validated(schema, text)
             case Match(pattern, text):
                 return _matched(pattern, text)
+            case Decode(text):
+                return _decoded(text)
     except UndefinedError as error:
         name = re.fullmatch(r"'(\w+)' is undefined", error.message or "")
         return Missing(name[1]) if name else Refused(error.message or "a value is undefined")
@@ -111,6 +114,12 @@ def _validated(schema: bytes, text: str | None) -> Answered:
     from services.runner.sandbox import schemas
 
     return schemas.answer(schema, text)
+
+
+def _decoded(text: bytes) -> Answered:
+    from services.runner.sandbox import yaml
+
+    return yaml.answer(text)
 
 
 def _matched(pattern: str, text: str | None) -> Answered:

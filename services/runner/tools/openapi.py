@@ -1,4 +1,4 @@
-"""OpenAPI documents (3.0 and 3.1, as JSON): their operations as tools.
+"""OpenAPI documents (3.0 and 3.1): their operations as tools.
 
 A parameter keeps its name and place; a JSON body is one argument, `body`. What the document refers to within itself
 comes along as `$defs`; it refers to nothing else.
@@ -9,15 +9,11 @@ from collections.abc import Iterator
 from typing import Any, cast
 from urllib.parse import urljoin
 
-import msgspec
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import Http, Method, Offered, Place
-from libs.egress import Egress
 
-_LARGEST = 5 * 1024 * 1024
-_SECONDS = 15.0
 _METHODS = ("get", "put", "post", "delete", "head", "patch")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _MOST_REFERENCES = 50
@@ -168,20 +164,6 @@ class Document:
         if value.get("nullable") is True and isinstance(moved.get("type"), str):
             moved["type"] = [moved["type"], "null"]
         return moved
-
-
-async def read(egress: Egress, url: str, headers: dict[str, str]) -> dict[str, Any]:
-    """The document at this address. Raises Fault: INVALID where there is none, UPSTREAM or TIMEOUT."""
-    answer = await egress.request("GET", url, headers=headers, deadline=_SECONDS, max_bytes=_LARGEST, redirects=3)
-    if answer.status != 200 or answer.cut:
-        raise _wrong(f"{url} answered {answer.status}, or with more than {_LARGEST:,} bytes.")
-    try:
-        document = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise _wrong(f"{url} is no OpenAPI document in JSON.")
-    return document
 
 
 def _schema_of(holder: dict[str, Any]) -> dict[str, Any]:

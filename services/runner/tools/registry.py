@@ -24,8 +24,9 @@ from services.runner.prompting.schemas import Schemas
 from services.runner.storable import storable
 from services.runner.store import tools as stored
 from services.runner.tools import http, mcp, searching
+from services.runner.tools.documents import Documents
 from services.runner.tools.headers import KEPT, check_headers, renewed
-from services.runner.tools.openapi import Document, read
+from services.runner.tools.openapi import Document
 from services.runner.tools.ready import CHOICES
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -36,7 +37,7 @@ class Tools:
     def __init__(self, service: Service, catalog: Catalog, keys: Keys, schemas: Schemas) -> None:
         self._database: Database = service.database
         self._bus, self._egress, self._catalog, self._keys = service.bus, service.egress, catalog, keys
-        self._schemas = schemas
+        self._schemas, self._documents = schemas, Documents(service.egress)
 
     async def create(self, asked: CreateTool) -> Tool:
         """Raises Fault: INVALID for what would not work, NOT_FOUND for a context, what the document's or MCP server's
@@ -137,7 +138,7 @@ class Tools:
             return Document(source.document, source.url)
         if not source.url:
             raise Fault(Code.INVALID, "Give an OpenAPI document, or the url of one.", field="document")
-        return Document(await read(self._egress, source.url, headers), source.url)
+        return Document(await self._documents.at(source.url, headers), source.url)
 
     async def _know(self, workspace_id: UUID, context_ids: list[UUID]) -> None:
         if not context_ids:

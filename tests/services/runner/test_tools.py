@@ -1,5 +1,7 @@
 """Tools as a workspace keeps them: what each kind needs, what is secret about them, and what is refused."""
 
+import asyncio
+
 import asyncpg
 import pytest
 import pytest_asyncio
@@ -86,6 +88,28 @@ async def test_an_operation_brings_its_parameters(caller):
     assert made.parameters["properties"].keys() == {"pet", "verbose"}
     assert made.parameters["required"] == ["pet"]
     assert [offered.name for offered in found] == ["getPet", "putPet"], "a form is nothing that a model can fill"
+
+
+async def test_a_document_in_yaml_says_the_same(caller):
+    async with tool_site() as served:
+        found = [
+            await caller.bus.call(
+                tools.DISCOVER, tools.Discover(caller.workspace_id, OpenApi("", f"{served.url}/openapi.{kind}"))
+            )
+            for kind in ("json", "yaml")
+        ]
+        keys = await make(caller, "a", OpenApi("a", f"{served.url}/yaml/keys"))
+    assert found[0] == found[1]
+    assert isinstance(keys.kind, OpenApi)
+    assert keys.kind.request == Http("GET", f"{served.url}/v2/a"), "numbers as keys, and dates, are what JSON would say"
+
+
+async def test_what_is_no_document_in_yaml_is_refused(caller):
+    async with tool_site() as served:
+        names = ["text", "broken", "tag", "bomb", "deep", "long"]
+        making = [make(caller, "a", OpenApi("a", f"{served.url}/yaml/{name}")) for name in names]
+        refused = await asyncio.gather(*map(fault, making))
+    assert [(each.code, each.field) for each in refused] == [(Code.INVALID, "document")] * len(names)
 
 
 async def test_what_an_operation_refers_to_comes_along(caller):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import yaml
 from aiohttp import web
 from msgspec import Struct
 
@@ -67,6 +68,10 @@ class Site:
                 return web.Response(text=f"you sent {request.headers.get('X-Key')}")
             case ["", "openapi.json"]:
                 return web.json_response(DOCUMENT)
+            case ["", "openapi.yaml"]:
+                return web.Response(text=yaml.safe_dump(DOCUMENT), content_type="application/yaml")
+            case ["", "yaml", name]:
+                return web.Response(text=YAML[name], content_type="text/plain")
             case _:
                 return web.json_response({"weather": "sunny", "path": request.path})
 
@@ -96,6 +101,18 @@ def arguments(**said: Any) -> str:
     return json.dumps(said)
 
 
+_PATHS = "paths: {/a: {get: {operationId: a, responses: {200: {description: ok}}}}}"
+# What stands at /yaml/{name}: documents, and what only begins like one.
+YAML = {
+    "keys": f"openapi: 3.1.0\ninfo: {{version: 2026-03-01}}\nservers: [{{url: /v2}}]\n{_PATHS}",
+    "text": "just a text",
+    "broken": "openapi: 3.1.0\n\tpaths: {",
+    "tag": "openapi: !!python/object/apply:os.system [true]",
+    "bomb": "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdef", "bcdefg", strict=True)),
+    "deep": "a: " + "[" * 5_000,
+    "long": "a: " + "x" * (1024 * 1024),
+}
 DOCUMENT = {
     "openapi": "3.0.3",
     "info": {"title": "Pets", "version": "1"},
