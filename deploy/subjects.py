@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from libs import contracts
-from libs.contracts.subjects import MAY_CALL, Event, Feed, Rpc, Subject
+from libs.contracts.subjects import MAY_ASK, MAY_CALL, Event, Feed, Rpc, Subject
 
 _SERVICES = Path(__file__).parent.parent / "services"
 _INTRODUCTION = """\
@@ -71,7 +71,10 @@ def page() -> str:
 
 
 def _callers() -> str:
-    rows = [f"| {caller} | {', '.join(sorted(called))} |" for caller, called in sorted(MAY_CALL.items())]
+    rows = [
+        f"| {caller} | {', '.join([*sorted(called), *(f'`{name}`' for name in sorted(MAY_ASK.get(caller, ())))])} |"
+        for caller, called in sorted(MAY_CALL.items())
+    ]
     return "\n".join(["## Who may ask whom", "", "| service | may ask |", "|---|---|", *rows])
 
 

@@ -20,7 +20,7 @@ from libs.bus.connection import Connection, Lost, Unserved
 from libs.bus.serve import FAULT, REQUEST, TIMEOUT, Served
 from libs.bus.tasks import Tasks
 from libs.contracts.faults import Failure, Fault
-from libs.contracts.subjects import MAY_CALL, Feed, Rpc, Stated
+from libs.contracts.subjects import MAY_CALL, Feed, Rpc, Stated, may_call
 from libs.postgres.outbox import Stream
 from libs.runtime import logs
 
@@ -65,7 +65,7 @@ class Bus:
         that does no more than asking once: the one that has it may hang. Raises the Fault that the owner raised,
         UNAVAILABLE where nobody answers or NATS is away, TIMEOUT.
         """
-        if rpc.owner not in MAY_CALL[self.owner]:
+        if not may_call(self.owner, rpc):
             raise ValueError(f"{self.owner} may not call {rpc.name}: only {sorted(MAY_CALL[self.owner])}")
         subject = rpc.name if to is None else f"{rpc.name}.{to}"
         request_id = logs.request_id.get()

@@ -40,7 +40,8 @@ class Price(Struct, frozen=True):
 
 class Model(Struct, frozen=True):
     """`llm` is the provider's name of the model, `context_window` its size in tokens. Without a `price` of its own the
-    tables of prices say what it costs; without `sees_images` its name says whether it sees them.
+    tables of prices say what it costs; without `sees_images` its name says whether it sees them, without
+    `calls_tools` whether it calls any.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class Model(Struct, frozen=True):
     updated_at: datetime
     price: Price | None = None
     sees_images: bool | None = None
+    calls_tools: bool | None = None
 
 
 class CreateProvider(Struct, frozen=True):
@@ -112,6 +114,7 @@ class CreateModel(Struct, frozen=True):
     id: UUID | None = None
     price: Price | None = None
     sees_images: bool | None = None
+    calls_tools: bool | None = None
 
 
 class GetModel(Struct, frozen=True):
@@ -145,6 +148,7 @@ class UpdateModel(Struct, frozen=True):
     context_window: int | UnsetType = UNSET
     price: Price | UnsetType | None = UNSET
     sees_images: bool | UnsetType | None = UNSET
+    calls_tools: bool | UnsetType | None = UNSET
 
 
 CREATE = Rpc("rpc.runner.models.create", CreateModel, Model)

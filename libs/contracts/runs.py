@@ -124,6 +124,8 @@ class StartRun(Struct, frozen=True):
     `experiment` is the id of one that chooses the action among its variants: `action_id` is one of them, or ids.NONE;
     where `forced` is set, it is the one that runs. `variant_id` is what it has chosen, which the runner puts down.
     `version_id` is the version that runs in place of what is deployed.
+    `informed`: it may look up what the workspace has. Beside its action's own tools the model has the built-in ones;
+    one that calls none is told of contacts and automations, and of what the contexts say, in its prompt.
     """
 
     workspace_id: UUID
@@ -153,6 +155,7 @@ class StartRun(Struct, frozen=True):
     forced: bool = False
     version_id: UUID | None = None
     variant_id: UUID | None = None
+    informed: bool = False
 
 
 class Rendered(Struct, frozen=True):

@@ -10,7 +10,7 @@ answered with what was made.
 
 import re
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -24,6 +24,7 @@ SERVICES = frozenset({"gateway", "runner", "retrieval", "feedback", "webhook_dis
 DECLARED: dict[str, "Subject"] = {}
 
 # Who may ask whom; whatever would run the other way is an event. A service may ask other instances of itself.
+# What one may ask beyond that, question by question, is in MAY_ASK.
 MAY_CALL = {
     "gateway": SERVICES,
     "runner": frozenset({"runner", "retrieval"}),
@@ -32,7 +33,11 @@ MAY_CALL = {
     "webhook_dispatcher": frozenset({"webhook_dispatcher", "runner"}),
 }
 
-_READING = frozenset({"get", "page", "of", "latest", "frames", "revisions", "query"})
+# Contacts are kept by the gateway alone, so that they are erased in one place; a model that answers for a workspace may
+# look them up.
+MAY_ASK = {"runner": frozenset({"rpc.gateway.contacts.search", "rpc.gateway.contacts.get"})}
+
+_READING = frozenset({"get", "page", "of", "latest", "frames", "revisions", "query", "search"})
 _MAKING = frozenset({"create", "create_provider", "add_text", "add_files", "test", "trigger"})
 _GRAMMAR = re.compile(r"(rpc|event|feed)\.([a-z_]+)\.([a-z_]+)(\.[a-z_]+)?")
 _encoder = msgspec.msgpack.Encoder()
@@ -61,6 +66,10 @@ class Subject:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def may_call(caller: str, rpc: "Rpc[Any, Any]") -> bool:
+    return rpc.owner in MAY_CALL[caller] or rpc.name in MAY_ASK.get(caller, ())
 
 
 class Rpc(Subject, Generic[Request, Reply]):

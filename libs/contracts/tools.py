@@ -66,7 +66,25 @@ class SearchContext(Struct, frozen=True, tag="search_context"):
     limit: int = 5
 
 
-Kind = Http | OpenApi | Mcp | SearchContext
+class SearchContacts(Struct, frozen=True, tag="search_contacts"):
+    """A search of the workspace's contacts."""
+
+
+class GetContact(Struct, frozen=True, tag="get_contact"):
+    """All that is known of one."""
+
+
+class ListAutomations(Struct, frozen=True, tag="list_automations"):
+    """The workspace's automations."""
+
+
+class ListAutomationRuns(Struct, frozen=True, tag="list_automation_runs"):
+    """How they went lately."""
+
+
+# What only reads what the workspace has, and is there in every one.
+BuiltIn = SearchContacts | GetContact | ListAutomations | ListAutomationRuns
+Kind = Http | OpenApi | Mcp | SearchContext | BuiltIn
 
 
 class Tool(Struct, frozen=True):

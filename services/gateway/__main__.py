@@ -8,11 +8,12 @@ from msgspec import Meta
 
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
-from libs.contracts import documents, runs
+from libs.contracts import contacts, documents, runs
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
 from services.gateway.calls import Calls
+from services.gateway.contacts.answers import Contacts
 from services.gateway.dialects import klairo, klisk, klu, llmstack, openai
 from services.gateway.directory import admin, endings, guests
 from services.gateway.directory.bootstrap import Wanted, bootstrap
@@ -122,6 +123,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("upkeep", engine.effects.upkeep)
     service.background("login attempts", lambda: throttle.upkeep(service.database))
     service.background("retention", endings.Retention(service.database, days=settings.retention_days).run)
+    _serve(service)
     service.hear(runs.ERASED, endings.runs_erased)
     service.hear(documents.ERASED, endings.documents_erased)
     addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
@@ -129,6 +131,12 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_stop(engine.calls.tell)
     service.on_stop(lambda: _leave(engine, feeds))
     service.on_stop(engine.effects.finish)  # first, while there is still who answers
+
+
+def _serve(service: Service) -> None:
+    known = Contacts(service.database)
+    service.serve(contacts.SEARCH, known.search)
+    service.serve(contacts.GET, known.get)
 
 
 def _guests(database: Database, settings: Settings) -> Guests:

@@ -42,7 +42,7 @@ from services.runner.experiments import Experiments
 from services.runner.finetunes.registry import Finetunes
 from services.runner.finetunes.working import Endpoints
 from services.runner.finetunes.working import Working as Training
-from services.runner.installation import put_default_model, put_search_tool
+from services.runner.installation import put_built_in_tools, put_default_model
 from services.runner.keys import Keys
 from services.runner.models import Models
 from services.runner.prices import Prices
@@ -94,7 +94,7 @@ async def build(service: Service, settings: Settings) -> None:
     drafts = Drafts(Versions(database, service.changes, catalog, prompting), prompting)
     await upkeep.once()
     await put_default_model(database, keys, settings)
-    await put_search_tool(database)
+    await put_built_in_tools(database)
 
     lease = Lease(database, service.instance, service.instance)
     await lease.renew()
@@ -133,6 +133,7 @@ def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys:
     tool = Tools(service, catalog, keys, schemas)
     service.serve(apps.CREATE, app.create)
     service.serve(apps.GET, app.get)
+    service.serve(apps.FIND, app.find)
     service.serve(apps.PAGE, app.page)
     service.serve(apps.UPDATE, app.update)
     service.serve(apps.DELETE, app.delete)

@@ -5,8 +5,8 @@ from uuid import UUID
 from msgspec import UNSET
 
 from libs.contracts import actions, apps, ids
-from libs.contracts.apps import App, CreateApp, GetApp, PageApps, UpdateApp
-from libs.contracts.faults import not_found
+from libs.contracts.apps import App, CreateApp, FindApp, GetApp, PageApps, UpdateApp
+from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Database
@@ -39,15 +39,27 @@ class Apps:
             raise not_found("app", asked.app_id)
         return app
 
+    async def find(self, asked: FindApp) -> App:
+        """Raises Fault NOT_FOUND where there is no app with an action."""
+        app = await stored.default(self._database, asked.workspace_id)
+        if app is None:
+            raise Fault(Code.NOT_FOUND, "There is no app with an action yet: make one.")
+        return app
+
     async def page(self, asked: PageApps) -> Page[App]:
         return await stored.page(self._database, asked)
 
     async def update(self, asked: UpdateApp) -> App:
         """Raises Fault as an action's update does, before anything is changed."""
         named(asked.name)
+        app = await self.get(GetApp(asked.workspace_id, asked.app_id))
         if any(value is not UNSET for value in (asked.prompt, asked.model_id, asked.context_ids)):
-            await self._update_default(await self.get(GetApp(asked.workspace_id, asked.app_id)), asked)
-        await stored.update(self._database, storable(asked))
+            await self._update_default(app, asked)
+        async with self._catalog.changing() as connection:
+            if asked.default is True:
+                await stored.yield_default(connection, asked.workspace_id)
+            await stored.update(connection, storable(asked))
+            await changed(connection, APP, str(asked.app_id))
         return await self.get(GetApp(asked.workspace_id, asked.app_id))
 
     async def _update_default(self, app: App, asked: UpdateApp) -> None:

@@ -36,6 +36,7 @@ class ReadyModel(Struct, frozen=True):
     endpoint: Endpoint
     price: Price | None
     sees_images: bool = False
+    calls_tools: bool = True
 
 
 class Catalog:
@@ -132,7 +133,8 @@ class Catalog:
         endpoint = Endpoint(provider.kind, provider.name, provider.url, key, model.llm, guarded)
         price = model.price or self._prices.find(endpoint)
         sees = presets.sees_images(model.llm) if model.sees_images is None else model.sees_images
-        return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint, price, sees)
+        calls = presets.calls_tools(model.llm) if model.calls_tools is None else model.calls_tools
+        return ReadyModel(model.id, model.workspace_id, model.context_window, endpoint, price, sees, calls)
 
     async def _load_tool(self, id: str) -> Ready | None:
         found = await tools.of_any_workspace(self._database, UUID(id))

@@ -1,11 +1,9 @@
 """What is there for every workspace, under ids that never change: the installation's model, as its settings name it,
-and the tool that searches an action's contexts.
+and the built-in tools.
 """
 
-from datetime import UTC, datetime
 from uuid import UUID
 
-from libs.contracts.tools import SearchContext, Tool
 from libs.postgres.changes import changed
 from libs.postgres.database import Database
 from services.runner.catalog import DEFAULT, INSTALLATION, MODEL, TOOL
@@ -14,11 +12,10 @@ from services.runner.providers.call import INSTALLED
 from services.runner.settings import Settings
 from services.runner.store import models, providers, tools
 from services.runner.store.providers import Stored
-from services.runner.tools import searching
+from services.runner.tools.builtin import kit
 
 PROVIDER_ID = UUID("00000000-0000-7000-8000-000000000001")
 MODEL_ID = UUID("00000000-0000-7000-8000-000000000002")
-SEARCH_ID = UUID("00000000-0000-7000-8000-000000000003")
 
 
 async def put_default_model(database: Database, keys: Keys, settings: Settings) -> None:
@@ -44,22 +41,8 @@ async def put_default_model(database: Database, keys: Keys, settings: Settings) 
         await changed(connection, DEFAULT, INSTALLATION)
 
 
-async def put_search_tool(database: Database) -> None:
-    now = datetime.now(UTC)
-    tool = Tool(
-        id=SEARCH_ID,
-        workspace_id=None,
-        name="search_context",
-        description=searching.DESCRIPTION,
-        parameters=searching.PARAMETERS,
-        kind=SearchContext(),
-        headers={},
-        timeout=30.0,
-        metadata={},
-        created_by=None,
-        created_at=now,
-        updated_at=now,
-    )
+async def put_built_in_tools(database: Database) -> None:
     async with database.transaction() as connection:
-        await tools.put(connection, tool, None)
-        await changed(connection, TOOL, str(SEARCH_ID))
+        for tool in kit.installed():
+            await tools.put(connection, tool, None)
+            await changed(connection, TOOL, str(tool.id))

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from deploy import subjects
 from libs.contracts import feed, ids, runs
-from libs.contracts.subjects import DECLARED, MAY_CALL, SERVICES, Event, Feed, Rpc, Stated
+from libs.contracts.subjects import DECLARED, MAY_ASK, MAY_CALL, SERVICES, Event, Feed, Rpc, Stated
 from tests.contracts.snapshot import carried, taken
 
 CONSTANTS = subjects.constants()
@@ -72,6 +72,8 @@ def test_a_subject_is_declared_once():
 def test_every_service_says_whom_it_may_call_and_nobody_calls_backwards():
     assert MAY_CALL.keys() == SERVICES
     assert all("gateway" not in called for caller, called in MAY_CALL.items() if caller != "gateway")
+    asked = [DECLARED[question] for questions in MAY_ASK.values() for question in questions]
+    assert [rpc.name for rpc in asked if rpc not in RPCS] == [], "there is no such question"
     assert all("webhook_dispatcher" not in MAY_CALL[caller] for caller in ("runner", "retrieval", "feedback"))
 
 

@@ -11,7 +11,7 @@ from nats.errors import Error
 from deploy.local import nats as local_nats
 from deploy.local.children import ROOT
 from libs.contracts import followers
-from libs.contracts.subjects import MAY_CALL
+from libs.contracts.subjects import MAY_ASK, MAY_CALL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,6 +60,13 @@ async def test_a_service_asks_only_those_it_may_call(guarded, caller, owner):
     assert refused == (owner not in MAY_CALL[caller])
 
 
+@pytest.mark.parametrize("caller", SERVICES)
+@pytest.mark.parametrize("question", sorted(question for asked in MAY_ASK.values() for question in asked))
+async def test_some_questions_may_be_asked_beyond_that(guarded, caller, question):
+    may = question in MAY_ASK.get(caller, ()) or question.split(".")[1] in MAY_CALL[caller]
+    assert await is_refused(guarded, caller, publish=question) != may
+
+
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("owner", SERVICES)
 async def test_a_service_answers_and_states_only_what_it_owns(guarded, service, owner):
@@ -71,7 +78,8 @@ async def test_a_service_answers_and_states_only_what_it_owns(guarded, service, 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_replies_are_read_by_who_asked_and_sent_by_who_was_asked(guarded, service, reader):
     assert await is_refused(guarded, service, subscribe=f"_INBOX.{reader}.x.*") == (reader != service)
-    assert await is_refused(guarded, service, publish=f"_INBOX.{reader}.x.1") == (service not in MAY_CALL[reader])
+    asked = MAY_CALL[reader] | {question.split(".")[1] for question in MAY_ASK.get(reader, ())}
+    assert await is_refused(guarded, service, publish=f"_INBOX.{reader}.x.1") == (service not in asked)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -2,10 +2,11 @@
 
 A pair of a voice's fixtures/ holds the `request`, what the services `answered` by subject, what they were `asked`, and
 the `response`. A service that answered `{"fault": …}` refused. $WORKSPACE stands for the workspace of the key, $URL for
-the gateway's address. A `body` that is no text is sent as JSON.
+the gateway's address, $TODAY for the day it is. A `body` that is no text is sent as JSON.
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ async def replay(door: Door, pair: dict[str, Any]) -> None:
 
 def _filled(value: Any, door: Door) -> Any:
     text = json.dumps(value).replace("$WORKSPACE", str(door.workspace_id)).replace("$URL", door.url)
+    text = text.replace("$TODAY", f"{datetime.now(UTC):%A, %Y-%m-%d}")
     return json.loads(text)
 
 

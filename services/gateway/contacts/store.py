@@ -1,6 +1,6 @@
 """Contacts in Postgres: one function per statement."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +11,21 @@ from libs.postgres.database import Connection, Database
 from services.gateway.contacts import words
 
 _COLUMNS = "id, workspace_id, name, email, company, tags, metadata, created_at, updated_at"
-_FOUND = """
+_ZONE = "(SELECT timezone FROM workspaces WHERE id = $1)"
+_FOUND = f"""
 workspace_id = $1 AND ($2::text IS NULL OR words @@ $2::text::tsquery) AND ($3::text IS NULL OR tags @> ARRAY[$3::text])
+AND ($4::date IS NULL OR created_at >= $4::date::timestamp AT TIME ZONE {_ZONE})
+AND ($5::date IS NULL OR created_at < ($5::date + 1)::timestamp AT TIME ZONE {_ZONE})
 """
+
+
+class Sought(Struct, frozen=True):
+    """`query` is a tsquery; `since` and `until` are days in the workspace's time zone, both of them included."""
+
+    query: str | None = None
+    tag: str | None = None
+    since: date | None = None
+    until: date | None = None
 
 
 class Details(Struct, frozen=True):
@@ -86,21 +98,26 @@ async def delete(connection: Connection, workspace_id: UUID, id: UUID) -> bool:
     return gone is not None
 
 
-async def page(
-    database: Database, workspace_id: UUID, slice: Slice, *, search: str | None = None, tag: str | None = None
-) -> Page[Contact]:
+async def of_email(connection: Connection | Database, workspace_id: UUID, email: str) -> Contact | None:
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM contacts WHERE workspace_id = $1 AND lower(email) = lower($2) AND email <> ''",
+        workspace_id,
+        email,
+    )
+    return Contact(**row) if row else None
+
+
+async def page(database: Database, workspace_id: UUID, slice: Slice, sought: Sought) -> Page[Contact]:
     """Newest first."""
-    sought = search and words.query(search)
+    found = (workspace_id, *structs.astuple(sought))
     async with database.acquire() as connection:
         rows = await connection.fetch(
-            f"SELECT {_COLUMNS} FROM contacts WHERE {_FOUND} ORDER BY id DESC OFFSET $4 LIMIT $5",
-            workspace_id,
-            sought,
-            tag,
+            f"SELECT {_COLUMNS} FROM contacts WHERE {_FOUND} ORDER BY id DESC OFFSET $6 LIMIT $7",
+            *found,
             slice.offset,
             slice.limit,
         )
-        total = await connection.fetchval(f"SELECT count(*) FROM contacts WHERE {_FOUND}", workspace_id, sought, tag)
+        total = await connection.fetchval(f"SELECT count(*) FROM contacts WHERE {_FOUND}", *found)
     return Page([Contact(**row) for row in rows], total)
 
 

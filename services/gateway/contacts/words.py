@@ -11,6 +11,8 @@ _WORD = re.compile(r"[^\W_]+")
 # Postgres takes 2,046 bytes.
 _LONGEST = 100
 _MOST_SOUGHT = 20
+_MOST_MENTIONED = 200
+_SHORTEST_NAME = 3
 
 
 def of(*texts: str) -> list[str]:
@@ -18,8 +20,14 @@ def of(*texts: str) -> list[str]:
     return list(dict.fromkeys(word[:_LONGEST] for text in texts for word in _WORD.findall(_plain(text))))
 
 
-def query(text: str) -> str | None:
-    """As a tsquery; None where nothing is searched for. Words hold letters and digits alone."""
+def query(text: str, *, mentioned: bool = False) -> str | None:
+    """As a tsquery; None where nothing is searched for. Words hold letters and digits alone.
+
+    `mentioned`: one of the words is enough, but it is a whole one, and none of the shortest.
+    """
+    if mentioned:
+        names = [word for word in of(text) if len(word) >= _SHORTEST_NAME]
+        return " | ".join(f"'{word}'" for word in names[:_MOST_MENTIONED]) or None
     return " & ".join(f"'{word}':*" for word in of(text)[:_MOST_SOUGHT]) or None
 
 

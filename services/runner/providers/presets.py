@@ -65,6 +65,21 @@ _SEEING = (
     *("internvl", "minicpm-v", "moondream", "smolvlm"),
 )
 _BLIND = ("claude-2", "claude-instant", "embedding", "audio", "realtime", "transcribe", "tts")
+# What shows in a model's name that it calls no tools.
+_TOOLLESS = (
+    *(
+        "davinci",
+        "babbage",
+        "turbo-instruct",
+        "o1-mini",
+        "o1-preview",
+        "claude-2",
+        "claude-instant",
+        "llama-2",
+        "llama2",
+    ),
+    *("codellama", "tinyllama", "smollm", "gemma", "phi-2", "phi-3", "vicuna", "falcon"),
+)
 _REASONING = re.compile(r"o[134](-(?!mini|preview)|$)")
 
 
@@ -133,3 +148,9 @@ def sees_images(llm: str) -> bool:
     if any(word in name for word in _BLIND):
         return False
     return any(word in name for word in _SEEING) or name.startswith("o4-mini") or bool(_REASONING.match(name))
+
+
+def calls_tools(llm: str) -> bool:
+    """As far as a name tells: most do."""
+    name = llm.lower().rpartition("/")[2]
+    return not any(word in name for word in _TOOLLESS)

@@ -19,13 +19,15 @@ from services.runner.runs.drafts import Drafts
 from services.runner.runs.recall import Recall
 from services.runner.storable import storable
 from services.runner.store.sessions import Memory
-from services.runner.tools.ready import Toolkit, toolkit
+from services.runner.tools.builtin.names import IDS
+from services.runner.tools.ready import Ready, Toolkit, toolkit
 from services.runner.variants import Variants
 
 
 class Accepted(Struct, frozen=True):
     """A run that may begin, with all that it needs. `room` is what its prompt may take, in tokens; `remembered` is what
-    its session remembers, None without one.
+    its session remembers, None without one. `briefed`: its prompt tells what the workspace has, since its
+    model looks up nothing.
     """
 
     request: runs.StartRun
@@ -38,6 +40,7 @@ class Accepted(Struct, frozen=True):
     room: int
     toolkit: Toolkit = Toolkit()
     remembered: Memory | None = None
+    briefed: bool = False
 
 
 class Acceptance:
@@ -62,13 +65,24 @@ class Acceptance:
         if parameters.response_format:
             formats.check(parameters.response_format)
         room = memory.room(model.context_window, parameters)
-        # Passages come later: where there will be some, half of the room is theirs.
-        share = room // 2 if scripted.action.context_ids else room
+        briefed = request.informed and not model.calls_tools
+        # Passages come later, and so does what is told of the workspace: where there will be some, half of the room is
+        # theirs.
+        share = room // 2 if scripted.action.context_ids or briefed else room
         texts = [prompt.system, *map(memory.words, prompt.turns)]
         messages = prompt.messages(await memory.recalled(known.turns if known else [], texts, share))
-        tools = await self.catalog.tools(request.workspace_id, scripted.action.tool_ids)
+        tools = await self._tools(request, scripted, model)
         kit = toolkit(tools, request, parameters.tool_rounds)
-        return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room, kit, known)
+        return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room, kit, known, briefed)
+
+    async def _tools(self, request: runs.StartRun, scripted: Scripted, model: ReadyModel) -> list[Ready]:
+        """The action's, and of the built-in ones those whose names nobody has taken."""
+        own = await self.catalog.tools(request.workspace_id, scripted.action.tool_ids)
+        if not (request.informed and model.calls_tools):
+            return own
+        taken = {ready.tool.name for ready in own} | {tool.name for tool in request.tools}
+        built_in = await self.catalog.tools(request.workspace_id, list(IDS.values()))
+        return [*own, *(ready for ready in built_in if ready.tool.name not in taken)]
 
     async def _in_session(self, request: runs.StartRun) -> tuple[runs.StartRun, Memory | None]:
         """The run with what its session remembers. An id that another workspace's session has is no

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from uuid import UUID
 
 from libs.bus.bus import Bus
 from libs.contracts import feed, runs
@@ -9,7 +10,7 @@ from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Status
 from services.runner.prices import priced
 from services.runner.providers.call import Finished
-from services.runner.runs import grounding, rounds
+from services.runner.runs import briefing, grounding, rounds
 from services.runner.runs.account import Outcome
 from services.runner.runs.agent import Agent
 from services.runner.runs.answers import Answers, said
@@ -60,8 +61,12 @@ class Generation:
                 await self._repeat(live, kept)
                 return
         await self._begin(live)
-        if live.accepted.scripted.action.context_ids:
-            await self._ground(live)
+        context_ids = live.accepted.scripted.action.context_ids
+        if live.accepted.briefed:
+            await self._brief(live)
+            context_ids = context_ids or await grounding.everywhere(self._bus, live.workspace_id)
+        if context_ids:
+            await self._ground(live, context_ids)
         await self._agent.answer(live)
 
     async def _begin(self, live: Live) -> None:
@@ -82,8 +87,14 @@ class Generation:
         live.finished = Finished(kept.run.finish_reason, runs.Usage())
         await self._send(live)
 
-    async def _ground(self, live: Live) -> None:
-        found = await grounding.passages(self._bus, Grounds.of(live.accepted))
+    async def _brief(self, live: Live) -> None:
+        accepted = live.accepted
+        live.messages = await briefing.brief(
+            self._bus, live.workspace_id, accepted.prompt.question, live.messages, room=accepted.room
+        )
+
+    async def _ground(self, live: Live, context_ids: list[UUID]) -> None:
+        found = await grounding.passages(self._bus, Grounds.of(live.accepted, context_ids))
         fitting = await grounding.fitting(found, live.messages, live.accepted.room)
         live.messages = grounding.grounded(live.messages, fitting)
         retrieved = grounding.sources(fitting)

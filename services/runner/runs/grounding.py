@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from libs.bus.bus import Bus
-from libs.contracts import feed, search
+from libs.contracts import contexts, feed, search
+from libs.contracts.paging import Slice
 from libs.contracts.runs import Message, Source
 from services.runner.runs import memory
 from services.runner.runs.acceptance import Accepted
@@ -17,6 +18,7 @@ from services.runner.store.grounded import Grounded
 PASSAGES = 5
 _SEARCH_SECONDS = 20.0
 _LONGEST_QUESTION = 4000
+_MOST_CONTEXTS = 100
 
 
 class Grounds(Struct, frozen=True):
@@ -29,10 +31,12 @@ class Grounds(Struct, frozen=True):
     limit: int = PASSAGES
 
     @classmethod
-    def of(cls, accepted: Accepted) -> "Grounds":
+    def of(cls, accepted: Accepted, context_ids: list[UUID] | None = None) -> "Grounds":
+        """In the contexts of the action, or in these."""
         action, request = accepted.scripted.action, accepted.request
         limit = request.passages or PASSAGES
-        return cls(action.workspace_id, action.context_ids, accepted.prompt.search, accepted.conditions, limit)
+        where = action.context_ids if context_ids is None else context_ids
+        return cls(action.workspace_id, where, accepted.prompt.search, accepted.conditions, limit)
 
 
 async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
@@ -45,6 +49,12 @@ async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
         conditions=grounds.conditions,
     )
     return await bus.call(search.QUERY, query, timeout=_SEARCH_SECONDS)
+
+
+async def everywhere(bus: Bus, workspace_id: UUID) -> list[UUID]:
+    """The workspace's contexts, as many as are searched at once."""
+    page = await bus.call(contexts.PAGE, contexts.PageContexts(workspace_id, Slice(0, _MOST_CONTEXTS)))
+    return [context.id for context in page.items]
 
 
 async def fitting(found: list[search.Passage], messages: list[Message], room: int) -> list[search.Passage]:

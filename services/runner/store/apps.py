@@ -9,7 +9,8 @@ from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
 from services.runner.store.pages import Listing, perhaps
 
-_APP = """SELECT id, workspace_id, name, description, app_type, default_action_id, created_by, created_at, updated_at
+_APP = """SELECT id, workspace_id, name, description, app_type, default_action_id, created_by, created_at, updated_at,
+    "default"
 FROM apps"""
 _LISTING = Listing(_APP, "apps", "created_at, id")
 
@@ -40,18 +41,37 @@ async def of_any_workspace(database: Database, id: UUID) -> apps.App | None:
     return perhaps(row, apps.App)
 
 
+async def default(database: Database, workspace_id: UUID) -> apps.App | None:
+    """The workspace's default app, or its first that has an action."""
+    row = await database.fetchrow(
+        f"""{_APP} WHERE workspace_id = $1 AND ("default" OR default_action_id IS NOT NULL)
+        ORDER BY "default" DESC, created_at, id LIMIT 1""",
+        workspace_id,
+    )
+    return perhaps(row, apps.App)
+
+
 async def page(database: Database, asked: apps.PageApps) -> Page[apps.App]:
     return await _LISTING.page(database, apps.App, "workspace_id = $1", asked.slice, asked.workspace_id)
 
 
-async def update(database: Database, asked: apps.UpdateApp) -> None:
-    await database.execute(
-        """UPDATE apps SET name = coalesce($3, name), description = coalesce($4, description), updated_at = now()
+async def yield_default(connection: Connection, workspace_id: UUID) -> None:
+    """None of the workspace's apps is its default any more."""
+    await connection.execute(
+        """UPDATE apps SET "default" = false WHERE workspace_id = $1 AND "default" """, workspace_id
+    )
+
+
+async def update(connection: Connection, asked: apps.UpdateApp) -> None:
+    await connection.execute(
+        """UPDATE apps SET name = coalesce($3, name), description = coalesce($4, description),
+            "default" = coalesce($5, "default"), updated_at = now()
         WHERE workspace_id = $1 AND id = $2""",
         asked.workspace_id,
         asked.app_id,
         None if asked.name is UNSET else asked.name,
         None if asked.description is UNSET else asked.description,
+        None if asked.default is UNSET else asked.default,
     )
 
 

@@ -10,7 +10,8 @@ from libs.postgres.database import Connection, Database
 from services.runner.store.pages import Listing, one, perhaps
 
 _MODEL = """SELECT models.id, models.workspace_id, llm, nickname, context_window, models."default", models.created_by,
-    models.created_at, models.updated_at, price, sees_images, to_jsonb(providers) - 'sealed_key' AS provider, sealed_key
+    models.created_at, models.updated_at, price, sees_images, calls_tools,
+    to_jsonb(providers) - 'sealed_key' AS provider, sealed_key
 FROM models JOIN providers ON providers.id = models.provider_id"""
 _LISTING = Listing(_MODEL, "models", "models.created_at, models.id")
 
@@ -25,8 +26,9 @@ class Stored(Struct, frozen=True):
 async def put(connection: Connection | Database, model: models.CreateModel, id: UUID, provider_id: UUID) -> None:
     await connection.execute(
         """INSERT INTO models
-            (id, workspace_id, provider_id, llm, nickname, context_window, "default", created_by, price, sees_images)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING""",
+            (id, workspace_id, provider_id, llm, nickname, context_window, "default", created_by, price, sees_images,
+             calls_tools)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING""",
         id,
         model.workspace_id,
         provider_id,
@@ -37,6 +39,7 @@ async def put(connection: Connection | Database, model: models.CreateModel, id: 
         model.created_by,
         model.price,
         model.sees_images,
+        model.calls_tools,
     )
 
 
@@ -98,7 +101,8 @@ async def update(connection: Connection, asked: models.UpdateModel) -> None:
         """UPDATE models SET llm = coalesce($2, llm), nickname = coalesce($3, nickname),
             context_window = coalesce($4, context_window), "default" = coalesce($5, "default"),
             price = CASE WHEN $6 THEN $7 ELSE price END,
-            sees_images = CASE WHEN $8 THEN $9 ELSE sees_images END, updated_at = now()
+            sees_images = CASE WHEN $8 THEN $9 ELSE sees_images END,
+            calls_tools = CASE WHEN $10 THEN $11 ELSE calls_tools END, updated_at = now()
         WHERE id = $1""",
         asked.model_id,
         *given,
@@ -106,6 +110,8 @@ async def update(connection: Connection, asked: models.UpdateModel) -> None:
         None if asked.price is UNSET else asked.price,
         asked.sees_images is not UNSET,
         None if asked.sees_images is UNSET else asked.sees_images,
+        asked.calls_tools is not UNSET,
+        None if asked.calls_tools is UNSET else asked.calls_tools,
     )
 
 

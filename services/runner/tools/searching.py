@@ -28,6 +28,8 @@ def check(kind: SearchContext) -> None:
 async def call(bus: Bus, live: Live, kind: SearchContext, arguments: dict[str, Any]) -> str:
     """Only what the run's own conditions allow is found. Raises Fault where there is nothing to search."""
     contexts = kind.context_ids or live.accepted.scripted.action.context_ids
+    if not contexts and live.accepted.request.informed:
+        contexts = await grounding.everywhere(bus, live.workspace_id)
     if not contexts:
         raise Fault(Code.INVALID, "there are no contexts to search")
     question = str(arguments.get("query", ""))

@@ -21,6 +21,7 @@ from services.runner.prompting.schemas import Schemas
 from services.runner.runs.feeds import Feeds
 from services.runner.runs.live import Live
 from services.runner.tools import http, mcp, searching
+from services.runner.tools.builtin import kit
 from services.runner.tools.ready import Ready, named
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,11 @@ class Toolbox:
                 return await mcp.call(self._egress, kind, arguments, ready.headers)
             case tools.SearchContext() as kind:
                 return await searching.call(self._bus, live, kind, arguments)
-            case _:
+            case (
+                tools.SearchContacts() | tools.GetContact() | tools.ListAutomations() | tools.ListAutomationRuns()
+            ) as kind:
+                return await kit.call(self._bus, live.workspace_id, kind, arguments)
+            case tools.OpenApi():
                 raise Fault(Code.INVALID, "it has no request")
 
 

@@ -1,13 +1,15 @@
 """Chatting with Aria: at once and as a stream, over a real door. At the root the credential tells two voices apart."""
 
 import json
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
 
-from libs.contracts import actions, feed, ids, runs, sessions
+from libs.contracts import actions, apps, feed, ids, runs, sessions
 from libs.contracts.faults import Code, Failure, Fault, not_found
-from services.gateway.directory import checksum, keys
+from services.gateway.directory import checksum, clocks, keys
 from tests.dialects.klairo import signing_in
 from tests.dialects.klisk.conftest import events
 from tests.dialects.klu import examples
@@ -25,6 +27,7 @@ def known(asked: sessions.GetSession) -> sessions.Session | Exception:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def aria(door):
+    await door.peers.answer(apps.FIND, examples.app)
     await door.peers.answer(actions.FIND, examples.action)
     await door.peers.answer(sessions.GET, known)
     await door.peers.answer(runs.START, lambda asked: examples.started(asked, session_id=asked.session_id or ids.NONE))
@@ -57,7 +60,8 @@ async def test_a_message_is_answered_as_the_page_shows(aria, root):
         },
     )
     assert (start.action_id, start.inputs, start.session_id) == (examples.APP, "Why?", examples.SESSION)
-    assert (start.new_session, start.messages, start.voice) == (None, [], "klairo")
+    assert (start.new_session, start.voice, start.informed) == (None, "klairo", True)
+    assert [message.role for message in start.messages] == ["system"]
 
 
 async def test_without_a_conversation_a_new_one_begins(aria):
@@ -79,8 +83,19 @@ async def test_what_is_in_the_context_reaches_the_prompt_with_what_is_known_of_t
     context = {"contact_id": made.json["id"], "season": "spring", "goals": {"calls": 3}}
     await aria.call("POST", "/v1/chat", {"message": "Summarise.", "context": context})
     (message,) = start_of(aria).messages
-    assert message.role == "system"
-    assert json.loads(message.content.partition("\n")[2]) == context | {"contact": made.json}
+    today, told = message.content.split("\n\n")
+    assert (message.role, today) == ("system", f"Today is {datetime.now(UTC):%A, %Y-%m-%d} (UTC).")
+    assert json.loads(told.partition("\n")[2]) == context | {"contact": made.json}
+
+
+async def test_today_is_that_of_the_workspaces_time_zone(aria):
+    async with aria.service.database.transaction() as connection:
+        await clocks.set_timezone(connection, aria.workspace_id, "Pacific/Kiritimati")
+    await aria.call("POST", "/v1/chat", {"message": "What day is it?"})
+    there = datetime.now(ZoneInfo("Pacific/Kiritimati"))
+    assert start_of(aria).messages[0].content == f"Today is {there:%A, %Y-%m-%d} (Pacific/Kiritimati)."
+    async with aria.service.database.transaction() as connection:
+        await clocks.set_timezone(connection, aria.workspace_id, "UTC")
 
 
 async def test_a_streamed_reply_ends_with_the_whole_and_is_resumed_after_any_event(aria, holder):

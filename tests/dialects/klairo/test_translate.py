@@ -1,5 +1,7 @@
 """KlairoAI's translations: pure, and whatever a client's JSON decodes to, they raise nothing but Fault."""
 
+from datetime import date
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from services.gateway.contacts.store import Details
 from services.gateway.dialects.klairo import translate, wire
 from services.gateway.dialects.klairo.wire.contacts import GivenContact
 from services.gateway.directory.callers import Caller
+from services.gateway.directory.clocks import Clock
 from tests.dialects.bodies import JSON, body_of
 
 CALLER = Caller(ids.new(), ids.new(), ids.new())
@@ -66,11 +69,14 @@ def test_a_message_raises_nothing_but_faults_and_its_context_is_in_the_prompt(bo
 
 
 def _starts(sent, asked):
-    start = translate.chat.start(CALLER, asked, CALLER.key_id, None)
+    now = Clock("UTC", date(2026, 3, 11))
+    start = translate.chat.start(CALLER, asked, CALLER.key_id, translate.chat.Known(now))
     msgspec.msgpack.encode(start)
     assert start.session_id is not None
     assert (start.new_session is None) == bool(sent.conversation_id)
-    known = [msgspec.json.decode(message.content.partition("\n")[2]) for message in start.messages]
+    (message,) = start.messages
+    today, _, known = message.content.partition("\n\n")
+    assert today == "Today is Wednesday, 2026-03-11 (UTC)."
     # No JSON that a client sends holds an infinity.
     told = msgspec.json.decode(msgspec.json.encode(sent.context))
-    assert known == ([told] if told else [])
+    assert (msgspec.json.decode(known.partition("\n")[2]) if known else None) == (told or None)

@@ -3,6 +3,7 @@
 import pytest
 import pytest_asyncio
 
+from services.runner.tools.builtin.names import IDS
 from tests.services.runner.toolcases import CITY, tool_site
 from tests.support.engine import Client
 from tests.support.mcp_server import mcp_server
@@ -35,8 +36,9 @@ async def test_a_skill_is_made_shown_changed_and_deleted(engine):
     assert await client.get(f"/v1/skills/{made['guid']}") == made
 
     page = await client.get("/v1/skills/?skip=0&limit=100")
-    assert (page["total_count"], page["has_next_page"]) == (2, False)
-    assert [skill["name"] for skill in page["data"]] == ["search_context", "weather"]
+    assert (page["total_count"], page["has_next_page"]) == (6, False)
+    built_in = {skill["name"]: skill["type"] for skill in page["data"] if skill["guid"] != made["guid"]}
+    assert built_in == {name: name for name in IDS}
 
     changed = await client.ok("PUT", f"/v1/skills/{made['guid']}", {"url": "https://weather.example/in/{city}"})
     assert (changed["url"], changed["method"], changed["headers"]) == (

@@ -16,10 +16,10 @@ from libs.contracts import actions, contexts, feed, ids, runs, search, sessions,
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.runs import Message, Mode, Status
-from services.runner.installation import SEARCH_ID
 from services.runner.runs import grounding
 from services.runner.runs.frames import recorded
 from services.runner.store.grounded import Grounded
+from services.runner.tools.builtin.names import IDS
 from tests.support.provider import Answer, Call, calling
 from tests.support.services import blobs_folder
 
@@ -197,10 +197,10 @@ async def test_a_model_may_search_and_what_it_finds_are_sources(caller, upstream
 async def test_the_built_in_search_is_of_the_actions_contexts(caller, upstream, known):
     context = known.context("The sky is blue.")
     upstream.plays(calling(Call("c1", "search_context", '{"query": "sky"}')), Answer())
-    await caller.run(await caller.action(tool_ids=[SEARCH_ID], context_ids=[context]))
+    await caller.run(await caller.action(tool_ids=[IDS["search_context"]], context_ids=[context]))
     assert known.asked[-1].context_ids == [context]
     upstream.plays(calling(Call("c1", "search_context", '{"query": "sky"}')), Answer())
-    await caller.run(await caller.action(tool_ids=[SEARCH_ID]))
+    await caller.run(await caller.action(tool_ids=[IDS["search_context"]]))
     assert upstream.asked[-1].results["c1"] == "Tool 'search_context' raised: there are no contexts to search"
 
 
@@ -214,7 +214,7 @@ async def test_a_search_of_contexts_that_nobody_has_is_refused(caller, known):
 async def test_a_deleted_documents_passages_go_out_of_what_tools_said(caller, upstream, known):
     context = known.context("The sky is blue.")
     upstream.plays(calling(Call("c1", "search_context", '{"query": "sky"}')), Answer())
-    run = await caller.run(await caller.action(tool_ids=[SEARCH_ID], context_ids=[context]))
+    run = await caller.run(await caller.action(tool_ids=[IDS["search_context"]], context_ids=[context]))
     frames = recorded((await caller.frames(run.id)).frames).cut
     kept = Grounded(run.id, "Why?", run.prompt, frames, run.sources)
     assert b"The sky is blue." in kept.frames

@@ -9,7 +9,7 @@ import pytest_asyncio
 from libs.contracts import actions, ids, tools
 from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import Http, Mcp, OpenApi, SearchContext
-from services.runner.installation import SEARCH_ID
+from services.runner.tools.builtin.names import IDS
 from services.runner.tools.openapi import Document
 from tests.services.runner.toolcases import CITY, DOCUMENT, make, tool_site
 from tests.support.mcp_server import mcp_server
@@ -51,8 +51,10 @@ async def test_a_tool_is_kept_changed_and_deleted(caller, other):
 
 async def test_every_workspace_may_search_its_contexts(caller):
     page = await caller.bus.call(tools.PAGE, tools.PageTools(caller.workspace_id))
-    assert [(tool.id, tool.name, tool.workspace_id) for tool in page.items] == [(SEARCH_ID, "search_context", None)]
-    assert (await fault(caller.bus.call(tools.DELETE, get(caller, SEARCH_ID)))).code is Code.FORBIDDEN
+    assert {(tool.id, tool.name, tool.workspace_id) for tool in page.items} == {
+        (id, name, None) for name, id in IDS.items()
+    }
+    assert (await fault(caller.bus.call(tools.DELETE, get(caller, IDS["search_context"])))).code is Code.FORBIDDEN
     assert (await make(caller, "handbook", SearchContext(limit=3))).parameters["required"] == ["query"]
 
 
@@ -170,8 +172,8 @@ async def test_what_would_not_work_is_refused(caller, kind, more, field):
 
 async def test_an_action_names_its_tools(caller, other):
     weather = await make(caller, "weather", WEATHER, parameters=CITY)
-    action = await caller.action(tool_ids=[weather.id, SEARCH_ID])
-    assert action.tool_ids == [weather.id, SEARCH_ID]
+    action = await caller.action(tool_ids=[weather.id, IDS["search_context"]])
+    assert action.tool_ids == [weather.id, IDS["search_context"]]
     of_action = tools.PageTools(caller.workspace_id, action.id)
     page = await caller.bus.call(tools.PAGE, of_action)
     assert [tool.name for tool in page.items] == ["weather", "search_context"]

@@ -1,4 +1,4 @@
-"""Chat: Aria is the workspace's first app, and a conversation any session of it, whichever voice began it."""
+"""Chat: Aria is the workspace's default app, and a conversation any session of it, whichever voice began it."""
 
 import asyncio
 from contextlib import aclosing
@@ -7,13 +7,14 @@ from uuid import UUID
 from aiohttp import web
 
 from libs.bus.follow import Following
-from libs.contracts import actions, runs, sessions
+from libs.contracts import apps, runs, sessions
 from libs.contracts.faults import Code, Fault, not_found
 from services.gateway import running
 from services.gateway.contacts import book
 from services.gateway.dialects.klairo import translate, wire
-from services.gateway.dialects.klairo.translate.chat import Asked
+from services.gateway.dialects.klairo.translate.chat import Asked, Known
 from services.gateway.dialects.klairo.translate.events import Telling, broke_off
+from services.gateway.directory.clocks import clock
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import reply, sse
 from services.gateway.http.body import read
@@ -38,14 +39,13 @@ async def chat(request: web.Request) -> web.StreamResponse:
 async def _start(request: web.Request, asked: Asked) -> runs.StartRun:
     """Raises Fault NOT_FOUND for a conversation or a contact that is not there, and where there is no app yet."""
     caller, database = request[CALLER], request.app[ENGINE].database
-    contact = None if asked.contact_id is None else await book.get(database, caller.workspace_id, asked.contact_id)
-    aria, _ = await asyncio.gather(_aria(request), _must_be_there(request, asked.conversation_id))
-    return translate.chat.start(caller, asked, aria, contact)
-
-
-async def _aria(request: web.Request) -> UUID:
-    """The app of the workspace's first action: by its id, its default action runs."""
-    return (await ask(request, actions.FIND, actions.FindAction(request[CALLER].workspace_id))).app_id
+    async with database.acquire() as connection:
+        now = await clock(connection, caller.workspace_id)
+        contact = asked.contact_id and await book.get(connection, caller.workspace_id, asked.contact_id)
+    aria, _ = await asyncio.gather(
+        ask(request, apps.FIND, apps.FindApp(caller.workspace_id)), _must_be_there(request, asked.conversation_id)
+    )
+    return translate.chat.start(caller, asked, aria.id, Known(now, contact or None))
 
 
 async def _must_be_there(request: web.Request, conversation_id: UUID | None) -> None:

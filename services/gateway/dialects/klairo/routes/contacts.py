@@ -6,7 +6,8 @@ from uuid import UUID
 from aiohttp import web
 
 from libs.contracts.faults import Code, Fault
-from services.gateway.contacts import book, store
+from services.gateway.contacts import book, store, words
+from services.gateway.contacts.store import Sought
 from services.gateway.dialects.klairo import translate, wire
 from services.gateway.dialects.klairo.translate.contacts import Given
 from services.gateway.engine import ENGINE
@@ -21,13 +22,9 @@ routes = web.RouteTableDef()
 @routes.get("/v1/contacts")
 async def get_contacts(request: web.Request) -> web.Response:
     slice = paging.slice_of(request, offset="offset", default=20, most=100)
-    page = await store.page(
-        request.app[ENGINE].database,
-        request[CALLER].workspace_id,
-        slice,
-        search=_text(request, "search"),
-        tag=_text(request, "tag"),
-    )
+    search = _text(request, "search")
+    sought = Sought(search and words.query(search), _text(request, "tag"))
+    page = await store.page(request.app[ENGINE].database, request[CALLER].workspace_id, slice, sought)
     return reply.json(translate.contacts.contacts(page, slice))
 
 

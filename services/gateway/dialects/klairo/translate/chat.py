@@ -12,10 +12,12 @@ from services.gateway.contacts.store import Contact
 from services.gateway.dialects.klairo import wire
 from services.gateway.dialects.klairo.translate import contacts
 from services.gateway.directory.callers import Caller
+from services.gateway.directory.clocks import Clock
 from services.gateway.http import params
 
 VOICE = "klairo"
 _CONTACT_ID = "contact_id"
+_TODAY = "Today is {0:%A}, {0:%Y-%m-%d} ({1})."
 _KNOWN = "What is known beside this conversation, as JSON:\n"
 
 
@@ -52,25 +54,34 @@ def _contact_id(given: Any) -> UUID | None:
     return params.guid(given, "contact", field=field)
 
 
-def start(caller: Caller, asked: Asked, aria: UUID, contact: Contact | None) -> runs.StartRun:
-    """`aria` is the app that answers, `contact` whoever is spoken of."""
+class Known(Struct, frozen=True):
+    """What Aria is told of with a message: when it is, and who is spoken of."""
+
+    now: Clock
+    contact: Contact | None = None
+
+
+def start(caller: Caller, asked: Asked, aria: UUID, known: Known) -> runs.StartRun:
+    """`aria` is the app that answers. What else the workspace has she looks up."""
     return runs.StartRun(
         workspace_id=caller.workspace_id,
         run_id=ids.new(),
         action_id=aria,
         inputs=asked.message,
-        messages=_known(asked.context, contact),
+        messages=[runs.Message("system", _told(asked.context, known))],
         voice=VOICE,
         mode=asked.mode,
         session_id=asked.conversation_id or ids.new(),
         new_session=None if asked.conversation_id else "",
+        informed=True,
     )
 
 
-def _known(context: dict[str, Any], contact: Contact | None) -> list[runs.Message]:
+def _told(context: dict[str, Any], known: Known) -> str:
     """For this turn alone: a system message is not remembered."""
-    known = context if contact is None else context | {"contact": contacts.contact(contact)}
-    return [runs.Message("system", _KNOWN + msgspec.json.encode(known).decode())] if known else []
+    today = _TODAY.format(known.now.today, known.now.timezone)
+    beside = context if known.contact is None else context | {"contact": contacts.contact(known.contact)}
+    return f"{today}\n\n{_KNOWN}{msgspec.json.encode(beside).decode()}" if beside else today
 
 
 def conversation(session_id: UUID) -> str:

@@ -18,7 +18,11 @@ def create(caller: Caller, body: wire.apps.CreateApp) -> apps.CreateApp:
 
 def update(asked: apps.GetApp, body: wire.apps.UpdateApp) -> apps.UpdateApp:
     return apps.UpdateApp(
-        asked.workspace_id, asked.app_id, name=values.kept(body.name), description=values.kept(body.description)
+        asked.workspace_id,
+        asked.app_id,
+        name=values.kept(body.name),
+        description=values.kept(body.description),
+        default=values.kept_flag(body.default, "default"),
     )
 
 
@@ -37,6 +41,7 @@ def _reply(app: apps.App, *, deleted: bool) -> wire.apps.App:
         name=app.name,
         description=app.description,
         app_type=app.app_type,
+        default=app.default,
         enabled=not deleted,
         deleted=deleted,
         workspace_id=str(app.workspace_id),

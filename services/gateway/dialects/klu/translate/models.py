@@ -26,6 +26,7 @@ def create(caller: Caller, body: wire.models.CreateModel) -> models.CreateModel:
         created_by=caller.account_id,
         price=_price(body.price),
         sees_images=body.sees_images,
+        calls_tools=body.calls_tools,
     )
 
 
@@ -53,7 +54,7 @@ def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.Upda
     """None where the body changes nothing of the model itself."""
     assert asked.model_id is not None
     kept = body.llm is None and body.nickname is None and body.default is None
-    if kept and body.price is UNSET and body.sees_images is UNSET:
+    if kept and body.price is UNSET and body.sees_images is UNSET and body.calls_tools is UNSET:
         return None
     return models.UpdateModel(
         asked.workspace_id,
@@ -63,6 +64,7 @@ def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.Upda
         default=values.kept_flag(body.default, "default"),
         price=UNSET if body.price is UNSET else _price(body.price),
         sees_images=body.sees_images,
+        calls_tools=body.calls_tools,
     )
 
 
@@ -112,6 +114,7 @@ def reply(model: models.Model) -> wire.models.Model:
         context_window=model.context_window,
         price=_shown(model.price),
         sees_images=model.sees_images,
+        calls_tools=model.calls_tools,
         created_by_id=values.spelled(model.created_by),
         created_at=model.created_at,
         updated_at=model.updated_at,

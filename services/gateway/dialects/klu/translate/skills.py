@@ -109,6 +109,8 @@ def _does(kind: tools.Kind) -> dict[str, Any]:
             return {"type": "mcp", "url": url, "tool": tool}
         case tools.SearchContext(context_ids, limit):
             return {"type": "search_context", "context": [str(id) for id in context_ids], "limit": limit}
+        case built_in:
+            return msgspec.to_builtins(built_in)
 
 
 def offered(offer: tools.Offered) -> wire.skills.Offered:

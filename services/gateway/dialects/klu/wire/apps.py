@@ -4,6 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from services.gateway.dialects.klu.wire.pages import Flag
+
 
 class CreateApp(Struct, frozen=True, kw_only=True):
     name: str
@@ -14,6 +16,7 @@ class CreateApp(Struct, frozen=True, kw_only=True):
 class UpdateApp(Struct, frozen=True, kw_only=True):
     name: str | None = None
     description: str | None = None
+    default: Flag = None
 
 
 class App(Struct, frozen=True, kw_only=True):
@@ -22,6 +25,7 @@ class App(Struct, frozen=True, kw_only=True):
     name: str
     description: str
     app_type: str
+    default: bool
     enabled: bool
     deleted: bool
     workspace_id: str

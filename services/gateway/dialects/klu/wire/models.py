@@ -25,11 +25,12 @@ class CreateModel(Struct, frozen=True, kw_only=True):
     default: Flag = None
     price: Price | None = None
     sees_images: bool | None = None
+    calls_tools: bool | None = None
 
 
 class UpdateModel(Struct, frozen=True, kw_only=True):
     """`key` and `url` are those of the model's provider. A `price` of null is that of the tables again,
-    `sees_images` of null what its name says.
+    `sees_images` or `calls_tools` of null what its name says.
     """
 
     llm: str | None = None
@@ -39,6 +40,7 @@ class UpdateModel(Struct, frozen=True, kw_only=True):
     default: Flag = None
     price: Price | UnsetType | None = UNSET
     sees_images: bool | UnsetType | None = UNSET
+    calls_tools: bool | UnsetType | None = UNSET
 
 
 class ValidateKey(Struct, frozen=True):
@@ -82,6 +84,7 @@ class Model(Struct, frozen=True, kw_only=True, rename=CAMEL):
     context_window: int
     price: ShownPrice | None
     sees_images: bool | None
+    calls_tools: bool | None
     created_by_id: str | None
     created_at: datetime
     updated_at: datetime
