@@ -2,12 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
-from libs.contracts import ids
+from libs.bus.bus import Bus
+from libs.contracts import automations, ids
+from tests.support import calling as calling_of
 from tests.support.engine import Client, Engine
 from tests.support.provider import Answer, Asked, Call, calling
 from tests.support.waiting import eventually
@@ -117,6 +122,84 @@ async def test_aria_looks_up_whom_a_proposal_is_for(engine: Engine) -> None:
         results, _ = await asks(engine, client, "And who is that?", reads)
         assert json.loads(results[reads.id]) == found
     assert found["name"] == "Ann Smith of proposal"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def bus(nats_url, databases) -> AsyncGenerator[Bus]:
+    async with calling_of.gateway(nats_url, databases) as bus:
+        yield bus
+
+
+async def automated(client: Client, bus: Bus) -> automations.Automation:
+    """The workspace has an active automation, which ran once, and a draft."""
+    workspace = UUID((await client.get("/v1/apps"))[0]["workspace_id"])
+    steps = [automations.Step(automations.Condition("{{ trigger.name }}", "equals", "Ann"))]
+    made = [
+        await bus.call(automations.CREATE, automations.CreateAutomation(workspace, name, steps, status=status))
+        for name, status in (("Unfinished", automations.Status.DRAFT), ("Greet leads", automations.Status.ACTIVE))
+    ]
+    asked = automations.TriggerAutomation(workspace, made[1].id, {"name": "Ann"})
+    run = await bus.call(automations.TRIGGER, asked)
+
+    async def ran() -> bool:
+        went = await bus.call(automations.RUN, automations.GetRun(workspace, run.id))
+        return went.status is automations.RunStatus.COMPLETED
+
+    await eventually(ran)
+    return made[1]
+
+
+async def test_aria_lists_the_automations_that_are_active_and_how_they_went(engine: Engine, bus: Bus) -> None:
+    other = await with_aria(engine, "automated-stranger")
+    await automated(other, bus)
+    client = await with_aria(engine, "automated")
+    automation = await automated(client, bus)
+    lists = call("list_automations", status="active")
+    results, _ = await asks(engine, client, "List all automations currently active.", lists)
+    told = json.loads(results[lists.id])
+    assert (told["total"], [each["name"] for each in told["automations"]]) == (1, ["Greet leads"])
+    (active,) = told["automations"]
+    assert (active["status"], active["trigger"], active["steps"]) == ("active", "manual", 1)
+    assert active["id"] == ids.crockford("auto", automation.id)
+    assert active["last_run"]
+
+    question = "Summarise the last 3 client follow-ups and suggest next steps."
+    for looks in (call("list_automation_runs", limit=3), call("list_automation_runs", automation_id=active["id"])):
+        results, _ = await asks(engine, client, question, looks)
+        (run,) = json.loads(results[looks.id])["runs"]
+        assert (run["automation"], run["status"], run["steps_run"], run["error"]) == (
+            "Greet leads",
+            "completed",
+            1,
+            None,
+        )
+
+    await of_our_own(engine, client, llm="our-own", calls_tools=False)
+    _, (asked,) = await asks(engine, client, "List all automations currently active.")
+    system = asked.body["messages"][0]["content"]
+    assert f"- Greet leads ({active['id']}): active, set off by manual, last run 20" in system
+    assert "Automations: 2 in all." in system
+    assert "- Greet leads completed, begun 20" in system
+
+
+async def test_aria_is_the_app_that_is_made_the_default(engine: Engine) -> None:
+    client = await with_aria(engine, "chosen")
+    app = (await client.post("/v1/apps", {"name": "Other"}))["guid"]
+    chosen = await client.ok("PUT", f"/v1/apps/{app}", {"default": True})
+    assert chosen["default"] is True
+    status, refused = await client.call("POST", "/v1/chat", {"message": "Who are you?"})
+    assert (status, "no action" in refused["error"]["message"]) == (400, True)
+    other = {"name": "Other", "prompt": "Another: {{message}}", "app": app}
+    await client.post("/v1/actions/create", other)
+
+    async def heard() -> str:
+        await client.post("/v1/chat", {"message": "Who are you?"})
+        return engine.upstream.asked[-1].body["messages"][-1]["content"]
+
+    assert await heard() == "Another: Who are you?"
+    assert [app["default"] for app in await client.get("/v1/apps")] == [False, True]
+    await client.ok("PUT", f"/v1/apps/{app}", {"default": False})
+    assert await heard() == "Who are you?"
 
 
 async def test_aria_knows_nobody_of_another_workspace(engine: Engine) -> None:
