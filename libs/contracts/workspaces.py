@@ -24,5 +24,13 @@ class WorkspaceExpired(Struct, frozen=True):
     before: datetime
 
 
+class TimezoneChanged(Struct, frozen=True):
+    """The workspace's days begin by other clocks from now on: `timezone` is an IANA name."""
+
+    workspace_id: UUID
+    timezone: str
+
+
 DELETED = Event("event.gateway.workspaces.deleted", WorkspaceDeleted)
 EXPIRED = Event("event.gateway.workspaces.expired", WorkspaceExpired)
+TIMEZONE_CHANGED = Event("event.gateway.workspaces.timezone_changed", TimezoneChanged)

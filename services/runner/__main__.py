@@ -27,7 +27,7 @@ from services.runner.automations import hearing
 from services.runner.automations.beginning import Triggering
 from services.runner.automations.registry import Automations
 from services.runner.automations.requests import Requests
-from services.runner.automations.schedules import Schedules
+from services.runner.automations.schedules import Schedules, timezone_changed
 from services.runner.automations.soundness import Soundness
 from services.runner.automations.steps import Steps as AutomationSteps
 from services.runner.automations.working import Working as Automating
@@ -120,6 +120,7 @@ def _hear(service: Service) -> None:
     service.hear(documents.ERASED, erasing.documents_erased)
     service.hear(workspaces.DELETED, erasing.workspace_deleted)
     service.hear(workspaces.EXPIRED, erasing.workspace_expired)
+    service.hear(workspaces.TIMEZONE_CHANGED, timezone_changed)
     service.hear(contacts.ERASED, erasing.contacts_erased)
     for event, tell in hearing.HEARD:
         service.hear(event, hearing.setting_off(tell))
@@ -226,7 +227,7 @@ def _serve_automations(service: Service, catalog: Catalog, keys: Keys, lease: Le
     database, egress = service.database, service.egress
     automation = Automations(database, keys, Soundness(catalog, egress, renderer))
     triggering = Triggering(database)
-    automating = Automating(database, lease, AutomationSteps(database, service.bus, Requests(egress, keys)), renderer)
+    automating = Automating(service, lease, AutomationSteps(database, service.bus, Requests(egress, keys)), renderer)
     service.serve(automations.CREATE, automation.create)
     service.serve(automations.GET, automation.get)
     service.serve(automations.PAGE, automation.page)

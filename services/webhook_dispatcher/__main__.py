@@ -4,7 +4,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from libs.contracts import contacts, deliveries, documents, endpoints, evals, feedback, notifications, runs, workspaces
+from libs.contracts import (
+    automations,
+    contacts,
+    deliveries,
+    documents,
+    endpoints,
+    evals,
+    feedback,
+    notifications,
+    runs,
+    workspaces,
+)
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
@@ -77,6 +88,9 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
     service.hear(documents.FAILED, fan_out(payloads.document_failed))
     service.hear(evals.FINISHED, fan_out(payloads.trial_finished))
+    service.hear(automations.STARTED, fan_out(payloads.automation_started))
+    service.hear(automations.COMPLETED, fan_out(payloads.automation_finished))
+    service.hear(automations.FAILED, fan_out(payloads.automation_finished))
     service.hear(contacts.CREATED, fan_out(payloads.contact_created))
     service.hear(contacts.UPDATED, fan_out(payloads.contact_updated))
     service.hear(runs.ERASED, erasing.runs_erased)

@@ -12,12 +12,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from libs.contracts import contacts, documents, evals, feedback, ids, runs
+from libs.contracts import automations, contacts, documents, evals, feedback, ids, runs
 from libs.contracts import public_events as events
 from services.webhook_dispatcher.notices import Disabled
 
 # The voice in which Aria speaks.
 ARIA = "klairo"
+_NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
 
 
 class Message(Struct, frozen=True):
@@ -115,6 +116,32 @@ def _contact(
     return message(event_id, fact.workspace_id, event, at=at, data=told, about=fact.contact_id)
 
 
+def automation_started(event_id: UUID, at: datetime, fact: automations.RunStarted) -> Message:
+    told = _automation(fact) | {"trigger": fact.trigger, "status": "running"}
+    about = fact.contact_id or fact.run_id
+    return message(event_id, fact.workspace_id, events.AUTOMATION_RUN, at=at, data=told, about=about)
+
+
+def automation_finished(event_id: UUID, at: datetime, fact: automations.RunFinished) -> Message:
+    """Completed, or failed: why is told where the run is."""
+    ended = {"status": fact.status, "steps_run": fact.steps_run, "duration_ms": round(fact.duration_ms)}
+    told, about = _automation(fact) | ended, fact.contact_id or fact.run_id
+    if fact.failure is not None:
+        told["error"] = {"code": fact.failure.code, "message": fact.failure.message}
+    failed = fact.status is automations.RunStatus.FAILED
+    event = events.AUTOMATION_FAILED if failed else events.AUTOMATION_COMPLETED
+    return message(event_id, fact.workspace_id, event, at=at, data=told, about=about)
+
+
+def _automation(fact: automations.RunStarted | automations.RunFinished) -> dict[str, Any]:
+    return {
+        "run_id": ids.crockford("run", fact.run_id),
+        "automation_id": ids.crockford("auto", fact.automation_id),
+        "automation_name": fact.automation_name,
+        "contact_id": None if fact.contact_id is None else ids.crockford("cnt", fact.contact_id),
+    }
+
+
 def trial_finished(event_id: UUID, at: datetime, fact: evals.TrialFinished) -> Message:
     """In numbers. It has failed where somebody wants to be told so, and not all have passed."""
     event = events.EVAL_FAILED if fact.alert and fact.passed < fact.total else events.EVAL_COMPLETED
@@ -143,8 +170,8 @@ def message(
 
 
 def _facts(fact: Struct) -> dict[str, Any]:
-    """Whose workspace it is the receiver knows; the rest of the fact is what happened."""
-    return {name: getattr(fact, name) for name in fact.__struct_fields__ if name != "workspace_id"}
+    """Whose workspace it is the receiver knows, and some is the engine's own; the rest of the fact is what happened."""
+    return {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _NOT_TOLD}
 
 
 def _generation(fact: runs.RunFinished) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from libs.contracts import workspaces
 from libs.contracts.faults import Code, Fault
+from libs.postgres import outbox
 from libs.postgres.database import Connection, Database
 
 _IS_ONE = "SELECT EXISTS (SELECT 1 FROM pg_timezone_names WHERE name = $1 AND name !~ '^(posix|right)')"
@@ -28,9 +30,10 @@ async def clock(connection: Connection | Database, workspace_id: UUID) -> Clock:
 
 
 async def set_timezone(connection: Connection, workspace_id: UUID, timezone: str) -> None:
-    """Raises Fault INVALID for one that there is not."""
+    """And states so. Raises Fault INVALID for one that there is not."""
     if not await connection.fetchval(_IS_ONE, timezone):
         raise Fault(Code.INVALID, f"{timezone!r} is no time zone: expected a name as Europe/Rome.", field="timezone")
     await connection.execute(
         "UPDATE workspaces SET timezone = $2, updated_at = now() WHERE id = $1", workspace_id, timezone
     )
+    await outbox.state(connection, workspaces.TIMEZONE_CHANGED, [workspaces.TimezoneChanged(workspace_id, timezone)])

@@ -8,6 +8,7 @@ from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
 
 _LONGEST_SHOWN = 100
+_LONGEST_LINE = 500
 
 
 def guid(text: str, noun: str, *, field: str | None = None) -> UUID:
@@ -39,6 +40,14 @@ def flag(request: web.Request, name: str) -> bool:
     if text not in ("", "true", "1", "false", "0"):
         raise Fault(Code.INVALID, f"Expected true or false, got {shown(text)!r}.", field=name)
     return text in ("true", "1")
+
+
+def line(request: web.Request, name: str) -> str | None:
+    """A few words of the query; left out, or empty, it asks for nothing. Raises Fault INVALID."""
+    text = request.query.get(name)
+    if text and (not text.isprintable() or len(text) > _LONGEST_LINE):
+        raise Fault(Code.INVALID, f"Expected {_LONGEST_LINE} printable characters at most.", field=name)
+    return text or None
 
 
 def shown(text: str) -> str:

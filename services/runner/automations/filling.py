@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+from msgspec import Struct
+
 from libs.contracts.faults import Code, Fault
 from services.runner.prompting.rendering import Renderer
 from services.runner.prompting.templates import Template, spelled
@@ -128,6 +131,11 @@ def texts(value: Any, field: str, depth: int = 0) -> Iterator[tuple[str, str]]:
                 yield from texts(item, f"{field}.{key}", depth + 1)
         case _:
             return
+
+
+def speaks_of(kind: Struct, path: str) -> bool:
+    """Whether some text in it does."""
+    return any(path in source for _, source in texts(msgspec.to_builtins(kind), ""))
 
 
 def is_template(source: str) -> bool:

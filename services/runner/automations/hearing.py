@@ -26,7 +26,7 @@ STOPPED = "automation_stopped"
 _LONGEST_CHAIN = 5
 # The voice in which Aria speaks.
 _ARIA = "klairo"
-_NOT_TOLD = frozenset({"workspace_id", "chain"})
+_NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
 
 
 class Happening(Struct, frozen=True):

@@ -8,7 +8,8 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
-from libs.contracts import ids
+from libs.bus.hear import Heard
+from libs.contracts import ids, workspaces
 from libs.contracts.faults import Fault
 from libs.postgres.database import Connection, Database
 from services.runner.automations import times
@@ -44,6 +45,14 @@ class Schedules:
             for automation in due:
                 await _set_off(connection, automation)
         return len(due) == _AT_ONCE
+
+
+async def timezone_changed(connection: Connection, heard: list[Heard[workspaces.TimezoneChanged]]) -> None:
+    """Schedules without a time zone of their own go by the workspace's."""
+    for event in heard:
+        await stored.set_timezone(connection, event.fact.workspace_id, event.fact.timezone)
+        for automation in await stored.on_schedules_of(connection, event.fact.workspace_id):
+            await stored.schedule(connection, automation.automation.id, _next(automation))
 
 
 async def _set_off(connection: Connection, due: Stored) -> None:

@@ -8,10 +8,14 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
+from libs.contracts import contacts
+from libs.contracts.contacts import GetContact
 from libs.contracts.faults import Code, Fault
-from libs.postgres.database import Database
 from libs.postgres.leases import Lease
-from services.runner.automations import ending
+from libs.runtime.foundation import Service
+from services.runner.automations import ending, filling
 from services.runner.automations.beginning import TOPIC
 from services.runner.automations.filling import Filling
 from services.runner.automations.steps import Came, Hopeless, Steps, Waits
@@ -35,8 +39,9 @@ _OURS = Fault(Code.INTERNAL, "Something went wrong on our side.")
 
 
 class Working:
-    def __init__(self, database: Database, lease: Lease, steps: Steps, renderer: Renderer) -> None:
-        self._database, self._steps, self._renderer = database, steps, renderer
+    def __init__(self, service: Service, lease: Lease, steps: Steps, renderer: Renderer) -> None:
+        database = service.database
+        self._database, self._bus, self._steps, self._renderer = database, service.bus, steps, renderer
         self._going = True
         self.shift = Shift(lease, self._claim, self._do, slots=_SLOTS, rest=self._rest)
         database.on_commit(TOPIC, self.shift.wake)
@@ -69,11 +74,23 @@ class Working:
 
     async def _scope(self, step: Claimed) -> dict[str, object]:
         return {
-            "trigger": step.payload,
+            "trigger": step.payload | await self._contact(step),
             "steps": await automation_steps.outputs(self._database, step.run_id),
             "automation": {"id": str(step.automation_id), "name": step.automation_name},
             "run": {"id": str(step.run_id)},
         }
+
+    async def _contact(self, step: Claimed) -> dict[str, object]:
+        """What is known now of whom the run is about, where the step speaks of it. Raises Fault UNAVAILABLE."""
+        if step.contact_id is None or not filling.speaks_of(step.kind, "trigger.contact."):
+            return {}
+        try:
+            found = await self._bus.call(contacts.GET, GetContact(step.workspace_id, step.contact_id))
+        except Fault as fault:
+            if fault.code is not Code.NOT_FOUND:
+                raise
+            return {}
+        return {"contact": msgspec.to_builtins(found)}
 
     async def _failed(self, step: Claimed, holder: str, fault: Fault) -> None:
         """While the database itself is away the step stays ours: this process takes it up again."""

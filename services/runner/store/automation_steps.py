@@ -39,7 +39,7 @@ WITH open AS MATERIALIZED (
     FROM due WHERE automation_steps.id = due.id RETURNING automation_steps.*, was = 'waiting' AS waited
 )
 SELECT claimed.id, claimed.workspace_id, run_id, position, name, kind, action_run_id, waited, tries,
-    claimed.started_at, automation_id, automation_name, payload, chain, sealed_headers
+    claimed.started_at, automation_id, automation_name, payload, contact_id, chain, sealed_headers
 FROM claimed JOIN automation_runs ON automation_runs.id = run_id
 """
 
@@ -62,6 +62,7 @@ class Claimed(Struct, frozen=True):
     automation_id: UUID
     automation_name: str
     payload: dict[str, Any]
+    contact_id: UUID | None
     chain: list[UUID]
     sealed_headers: bytes | None
 

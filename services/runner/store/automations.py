@@ -19,7 +19,7 @@ _COLUMNS = """id, workspace_id, name, status, trigger, steps, timezone, next_at,
     greatest(last_run_at, (SELECT max(created_at) FROM automation_runs WHERE automation_id = automations.id))
     AS last_run_at"""
 _ROW = f"SELECT {_COLUMNS}, sealed_headers FROM automations"
-_LISTING = Listing(f"SELECT {_COLUMNS} FROM automations", "automations", "created_at, id")
+_LISTING = Listing(f"SELECT {_COLUMNS} FROM automations", "automations", "created_at DESC, id DESC")
 _OF = """workspace_id = $1 AND ($2::text IS NULL OR status = $2)
     AND ($3::text IS NULL OR trigger ->> 'type' = $3 OR event = $3)"""
 

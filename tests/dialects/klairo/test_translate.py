@@ -1,12 +1,15 @@
 """KlairoAI's translations: pure, and whatever a client's JSON decodes to, they raise nothing but Fault."""
 
+from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.contracts import ids
+from libs.contracts.automations import GetAutomation, OnEvent
 from libs.contracts.faults import Code, Fault
 from services.gateway.contacts import words
 from services.gateway.contacts.store import Details
@@ -80,3 +83,40 @@ def _starts(sent, asked):
     # No JSON that a client sends holds an infinity.
     told = msgspec.json.decode(msgspec.json.encode(sent.context))
     assert (msgspec.json.decode(known.partition("\n")[2]) if known else None) == (told or None)
+
+
+TYPES = st.sampled_from(["run_action", "http_request", "wait", "send_email", "update_contact", "notify", "condition"])
+CONFIGS = st.dictionaries(
+    st.sampled_from(["action_id", "url", "headers", "body", "seconds", "to", "fields", "title", "left", "op", "type"]),
+    JSON,
+    max_size=4,
+)
+TRIGGERS = st.sampled_from(["manual", "schedule", "event", "contact_created", "automation.*", "x"])
+OWN = {
+    wire.automations.GivenStep: {"type": TYPES, "config": CONFIGS},
+    wire.automations.CreateAutomation: {"trigger": TRIGGERS},
+    wire.automations.UpdateAutomation: {"trigger": TRIGGERS},
+}
+
+
+def faults_alone(translated: Callable[[], Any]) -> None:
+    """What is translated is packed for the runner; what is refused names its field."""
+    try:
+        made = translated()
+    except Fault as raised:
+        fault = raised
+    else:
+        msgspec.msgpack.encode(made)
+        return
+    assert fault.code is Code.INVALID
+    assert fault.field
+
+
+@settings(max_examples=300, deadline=None)
+@given(made=body_of(wire.automations.CreateAutomation, OWN), changed=body_of(wire.automations.UpdateAutomation, OWN))
+def test_whatever_is_asked_for_is_understood_or_refused_by_its_field(made, changed):
+    body = msgspec.convert(made, wire.automations.CreateAutomation)
+    faults_alone(lambda: translate.automations.create(CALLER, body, timezone="UTC", at_most=None))
+    change = msgspec.convert(changed, wire.automations.UpdateAutomation)
+    named = GetAutomation(CALLER.workspace_id, CALLER.key_id)
+    faults_alone(lambda: translate.automations.update(named, change, OnEvent("contact.created")))

@@ -166,7 +166,7 @@ async def test_a_delivery_is_made_again_by_its_id(door, in_query):
         ("GET", "/api/webhooks?limit=many", None, 400, "BAD_REQUEST", "limit"),
         ("DELETE", "/api/webhooks/nothing", None, 404, "NOT_FOUND", "nothing"),
         ("PUT", "/api/webhooks", {}, 405, "BAD_REQUEST", "method"),
-        ("GET", "/api/automations", None, 404, "NOT_FOUND", ""),
+        ("GET", "/api/gadgets", None, 404, "NOT_FOUND", ""),
     ],
 )
 async def test_errors_come_in_the_envelope_and_name_what_is_wrong(door, method, path, body, status, code, said):

@@ -289,6 +289,19 @@ async def test_a_schedule_sets_off_one_run_for_each_time_and_one_for_all_that_we
     assert (await caller.bus.call(automations.UPDATE, paused)).next_at is None
 
 
+async def test_a_schedule_goes_by_the_clocks_of_its_workspace_unless_it_has_its_own(caller, bus):
+    theirs = await make(caller, HELLO, trigger=Schedule("0 9 * * *"), timezone="UTC")
+    own = await make(caller, HELLO, trigger=Schedule("0 9 * * *", "Asia/Tokyo"), timezone="UTC")
+    assert [of.next_at.hour for of in (theirs, own) if of.next_at] == [9, 0]
+    await state(bus, workspaces.TIMEZONE_CHANGED, workspaces.TimezoneChanged(caller.workspace_id, "Asia/Kolkata"))
+
+    async def times():
+        found = [await caller.bus.call(automations.GET, get(caller, of.id)) for of in (theirs, own)]
+        return [(of.next_at.hour, of.next_at.minute) for of in found if of.next_at]
+
+    assert await eventually(times, lambda told: told[0] != (9, 0)) == [(3, 30), (0, 0)]
+
+
 async def test_an_event_sets_off_those_of_its_workspace_that_wait_for_it_once(caller, other, bus):
     exact = await make(caller, Notify("{{ trigger.contact_id }}"), trigger=OnEvent("contact.created"))
     prefix = await make(caller, HELLO, trigger=OnEvent("contact.*"))

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from aiohttp import web
 
-from libs.contracts.faults import Code, Fault
 from services.gateway.contacts import book, store, words
 from services.gateway.contacts.store import Sought
 from services.gateway.dialects.klairo import translate, wire
@@ -22,8 +21,8 @@ routes = web.RouteTableDef()
 @routes.get("/v1/contacts")
 async def get_contacts(request: web.Request) -> web.Response:
     slice = paging.slice_of(request, offset="offset", default=20, most=100)
-    search = _text(request, "search")
-    sought = Sought(search and words.query(search), _text(request, "tag"))
+    search = params.line(request, "search")
+    sought = Sought(search and words.query(search), params.line(request, "tag"))
     page = await store.page(request.app[ENGINE].database, request[CALLER].workspace_id, slice, sought)
     return reply.json(translate.contacts.contacts(page, slice))
 
@@ -64,11 +63,3 @@ async def _given(request: web.Request) -> Given:
 
 def _named(request: web.Request) -> tuple[UUID, UUID]:
     return request[CALLER].workspace_id, params.in_path(request, "contact", name="id")
-
-
-def _text(request: web.Request, name: str) -> str | None:
-    """A parameter that is left out, or empty, asks for nothing. Raises Fault INVALID."""
-    text = request.query.get(name)
-    if text and (not text.isprintable() or len(text) > 500):
-        raise Fault(Code.INVALID, "Expected 500 printable characters at most.", field=name)
-    return text or None

@@ -6,6 +6,7 @@ They raise nothing but Fault.
 from services.gateway.dialects.klairo.translate import (
     analytics,
     auth,
+    automations,
     chat,
     contacts,
     events,
@@ -14,4 +15,4 @@ from services.gateway.dialects.klairo.translate import (
     webhooks,
 )
 
-__all__ = ["analytics", "auth", "chat", "contacts", "events", "keys", "notifications", "webhooks"]
+__all__ = ["analytics", "auth", "automations", "chat", "contacts", "events", "keys", "notifications", "webhooks"]

@@ -1,0 +1,277 @@
+"""Automations as they are asked for, as they are shown, and what their runs came to."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType, structs
+
+from libs.contracts import automations, ids, public_events
+from libs.contracts.automations import (
+    Automation,
+    Condition,
+    GetAutomation,
+    HttpRequest,
+    Manual,
+    Notify,
+    OnEvent,
+    Run,
+    RunAction,
+    RunStatus,
+    Schedule,
+    SendEmail,
+    Status,
+    Step,
+    Trigger,
+    UpdateContact,
+    Wait,
+)
+from libs.contracts.faults import Code, Failure, Fault
+from libs.contracts.paging import Page, Slice
+from services.gateway.dialects.klairo import wire
+from services.gateway.dialects.klairo.wire.automations import GivenStep
+from services.gateway.directory.callers import Caller
+from services.gateway.http import body, params
+
+_KINDS: dict[str, type[Any]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (RunAction, HttpRequest, Wait, SendEmail, UpdateContact, Notify, Condition)
+}
+_MANUAL, _SCHEDULE, _EVENT = "manual", "schedule", "event"
+# `contact_created` for `contact.created`.
+_SPELLED = {pattern.replace(".", "_"): pattern for pattern in public_events.NAMES}
+
+
+def create(
+    caller: Caller, given: wire.automations.CreateAutomation, *, timezone: str, at_most: int | None
+) -> automations.CreateAutomation:
+    """Without a status it is active, or a draft where it has no steps yet. Raises Fault INVALID."""
+    return automations.CreateAutomation(
+        caller.workspace_id,
+        given.name,
+        steps(given.steps),
+        trigger=trigger(given.trigger or _MANUAL, given.trigger_config or {}),
+        status=Status(given.status or ("active" if given.steps else "draft")),
+        timezone=timezone,
+        at_most=at_most,
+        created_by=caller.account_id,
+    )
+
+
+def update(
+    named: GetAutomation, given: wire.automations.UpdateAutomation, before: Trigger | None
+) -> automations.UpdateAutomation:
+    """`before` is the trigger that there is, where its config alone is given. Raises Fault INVALID."""
+    return automations.UpdateAutomation(
+        named.workspace_id,
+        named.automation_id,
+        name=given.name,
+        status=UNSET if given.status is UNSET else Status(given.status),
+        trigger=_changed(given, before),
+        steps=UNSET if given.steps is UNSET else steps(given.steps),
+    )
+
+
+def _changed(given: wire.automations.UpdateAutomation, before: Trigger | None) -> Trigger | UnsetType:
+    if given.trigger is not UNSET:
+        return trigger(given.trigger, given.trigger_config or {})
+    if given.trigger_config is UNSET or before is None:
+        return UNSET
+    return trigger(spelled(before), given.trigger_config or {})
+
+
+def trigger(name: str, config: dict[str, Any]) -> Trigger:
+    """Raises Fault INVALID."""
+    match name:
+        case "manual":
+            return _read(config, Manual, "trigger_config")
+        case "schedule":
+            return _read(config, Schedule, "trigger_config")
+        case "event":
+            given = _read(config, OnEvent, "trigger_config", but=("spelled",))
+            return OnEvent(event(given.event))
+        case _:
+            return _named(name, config)
+
+
+def _named(name: str, config: dict[str, Any]) -> OnEvent:
+    """An event's name in place of `event`, which its config may repeat."""
+    if event(name) not in public_events.PATTERNS:
+        message = f"{params.shown(name)!r} is no trigger: expected manual, schedule, event, or an event's name."
+        raise Fault(Code.INVALID, message, field="trigger")
+    given = _read({"event": name} | config, OnEvent, "trigger_config", but=("spelled",))
+    if event(given.event) != event(name):
+        raise Fault(Code.INVALID, "This is another event than the trigger's.", field="trigger_config.event")
+    return OnEvent(event(name), spelled=name)
+
+
+def event(name: str) -> str:
+    """As the engine has it."""
+    return _SPELLED.get(name, name)
+
+
+def steps(given: list[GivenStep]) -> list[Step]:
+    """Raises Fault INVALID that names the field: `steps[2].config.url`."""
+    return [_step(step, f"steps[{place}]") for place, step in enumerate(given)]
+
+
+def _step(given: GivenStep, where: str) -> Step:
+    kind = _KINDS.get(given.type)
+    if kind is None:
+        message = f"{params.shown(given.type)!r} is no type of step: expected {', '.join(_KINDS)}."
+        raise Fault(Code.INVALID, message, field=f"{where}.type")
+    return Step(_read(_with_ids(given.config, where), kind, f"{where}.config"), given.name or "")
+
+
+def _with_ids(config: dict[str, Any], where: str) -> dict[str, Any]:
+    """An action is named by its id in either spelling."""
+    if not isinstance(text := config.get("action_id"), str):
+        return config
+    if (id := ids.parse(text)) is None:
+        raise Fault(Code.INVALID, "This is no id.", field=f"{where}.config.action_id")
+    return config | {"action_id": id}
+
+
+def _read(config: dict[str, Any], kind: type[Any], where: str, *, but: tuple[str, ...] = ()) -> Any:
+    known = [name for name in kind.__struct_fields__ if name not in but]
+    if unknown := [name for name in config if name not in known]:
+        raise Fault(Code.INVALID, "There is no such field.", field=f"{where}.{params.shown(unknown[0])}")
+    try:
+        return msgspec.convert(config | {"type": kind.__struct_config__.tag}, kind)
+    except msgspec.ValidationError as error:
+        fault = body.invalid(str(error))
+        raise Fault(fault.code, fault.message, field=f"{where}.{fault.field}" if fault.field else where) from None
+
+
+def spelled(trigger: Trigger) -> str:
+    match trigger:
+        case Manual():
+            return _MANUAL
+        case Schedule():
+            return _SCHEDULE
+        case OnEvent():
+            return trigger.spelled or _EVENT
+
+
+def page(caller: Caller, slice: Slice, *, status: str | None, trigger: str | None) -> automations.PageAutomations:
+    """Raises Fault INVALID for a status that is none."""
+    return automations.PageAutomations(
+        caller.workspace_id,
+        _one_of(Status, status, "status"),
+        trigger and event(trigger),
+        slice,
+    )
+
+
+def page_runs(named: GetAutomation, slice: Slice, *, status: str | None) -> automations.PageRuns:
+    """Raises Fault INVALID for a status that is none."""
+    return automations.PageRuns(named.workspace_id, named.automation_id, _one_of(RunStatus, status, "status"), slice)
+
+
+def _one_of(kind: Any, text: str | None, field: str) -> Any:
+    if not text:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        message = f"Expected {' or '.join(kind)}, got {params.shown(text)!r}."
+        raise Fault(Code.INVALID, message, field=field) from None
+
+
+def triggered(named: GetAutomation, payload: dict[str, Any], contact_id: UUID | None) -> automations.TriggerAutomation:
+    """`contact_id`: whom it is about."""
+    about = {} if contact_id is None else {"contact_id": str(contact_id)}
+    return automations.TriggerAutomation(named.workspace_id, named.automation_id, payload | about)
+
+
+def contact_id(given: wire.automations.TriggerAutomation) -> UUID | None:
+    """Raises Fault NOT_FOUND for what is no id."""
+    told = given.contact_id or (given.payload or {}).get("contact_id")
+    return params.guid(told, "contact", field="contact_id") if isinstance(told, str) else None
+
+
+def accepted(run: Run) -> wire.automations.Triggered:
+    return wire.automations.Triggered(
+        run_id=ids.crockford("run", run.id),
+        automation_id=ids.crockford("auto", run.automation_id),
+        status=run.status,
+    )
+
+
+def listed(made: Automation) -> wire.automations.Automation:
+    return wire.automations.Automation(
+        id=ids.crockford("auto", made.id),
+        name=made.name,
+        status=made.status,
+        trigger=spelled(made.trigger),
+        trigger_config=_config(made.trigger),
+        steps=len(made.steps),
+        last_run=made.last_run_at,
+        next_run=made.next_at,
+        created_at=made.created_at,
+        updated_at=made.updated_at,
+    )
+
+
+def whole(made: Automation) -> wire.automations.Automation:
+    return structs.replace(listed(made), step_definitions=[_definition(step) for step in made.steps])
+
+
+def _config(trigger: Trigger) -> dict[str, Any]:
+    shown = msgspec.to_builtins(trigger)
+    return {name: value for name, value in shown.items() if name not in ("type", "spelled") and value != ""}
+
+
+def _definition(step: Step) -> wire.automations.StepDefinition:
+    config = msgspec.to_builtins(step.kind)
+    return wire.automations.StepDefinition(name=step.name, type=config.pop("type"), config=config)
+
+
+def all_of(page: Page[Automation], slice: Slice) -> wire.automations.Automations:
+    shown = [listed(made) for made in page.items]
+    return wire.automations.Automations(data=shown, total=page.total, limit=slice.limit, offset=slice.offset)
+
+
+def run(run: Run) -> wire.automations.Run:
+    ended = run.finished_at
+    return wire.automations.Run(
+        id=ids.crockford("run", run.id),
+        automation_id=ids.crockford("auto", run.automation_id),
+        automation_name=run.automation_name,
+        status=run.status,
+        trigger=run.trigger,
+        steps_run=run.steps_run,
+        steps=run.steps_total,
+        duration_ms=None if ended is None else round((ended - run.created_at).total_seconds() * 1000, 3),
+        error=_error(run.failure),
+        created_at=run.created_at,
+        finished_at=ended,
+    )
+
+
+def run_with_steps(whole: Run) -> wire.automations.Run:
+    return structs.replace(run(whole), payload=whole.payload, step_runs=[_step_run(step) for step in whole.steps])
+
+
+def runs(page: Page[Run], slice: Slice) -> wire.automations.Runs:
+    return wire.automations.Runs(
+        data=[run(each) for each in page.items], total=page.total, limit=slice.limit, offset=slice.offset
+    )
+
+
+def _step_run(step: automations.StepRun) -> wire.automations.StepRun:
+    return wire.automations.StepRun(
+        name=step.name,
+        type=step.type,
+        status=step.status,
+        output=step.output,
+        error=_error(step.failure),
+        run_id=None if step.action_run_id is None else str(step.action_run_id),
+        due_at=step.due_at,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+    )
+
+
+def _error(failure: Failure | None) -> wire.automations.Error | None:
+    return failure and wire.automations.Error(code=failure.code, message=failure.message, field=failure.field)
