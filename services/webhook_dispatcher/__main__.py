@@ -21,9 +21,10 @@ from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
 from services.webhook_dispatcher import erasing, listen, metrics, payloads, telling
 from services.webhook_dispatcher.attempt import Attempts
-from services.webhook_dispatcher.deliveries import QUEUED, Deliveries, fan_out
+from services.webhook_dispatcher.deliveries import Deliveries
 from services.webhook_dispatcher.dispatcher import Dispatcher
 from services.webhook_dispatcher.endpoints import Endpoints, Secrets
+from services.webhook_dispatcher.fan_outs import QUEUED, FanOuts, fan_out
 from services.webhook_dispatcher.notifications import Notifications
 from services.webhook_dispatcher.room import Limits
 from services.webhook_dispatcher.schedule import STEPS, parse_steps
@@ -104,7 +105,9 @@ async def build(service: Service, settings: Settings) -> None:
     service.database.on_commit(QUEUED, wakes.wake)
     await service.bus.on_nudge(QUEUED, dispatcher.wake)
     service.background("wakes", wakes.run)
+    service.background("fan-outs", FanOuts(service.database).run)
     service.background("dispatcher", dispatcher.run)
+    service.background("aside", dispatcher.run_aside)
     service.background("orphans", dispatcher.release)
     service.background("upkeep", upkeep.run)
     service.background("erasures", Erasures(service.database, erasing.STEPS).run)

@@ -34,25 +34,25 @@ class Attempts:
 
     async def attempt(self, claimed: Claimed) -> Outcome:
         at, began = datetime.now(UTC), time.perf_counter()
-        if not claimed.active or claimed.body is None:
-            reason = _FORGOTTEN if claimed.active else _DISABLED
-            return Outcome(claimed.id, claimed.endpoint_id, Attempt(claimed.number, at, 0.0, error=reason), None)
+        if not claimed.target.active or claimed.body is None:
+            reason = _FORGOTTEN if claimed.target.active else _DISABLED
+            return Outcome(claimed.id, claimed.target.id, Attempt(claimed.number, at, 0.0, error=reason), None)
         try:
             answer = await self._post(claimed, claimed.body, at)
         except (Fault, SealBroken) as failure:
             latency = round((time.perf_counter() - began) * 1000, 2)
             attempt = Attempt(claimed.number, at, latency, error=self._reason(claimed, failure))
-            return decide(claimed.id, claimed.endpoint_id, attempt, steps=self._steps)
+            return decide(claimed.id, claimed.target.id, attempt, steps=self._steps)
         attempt = Attempt(claimed.number, at, answer.latency_ms, answer.status, _error(answer), _excerpt(answer))
         wants = answer.headers.get("retry-after")
-        return decide(claimed.id, claimed.endpoint_id, attempt, steps=self._steps, wants=wants)
+        return decide(claimed.id, claimed.target.id, attempt, steps=self._steps, wants=wants)
 
     async def _post(self, claimed: Claimed, body: bytes, at: datetime) -> Response:
-        keys = self._secrets.keys(claimed.endpoint_id, claimed.secrets, claimed.signing_key)
+        keys = self._secrets.keys(claimed.target.id, claimed.target.secrets, claimed.target.signing_key)
         signed = signing.headers(claimed.event, claimed.id, body, keys=keys, at=int(at.timestamp()))
         return await self._egress.request(
             "POST",
-            claimed.url,
+            claimed.target.url,
             headers={"Content-Type": "application/json", "User-Agent": "Polyvox-Webhooks", **signed},
             body=body,
             deadline=self._seconds,
@@ -63,7 +63,7 @@ class Attempts:
         """As the endpoint's owner sees it: our own keys are none of their business."""
         if isinstance(failure, Fault):
             return failure.message
-        log.error("A webhook secret does not open", extra={"endpoint": claimed.endpoint_id, "error": str(failure)})
+        log.error("A webhook secret does not open", extra={"endpoint": claimed.target.id, "error": str(failure)})
         return "The signing secret of this webhook can't be read at the moment."
 
 

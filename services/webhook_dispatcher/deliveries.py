@@ -1,43 +1,21 @@
-"""Deliveries: from the engine's facts to rows in the queue, and how they went, for whoever asks.
+"""Deliveries: how they went, for whoever asks, and those that are made because somebody asked.
 
-Owner: webhook_dispatcher. The rows commit with the fact's id, so a fact heard twice is queued once; the dispatcher is
-woken when they have.
+Owner: webhook_dispatcher.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
 from uuid import UUID
 
-from libs.bus.hear import Heard
 from libs.contracts import deliveries, endpoints, ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.egress import Egress
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher import payloads
-from services.webhook_dispatcher.payloads import Message
+from services.webhook_dispatcher.fan_outs import QUEUED
 from services.webhook_dispatcher.store import deliveries as store
 from services.webhook_dispatcher.store import endpoints as endpoint_store
 
-# What is woken once rows are queued.
-QUEUED = "webhook_dispatcher.queued"
-
 _MOST = 100
-
-Fact = TypeVar("Fact")
-
-
-def fan_out(
-    *makers: Callable[[UUID, datetime, Fact], Message | None],
-) -> Callable[[Connection, list[Heard[Fact]]], Awaitable[None]]:
-    """What is done on hearing facts that each of `makers` turns into a payload: one statement for all of them."""
-
-    async def apply(connection: Connection, heard: list[Heard[Fact]]) -> None:
-        messages = [make(event.id, event.at, event.fact) for event in heard for make in makers]
-        if await store.add(connection, [made for made in messages if made is not None]):
-            connection.wake_after(QUEUED)
-
-    return apply
 
 
 class Deliveries:

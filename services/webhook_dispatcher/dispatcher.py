@@ -6,7 +6,10 @@ settlements go in batches, and no connection is held while a receiver is waited 
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
+
+from msgspec import Struct, structs
 
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
@@ -17,12 +20,24 @@ from services.webhook_dispatcher.room import Limits, Place, Room
 from services.webhook_dispatcher.settling import settle
 from services.webhook_dispatcher.store import queue
 from services.webhook_dispatcher.store.queue import Claimed
+from services.webhook_dispatcher.turns import Turns
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
 RELEASE_SECONDS = 2.0
+_ASIDE_SECONDS = 0.2
 _AWAY_SECONDS = 1.0
+# An attempt that is open for longer counts among the slow ones.
+_HANGS_SECONDS = 1.0
+_WIDTH = 64
+
+
+class Open(Struct):
+    """An attempt under way, and since when by the monotonic clock."""
+
+    place: Place
+    since: float
 
 
 class Dispatcher:
@@ -38,10 +53,11 @@ class Dispatcher:
     ) -> None:
         self._database, self._attempt, self._seconds = database, attempt, seconds
         self._room = Room(limits)
+        self._turns = {False: Turns(_WIDTH), True: Turns(_WIDTH)}
         self._settling = GroupCommit(database, settle)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], Open] = {}
         self._woken = asyncio.Event()
-        self._behind = {False: False, True: False}
+        self._behind = False
         self._closing = False
 
     def wake(self) -> None:
@@ -51,10 +67,18 @@ class Dispatcher:
         """Until `drain`. Woken when something was queued, and once a second for what has become due meanwhile."""
         while not self._closing:
             self._woken.clear()
-            more, more_slow = await self._claim(slow=False), await self._claim(slow=True)
-            self._behind = {False: more or self._room.short(), True: more_slow or self._room.free_slow <= 0}
-            if not (more or more_slow) or not self._room.free:
+            more = await self._claim(slow=False)
+            self._behind = more or self._room.short()
+            if not more or self._room.free(slow=False) <= 0:
                 await self._rest()
+
+    async def run_aside(self) -> None:
+        """Until `drain`: the lane of endpoints that fail, and what has waited for its next attempt."""
+        while not self._closing:
+            self._tell_hanging_apart()
+            await queue.ripen(self._database)
+            await self._claim(slow=True)
+            await asyncio.sleep(_ASIDE_SECONDS)
 
     async def release(self) -> None:
         """Give back, for ever, what processes claimed that are no more, and what waits for those that answer again."""
@@ -68,21 +92,32 @@ class Dispatcher:
         self._closing = True
         self.wake()
         try:
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            while self._open:
+                await asyncio.wait(self._open)
         finally:
-            for task in self._tasks:
+            for task in self._open:
                 task.cancel()
 
     async def _claim(self, *, slow: bool) -> bool:
         """Begin what is due in a lane. Whether there may be more."""
-        free = self._room.free_slow if slow else self._room.free
-        if free <= 0:
+        if self._room.free(slow=slow) <= 0:
             return False
-        batch = await queue.claim(self._database, self._room, slow=slow, seconds=self._seconds)
+        batch = await queue.claim(self._database, self._room, self._turns[slow], slow=slow, seconds=self._seconds)
         for delivery in batch.claimed:
             self._begin(delivery)
-        return len(batch.claimed) == free or batch.moved > 0
+        return batch.more
+
+    def _tell_hanging_apart(self) -> None:
+        """Attempts that are not answered in time make room for others."""
+        late = time.monotonic() - _HANGS_SECONDS
+        for attempt in self._open.values():
+            if attempt.since > late:
+                break  # they are in the order of their beginning
+            if not attempt.place.slow:
+                self._room.give_back(attempt.place)
+                attempt.place = structs.replace(attempt.place, slow=True)
+                self._room.take(attempt.place)
+                self._woken.set()
 
     async def _rest(self) -> None:
         try:
@@ -92,14 +127,15 @@ class Dispatcher:
             pass
 
     def _begin(self, claimed: Claimed) -> None:
+        place = Place(claimed.target.id, claimed.workspace_id, claimed.slow)
         task = asyncio.get_running_loop().create_task(self._deliver(claimed))
-        self._room.take(_place(claimed))
-        self._tasks.add(task)
+        self._room.take(place)
+        self._open[task] = Open(place, time.monotonic())
         task.add_done_callback(lambda ended: self._end(ended, claimed))
 
     async def _deliver(self, claimed: Claimed) -> None:
         outcome = await self._attempt(claimed)
-        self._room.saw(claimed.endpoint_id, delivered=outcome.delivered)
+        self._room.saw(claimed.target.id, delivered=outcome.delivered)
         _tell(claimed, outcome)
         await self._settle(outcome)
 
@@ -114,16 +150,12 @@ class Dispatcher:
             await asyncio.sleep(_AWAY_SECONDS)
 
     def _end(self, task: asyncio.Task[None], claimed: Claimed) -> None:
-        self._tasks.discard(task)
-        self._room.give_back(_place(claimed))
+        place = self._open.pop(task).place
+        self._room.give_back(place)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("An attempt failed on our side", exc_info=error, extra={"delivery": claimed.id})
-        if self._behind[claimed.slow] and self._room.wide(_place(claimed)):
+        if self._behind and self._room.wide(place):
             self.wake()
-
-
-def _place(claimed: Claimed) -> Place:
-    return Place(claimed.endpoint_id, claimed.workspace_id, claimed.slow)
 
 
 def _tell(claimed: Claimed, outcome: Outcome) -> None:
@@ -132,7 +164,7 @@ def _tell(claimed: Claimed, outcome: Outcome) -> None:
     attempt = outcome.attempt
     facts = {
         "delivery": claimed.id,
-        "endpoint": claimed.endpoint_id,
+        "endpoint": claimed.target.id,
         "attempt": attempt.number,
         "status": attempt.status_code,
         "error": attempt.error,

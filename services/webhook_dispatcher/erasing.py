@@ -42,19 +42,19 @@ async def workspace_expired(connection: Connection, heard: list[Heard[workspaces
 
 async def _about(connection: Connection, erasure: Erasure) -> bool:
     await store.notifications_about(connection, erasure.workspace_id, erasure.ids)
-    return await store.about(connection, erasure.workspace_id, erasure.ids, _BATCH) == _BATCH
+    return await store.about(connection, erasure.workspace_id, erasure.ids, _BATCH)
 
 
 async def _expired(connection: Connection, erasure: Erasure) -> bool:
     assert erasure.before is not None
     await store.notifications(connection, erasure.workspace_id, erasure.before)
-    return await store.older(connection, erasure.workspace_id, erasure.before, _BATCH) == _BATCH
+    return await store.older(connection, erasure.workspace_id, erasure.before, _BATCH)
 
 
 async def _workspace(connection: Connection, erasure: Erasure) -> bool:
     await store.endpoints(connection, erasure.workspace_id)
     await store.notifications(connection, erasure.workspace_id)
-    return await store.older(connection, erasure.workspace_id, None, _BATCH) == _BATCH
+    return await store.older(connection, erasure.workspace_id, None, _BATCH)
 
 
 STEPS = {

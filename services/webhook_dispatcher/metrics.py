@@ -11,7 +11,7 @@ QUEUED_SECONDS = Gauge("polyvox_webhook_deliveries_oldest_seconds", "How long th
 
 _QUEUE = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8
-FROM (SELECT due_at FROM queue WHERE claimed_until IS NULL AND due_at <= now() ORDER BY due_at LIMIT 10000) AS due
+FROM (SELECT due_at FROM queue WHERE claimed_until IS NULL AND NOT waits AND due_at <= now() LIMIT 100000) AS due
 """
 
 

@@ -1,13 +1,18 @@
-"""Room: how many attempts may be open at once, at one endpoint, in one workspace, and at all those that fail.
+"""Room: how many attempts may be open at once, at one endpoint, in one workspace, and at all those that are slow.
 
-Owner: webhook_dispatcher, one in each process. An endpoint that fails loses half of its room with each failure, down to
-one attempt, and gets it back by doubling with each success: a recovering receiver's backlog comes in a ramp.
+Owner: webhook_dispatcher, one in each process. Slow are the attempts at endpoints that fail, and those not answered in
+time: they have room of their own and take none from the others. An endpoint that fails loses half of its room with each
+failure, down to one attempt, and gets it back by doubling with each success: a recovering receiver's backlog comes in a
+ramp.
 """
 
 from collections import Counter
 from uuid import UUID
 
 from msgspec import Struct
+
+# As many times the slots may be open when most of them are slow.
+_MOST_TIMES = 3
 
 
 class Limits(Struct, frozen=True):
@@ -22,6 +27,9 @@ class Limits(Struct, frozen=True):
         """For all endpoints together that fail."""
         return max(1, self.slots // 4)
 
+    def of_workspace(self, *, slow: bool) -> int:
+        return max(1, min(self.workspace, self.slow // 2)) if slow else self.workspace
+
 
 class Place(Struct, frozen=True):
     """What an attempt takes."""
@@ -35,17 +43,18 @@ class Room:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.endpoints: Counter[UUID] = Counter()
-        self.workspaces: Counter[UUID] = Counter()
+        self._workspaces: dict[bool, Counter[UUID]] = {False: Counter(), True: Counter()}
         self._most: dict[UUID, int] = {}
-        self._slow = 0
 
-    @property
-    def free(self) -> int:
-        return self.limits.slots - self.endpoints.total()
+    def free(self, *, slow: bool) -> int:
+        open_here = self._workspaces[slow].total()
+        if slow:
+            return self.limits.slow - open_here
+        return min(self.limits.slots - open_here, self.limits.slots * _MOST_TIMES - self.endpoints.total())
 
-    @property
-    def free_slow(self) -> int:
-        return min(self.free, self.limits.slow - self._slow)
+    def workspaces(self, *, slow: bool) -> Counter[UUID]:
+        """Attempts open in each."""
+        return self._workspaces[slow]
 
     def most(self, endpoint_id: UUID) -> int:
         return self._most.get(endpoint_id, self.limits.each)
@@ -56,13 +65,11 @@ class Room:
 
     def take(self, place: Place) -> None:
         self.endpoints[place.endpoint_id] += 1
-        self.workspaces[place.workspace_id] += 1
-        self._slow += place.slow
+        self._workspaces[place.slow][place.workspace_id] += 1
 
     def give_back(self, place: Place) -> None:
         _less(self.endpoints, place.endpoint_id)
-        _less(self.workspaces, place.workspace_id)
-        self._slow -= place.slow
+        _less(self._workspaces[place.slow], place.workspace_id)
 
     def saw(self, endpoint_id: UUID, *, delivered: bool) -> None:
         most = self.most(endpoint_id) * 2 if delivered else max(1, self.most(endpoint_id) // 2)
@@ -73,20 +80,20 @@ class Room:
 
     def short(self) -> bool:
         """Whether something that is due may wait for room."""
-        return any(open >= self.most(id) for id, open in self.endpoints.items()) or any(
-            open >= self.limits.workspace for open in self.workspaces.values()
+        return (
+            self.free(slow=False) <= 0
+            or any(open >= self.most(id) for id, open in self.endpoints.items())
+            or any(open >= self.limits.workspace for open in self._workspaces[False].values())
         )
 
     def wide(self, place: Place) -> bool:
         """Whether there is room for a batch where this was: to claim for every slot that comes free would cost a query
         each.
         """
-        if place.slow:
-            return self.free_slow >= max(1, self.limits.slow // 4)
         return (
-            self.free >= self.limits.slots // 4
+            self.free(slow=False) >= self.limits.slots // 4
             or self.endpoints[place.endpoint_id] in (0, self.most(place.endpoint_id) // 2)
-            or self.workspaces[place.workspace_id] == self.limits.workspace // 2
+            or self._workspaces[False][place.workspace_id] == self.limits.workspace // 2
         )
 
 

@@ -3,7 +3,7 @@
 Owner: webhook_dispatcher. All of it commits together, so a delivery never fails without a notice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from libs.contracts.deliveries import ARRIVED, DeliveriesArrived
 from libs.postgres import outbox
 from libs.postgres.database import Connection
 from services.webhook_dispatcher import notices, payloads
-from services.webhook_dispatcher.deliveries import QUEUED
+from services.webhook_dispatcher.fan_outs import begin
 from services.webhook_dispatcher.notices import Disabled, Failed
 from services.webhook_dispatcher.outcome import Outcome
 from services.webhook_dispatcher.store import deliveries, endpoints, notifications, queue
@@ -23,15 +23,27 @@ PATIENCE_DAYS = 5
 
 async def settle(connection: Connection, outcomes: list[Outcome]) -> None:
     await deliveries.add_attempts(connection, outcomes)
-    ended = await queue.settle(connection, outcomes)
-    arrived = {outcome.endpoint_id for outcome in outcomes if outcome.delivered}
-    await endpoints.answers(connection, arrived)
-    await endpoints.fails(connection, {outcome.endpoint_id for outcome in outcomes} - arrived)
-    if ended.arrived:
-        facts = [DeliveriesArrived(workspace_id, number) for workspace_id, number in ended.arrived.items()]
+    arrived = [outcome for outcome in outcomes if outcome.delivered]
+    missed = [outcome for outcome in outcomes if not outcome.delivered]
+    if arrived:
+        await _arrived(connection, arrived)
+    if missed:
+        await _missed(connection, missed, answers={outcome.endpoint_id for outcome in arrived})
+
+
+async def _arrived(connection: Connection, arrived: Sequence[Outcome]) -> None:
+    counts = await queue.delivered(connection, [outcome.delivery_id for outcome in arrived])
+    await endpoints.answers(connection, {outcome.endpoint_id for outcome in arrived})
+    if counts:
+        facts = [DeliveriesArrived(workspace_id, number) for workspace_id, number in counts.items()]
         await outbox.state(connection, ARRIVED, facts)
-    if ended.failed:
-        await _conclude(connection, ended.failed, gone={outcome.delivery_id for outcome in outcomes if outcome.gone})
+
+
+async def _missed(connection: Connection, missed: Sequence[Outcome], *, answers: Set[UUID]) -> None:
+    failed = await queue.failed(connection, missed)
+    await endpoints.fails(connection, {outcome.endpoint_id for outcome in missed} - answers)
+    if failed:
+        await _conclude(connection, failed, gone={outcome.delivery_id for outcome in missed if outcome.gone})
 
 
 async def _conclude(connection: Connection, failed: Sequence[Failed], *, gone: set[UUID]) -> None:
@@ -49,6 +61,4 @@ async def _conclude(connection: Connection, failed: Sequence[Failed], *, gone: s
 async def _state(connection: Connection, disabled: Sequence[Disabled]) -> None:
     """To the workspace's other endpoints, as an event like any other."""
     at = datetime.now(UTC)
-    messages = [payloads.webhook_disabled(ids.new(), at, each) for each in disabled]
-    if messages and await deliveries.add(connection, messages):
-        connection.wake_after(QUEUED)
+    await begin(connection, [payloads.webhook_disabled(ids.new(), at, each) for each in disabled])

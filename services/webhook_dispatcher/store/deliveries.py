@@ -10,58 +10,32 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts import deliveries, public_events
+from libs.contracts import deliveries
 from libs.postgres.database import Connection, Database
 from libs.postgres.text import clean
 from services.webhook_dispatcher import outcome
 from services.webhook_dispatcher.outcome import Outcome
 from services.webhook_dispatcher.payloads import Message
 
-_ADD = """
-    WITH message AS (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::uuid[],
-                             $8::text[])
-            AS message (event_id, workspace_id, event, patterns, at, body, about, twins)
-    ), wanted AS (
-        SELECT delivery_id(event_id, endpoint.id) AS id, endpoint.id AS endpoint_id, status,
-               failing_since IS NOT NULL AS slow, message.*
-        FROM message JOIN endpoints AS endpoint USING (workspace_id)
-        WHERE {which} FOR KEY SHARE OF endpoint
+_ADD_TO = """
+    WITH endpoint AS (
+        SELECT id, workspace_id, failing_since FROM endpoints WHERE id = $1 AND status = 'active' FOR KEY SHARE
     ), payload AS (
-        INSERT INTO payloads (event_id, event, body, about)
-        SELECT DISTINCT ON (event_id, event) event_id, event, body, about FROM wanted
-        ON CONFLICT DO NOTHING
+        INSERT INTO payloads (event_id, event, body) SELECT $2, $3, $4 FROM endpoint ON CONFLICT DO NOTHING
     ), added AS (
         INSERT INTO deliveries (id, workspace_id, endpoint_id, event_id, event, created_at)
-        SELECT id, workspace_id, endpoint_id, event_id, event, at FROM wanted
-        ON CONFLICT DO NOTHING
-        RETURNING id, endpoint_id, event_id, event
+        SELECT delivery_id($2, id), workspace_id, id, $2, $3, $5 FROM endpoint
+        ON CONFLICT DO NOTHING RETURNING id
     )
-    INSERT INTO queue (delivery_id, endpoint_id, event_id, event, slow)
-    SELECT added.*, slow FROM added JOIN wanted USING (id) WHERE wanted.status = 'active'
-    RETURNING delivery_id
+    INSERT INTO queue (delivery_id, workspace_id, endpoint_id, event_id, event, slow)
+    SELECT added.id, workspace_id, endpoint.id, $2, $3, failing_since IS NOT NULL FROM added CROSS JOIN endpoint
 """
-_TO_SUBSCRIBERS = _ADD.format(
-    which="endpoint.status IN ('active', 'listening') AND endpoint.events && string_to_array(message.patterns, ' ')"
-    " AND NOT endpoint.events && string_to_array(message.twins, ' ')"
-)
-_TO_ONE = _ADD.format(which="endpoint.id = $9")
-
-
-async def add(connection: Connection, messages: Sequence[Message]) -> bool:
-    """Queue each message for every active endpoint of its workspace that subscribed to it. Whether there was one.
-
-    For those who listen it is logged alone: they make the delivery themselves.
-
-    One statement for all. A message that was added before adds nothing.
-    """
-    return bool(await connection.fetch(_TO_SUBSCRIBERS, *_columns(messages)))
 
 
 async def add_to(connection: Connection, message: Message, endpoint_id: UUID) -> UUID:
     """Queue a message for this endpoint alone, whatever it subscribed to. Its delivery's id, added now or before."""
-    added = await connection.fetchval(_TO_ONE, *_columns([message]), endpoint_id)
-    return added or await connection.fetchval("SELECT delivery_id($1, $2)", message.event_id, endpoint_id)
+    await connection.execute(_ADD_TO, endpoint_id, message.event_id, message.event, message.body, message.at)
+    return await connection.fetchval("SELECT delivery_id($1, $2)", message.event_id, endpoint_id)
 
 
 class Sent(Struct, frozen=True):
@@ -97,7 +71,8 @@ async def add_again(connection: Connection, workspace_id: UUID, sent: Sent, *, i
             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
             RETURNING id, endpoint_id, event_id, event
         )
-        INSERT INTO queue (delivery_id, endpoint_id, event_id, event) SELECT * FROM added
+        INSERT INTO queue (delivery_id, workspace_id, endpoint_id, event_id, event)
+        SELECT id, $2, endpoint_id, event_id, event FROM added
         """,
         id,
         workspace_id,
@@ -106,19 +81,6 @@ async def add_again(connection: Connection, workspace_id: UUID, sent: Sent, *, i
         sent.event,
         at,
         sent.id,
-    )
-
-
-def _columns(messages: Sequence[Message]) -> tuple[list[Any], ...]:
-    return (
-        [message.event_id for message in messages],
-        [message.workspace_id for message in messages],
-        [message.event for message in messages],
-        [" ".join(public_events.patterns(message.event)) for message in messages],
-        [message.at for message in messages],
-        [message.body for message in messages],
-        [message.about for message in messages],
-        [" ".join(public_events.patterns(message.twin)) if message.twin else "" for message in messages],
     )
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from libs.bus.bus import Bus
 from libs.contracts import deliveries, endpoints, feedback, ids
 from libs.runtime.service import Service
-from services.webhook_dispatcher.deliveries import QUEUED
+from services.webhook_dispatcher.fan_outs import QUEUED
 from tests.support import calling
 from tests.support.services import running
 

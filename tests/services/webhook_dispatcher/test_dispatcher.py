@@ -167,3 +167,17 @@ async def test_endpoints_that_fail_keep_to_a_lane_of_their_own(bus, dispatch, su
         assert dead.most_at_once <= 2
         dead.answer()
         await dead.wait(30)
+
+
+async def test_attempts_that_are_not_answered_make_room_for_others(bus, dispatch, subscribe):
+    hanging_one, healthy_one = ids.new(), ids.new()
+    async with dispatch(delivery_slots=4, delivery_slots_each=1), receiver() as hanging, receiver() as healthy:
+        hanging.answer(delay=4)
+        for place in range(8):
+            await subscribe(hanging_one, f"{hanging.url}/{place}")
+        await subscribe(healthy_one, healthy.url)
+        await state(bus, feedback.CREATED, rated(hanging_one))
+        await hanging.wait(4)
+        await state(bus, feedback.CREATED, rated(healthy_one))
+        await healthy.wait(1, timeout=3.5)
+        await hanging.wait(8)

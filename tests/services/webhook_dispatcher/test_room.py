@@ -16,12 +16,22 @@ def test_an_endpoint_that_fails_loses_its_room_and_gets_it_back_in_a_ramp():
     assert room.known() == {}
 
 
-def test_endpoints_that_fail_have_a_quarter_of_the_slots_together():
+def test_endpoints_that_fail_have_a_quarter_of_the_slots_together_and_take_none_from_the_others():
     room = Room(Limits(8, 4, 8))
     place = Place(ENDPOINT, WORKSPACE, slow=True)
     room.take(place)
-    assert (room.free, room.free_slow) == (7, 1)
+    assert (room.free(slow=False), room.free(slow=True)) == (8, 1)
     room.take(place)
-    assert (room.free, room.free_slow) == (6, 0)
+    assert (room.free(slow=False), room.free(slow=True)) == (8, 0)
     room.give_back(place)
-    assert (room.free, room.free_slow, room.workspaces[WORKSPACE]) == (7, 1, 1)
+    assert (room.free(slow=False), room.free(slow=True), room.workspaces(slow=True)[WORKSPACE]) == (8, 1, 1)
+
+
+def test_of_all_that_is_open_there_is_an_end_however_much_of_it_hangs():
+    room = Room(Limits(8, 4, 8))
+    for _ in range(20):
+        room.take(Place(ids.new(), ids.new(), slow=True))
+    assert room.free(slow=False) == 4
+    for _ in range(4):
+        room.take(Place(ids.new(), ids.new(), slow=False))
+    assert room.free(slow=False) == 0

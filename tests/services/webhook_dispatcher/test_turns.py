@@ -1,0 +1,37 @@
+"""Whose turn it is after a claim."""
+
+from uuid import UUID
+
+from services.webhook_dispatcher.turns import START, Taken, Turns
+
+A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
+ONE, TWO = UUID(int=11), UUID(int=12)
+
+
+def test_after_a_claim_that_came_to_its_end_the_next_begins_at_the_start():
+    turns = Turns(2)
+    assert not turns.took([Taken(A, ONE, share=4, quota=2)])
+    assert not turns.took([])
+    assert (turns.workspace, turns.endpoints) == (START, {})
+
+
+def test_workspaces_that_a_claim_did_not_come_to_are_first_in_the_next():
+    turns = Turns(2)
+    assert turns.took([Taken(B, ONE, share=4, quota=4), Taken(A, TWO, share=4, quota=4)])
+    assert turns.workspace == B
+    assert turns.took([Taken(C, ONE, share=8, quota=8)])
+    assert turns.workspace == START
+    assert not turns.took([Taken(A, ONE, share=4, quota=4)])
+
+
+def test_endpoints_that_a_claim_did_not_come_to_are_first_in_the_next_of_their_workspace():
+    turns = Turns(8)
+    assert turns.took([Taken(A, TWO, share=2, quota=1), Taken(A, ONE, share=2, quota=1), Taken(B, ONE, 2, 2)])
+    assert turns.endpoints == {A: TWO}
+    assert turns.took([])
+    assert turns.endpoints == {}
+    assert not turns.took([])
+
+
+def test_an_endpoint_that_gave_as_many_as_it_was_asked_for_may_have_more():
+    assert Turns(8).took([Taken(A, ONE, share=4, quota=1)])

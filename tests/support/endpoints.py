@@ -1,0 +1,22 @@
+"""Many webhook endpoints at once, as if each had been made by its owner."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from libs.contracts import ids
+from libs.runtime.service import Service
+from services.webhook_dispatcher import signing
+from services.webhook_dispatcher.endpoints import Secrets
+
+_MAKE = """
+    INSERT INTO endpoints (id, workspace_id, url, events, description, secret)
+    SELECT id, $1, url, '{*}', '', secret FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS made (id, url, secret)
+"""
+
+
+async def make(dispatcher: Service, workspace_id: UUID, urls: Sequence[str]) -> list[UUID]:
+    """One for each URL, which hears everything."""
+    made, secrets = [ids.new() for _ in urls], Secrets(dispatcher.sealer)
+    sealed = [secrets.seal(id, signing.new_secret()) for id in made]
+    await dispatcher.database.execute(_MAKE, workspace_id, made, list(urls), sealed)
+    return made
