@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 LENGTH = struct.Struct(">I")
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 
 
 class Frame(Struct, frozen=True, array_like=True):

@@ -63,7 +63,8 @@ async def page(database: Database, document_id: UUID, *, first: int, limit: int)
 
 async def passages(database: Database, query: search.Query, scores: dict[UUID, float]) -> Found:
     """Those of the scored chunks that are still there, and within the query's workspace and contexts."""
-    # OFFSET 0 has each document looked up by its id: the planner would rather walk through all of the context.
+    # OFFSET 0 has each document looked up by its id: the planner would rather walk through all of the context. Behind a
+    # SELECT the ids' number is hidden from it, or it would plan anew for each search.
     rows = await database.fetch(
         """
         SELECT chunk.id, document_id, context_id, name, position, start, chunk.text, metadata,
@@ -71,7 +72,7 @@ async def passages(database: Database, query: search.Query, scores: dict[UUID, f
         FROM chunks AS chunk CROSS JOIN LATERAL (
             SELECT workspace_id, context_id, name, metadata FROM documents WHERE documents.id = document_id OFFSET 0
         ) AS document
-        WHERE chunk.id = ANY($1) AND workspace_id = $2 AND context_id = ANY($3)
+        WHERE chunk.id = ANY((SELECT $1::uuid[])::uuid[]) AND workspace_id = $2 AND context_id = ANY($3)
         """,
         list(scores),
         query.workspace_id,

@@ -43,7 +43,7 @@ class Question(Struct, frozen=True):
     vector: bytes
 
 
-class Hit(Struct, frozen=True):
+class Hit(Struct, frozen=True, array_like=True):
     """`score` is the cosine similarity of chunk and question, `words` what BM25 says of them: 0 where the chunk is not
     among the best by words."""
 

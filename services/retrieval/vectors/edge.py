@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _UPDATES_UNFLUSHED = 200
 # Ends the names of the spaces' folders; those of another layout are left alone, and their points made anew here.
 _LAYOUT = f".{payload.LAYOUT}"
+# A space is one segment, so more threads would only wake each other for nothing: that doubles a search's CPU time.
+_THREADS = 1
 
 
 class Engine:
@@ -38,7 +40,7 @@ class Engine:
         if space.name in self._shards:
             return False
         folder = self._folder / f"{space.name}{_LAYOUT}"
-        self._shards[space.name] = _Shard(qdrant.EdgeShard.create(str(folder), _config(space)))
+        self._shards[space.name] = _Shard(qdrant.EdgeShard.create(str(folder), _config(_dense(space))))
         return True
 
     def upsert(self, space: Space, points: list[Point]) -> None:
@@ -79,7 +81,7 @@ class Engine:
     def _open(self, folder: Path) -> None:
         """Vectors can be made again, so what can't be read is put aside instead of keeping the service down."""
         try:
-            self._shards[folder.name.removesuffix(_LAYOUT)] = _Shard(qdrant.EdgeShard.load(str(folder)))
+            self._shards[folder.name.removesuffix(_LAYOUT)] = _Shard(qdrant.EdgeShard.load(str(folder), _config()))
         except Exception as error:
             aside = folder.with_name(f".broken-{folder.name}-{time.time_ns()}")
             shutil.move(folder, aside)
@@ -142,14 +144,19 @@ class _Shard:
             self._indexed.add(field)
 
 
-def _config(space: Space) -> qdrant.EdgeConfig:
-    """Vectors are kept at 8 bits a number: a scan of all is three times as fast, and a cosine is off by 0.001 or so."""
-    dense = qdrant.EdgeVectorParams(
-        space.dimensions, qdrant.Distance.Cosine, datatype=qdrant.VectorStorageDatatype.Turbo8
-    )
+def _config(dense: qdrant.EdgeVectorParams | None = None) -> qdrant.EdgeConfig:
+    """Of a shard to be made, or of one that is there, which knows its dense vectors itself."""
     return qdrant.EdgeConfig(
-        vectors={payload.DENSE: dense},
+        vectors=None if dense is None else {payload.DENSE: dense},
         sparse_vectors={payload.SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)},
+        max_search_threads=_THREADS,
+    )
+
+
+def _dense(space: Space) -> qdrant.EdgeVectorParams:
+    """Kept at 8 bits a number: a scan of all is three times as fast, and a cosine is off by 0.001 or so."""
+    return qdrant.EdgeVectorParams(
+        space.dimensions, qdrant.Distance.Cosine, datatype=qdrant.VectorStorageDatatype.Turbo8
     )
 
 
