@@ -67,6 +67,9 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
     checks = {"action": asked, "eval_types": ["exact"], "dataset": dataset}
     eval = await client.post("/v1/evals", {"name": "x"} | checks)
     finetune = await client.post("/v1/finetune", {"name": "x", "dataset": dataset})
+    steps = [{"type": "wait", "config": {"seconds": 3600}}]
+    automation = await client.post("/api/automations", {"name": "x", "steps": steps})
+    waiting = await client.post(f"/api/automations/{automation['id']}/trigger")
     key = await (await logged_in(engine, "owner")).post("/api/keys", {"name": "own"})
     made = await client.get(f"/v1/actions/{asked}")
     return client, {
@@ -97,12 +100,13 @@ async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
         "app": made["app"],
         "datasets": dataset,
         "evals": eval["guid"],
-        "runs": eval["guid"],
+        "automations": automation["id"],
+        "runs": waiting["run_id"],
         "finetune": finetune["guid"],
-        # Of workflows there are the addresses alone, in both of the spellings that SDKs know.
-        "workflows": asked,
-        "": asked,
-        "result": asked,
+        # Workflows have two spellings of the address of their results.
+        "workflows": automation["id"],
+        "": automation["id"],
+        "result": waiting["run_id"],
     }
 
 
@@ -129,6 +133,8 @@ def filled(path: str, ids: dict[str, str]) -> str:
 def body_for(path: str, ids: dict[str, str]) -> dict[str, Any]:
     if "/webhooks/" in path:
         return {"url": "https://example.com"}
+    if "/automations/" in path:
+        return {}
     if path.startswith("/v1/datasets/"):
         return {"name": "x", "data": [ids["data"]]}
     every = {"name": "x", "input": "x", "text": "x", "content": "x", "prompt": "x", "type": "rating", "value": 2}

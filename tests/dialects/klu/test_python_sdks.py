@@ -431,10 +431,43 @@ async def test_an_eval_is_made_run_and_read(klu, made, engine):
         await klu("evals.create", "Same?", NOBODY, checks, dataset["guid"], **given)
 
 
-async def test_there_is_no_workflow_yet(klu):
-    assert await klu("workflows.list") == []
-    with pytest.raises(SdkError, match="404"):
-        await klu("workflows.run", NOBODY, {"question": "Why?"})
-    for call in ("get_runs", "get_run_result", "get_run_result_dataset"):
+@pytest.mark.parametrize("version", sdk.PYTHON)
+async def test_workflows_are_the_automations_of_the_workspace(engine, version):
+    """The SDKs make objects without fields of what was triggered, so it is looked at as it came as well."""
+    client = await engine.workspace(f"workflows-{version}")
+    app = await client.post("/v1/apps/", {"name": "Support"})
+    action = await client.post("/v1/actions/create", {"name": "Ask", "prompt": "{{q}}", "app": app["guid"]})
+    asked = {"action_id": action["guid"], "inputs": {"q": "{{ trigger.question }}"}}
+    steps = [{"type": "run_action", "name": "ask", "config": asked}]
+    made = await client.post("/api/automations", {"name": "Ask & tell", "steps": steps})
+    engine.says("Because.")
+    engine.says("Because.")
+    async with sdk.python(version, engine.url, client.key) as klu:
+        (workflow,) = await klu("workflows.list")
+        assert (workflow["slug"], workflow["name"], workflow["trigger"]) == ("ask-tell", "Ask & tell", "manual")
+        assert "run_action" in workflow["raw_yaml"]
+        guid = workflow["guid"]
+        await klu("workflows.run", guid, {"question": "Why?"})
+        triggered = await client.post(f"/v1/workflows/{made['id']}/trigger", {"input": {"question": "Why?"}})
+        assert (triggered["status"], [block["name"] for block in triggered["blocks"]]) == ("running", ["ask"])
+
+        async def result() -> Any:
+            told = await klu("workflows.get_run_result", guid, triggered["run"])
+            return told["status"] != "running" and told
+
+        assert await eventually(result) == {"result": "Because.", "status": "completed", "error": None}
+        assert len(await klu("workflows.get_runs", guid)) == 2
+        await klu("workflows.get_run_result_dataset", guid, triggered["run"])
+        (run, _) = await client.get(f"/v1/workflows//{guid}/result")
+        assert (run["guid"], run["workflow"], run["meta_data"]["status"]) == (triggered["run"], guid, "completed")
+        dataset = await client.get(f"/v1/workflows//{guid}/result/{run['guid']}/dataset")
+        assert dataset == {"final": "Because.", "blocks": {"ask": "Because."}}
+
         with pytest.raises(SdkError, match="404"):
-            await klu(f"workflows.{call}", NOBODY, *([] if call == "get_runs" else [NOBODY]))
+            await klu("workflows.run", NOBODY, {"question": "Why?"})
+        for call in ("get_runs", "get_run_result", "get_run_result_dataset"):
+            with pytest.raises(SdkError, match="404"):
+                await klu(f"workflows.{call}", NOBODY, *([] if call == "get_runs" else [NOBODY]))
+        await client.ok("PATCH", f"/api/automations/{guid}", {"status": "paused"})
+        with pytest.raises(SdkError, match="409"):
+            await klu("workflows.run", guid, {"question": "Why?"})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.contracts import actions, contexts, documents, evals, feedback, ids, models, runs, sessions
+from libs.contracts import actions, automations, contexts, documents, evals, feedback, ids, models, runs, sessions
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page, Slice
 from services.gateway.completions.wire import ChatRequest
@@ -97,6 +97,10 @@ TRANSLATIONS = [
     (wire.evals.UpdateEval, lambda body: translate.evals.update(evals.GetEval(WORKSPACE, THING), body)),
     (wire.finetunes.CreateFinetune, lambda body: translate.finetunes.create(CALLER, body)),
     (wire.finetunes.ProcessFinetune, lambda body: translate.finetunes.process(CALLER, body)),
+    (
+        wire.workflows.TriggerWorkflow,
+        lambda body: translate.workflows.trigger(automations.GetAutomation(WORKSPACE, THING), body),
+    ),
     (wire.sessions.CreateSession, lambda body: translate.sessions.create(CALLER, body)),
     (wire.models.CreateModel, lambda body: translate.models.create(CALLER, body)),
     (

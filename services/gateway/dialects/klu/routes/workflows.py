@@ -1,25 +1,66 @@
-"""Workflows: the engine has none yet, so the list is empty and every guid is unknown. Nothing is made up."""
+"""Workflows: the engine's automations, triggered and asked for their results. They are made in the KlairoAI voice."""
 
 from aiohttp import web
 
+from libs.contracts import automations
+from libs.contracts.automations import GetAutomation, Run
 from libs.contracts.faults import not_found
+from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import lists, nouns
+from services.gateway.engine import ask
 from services.gateway.http import params, reply
+from services.gateway.http.body import read_optional
+from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
+_NOUN = "workflow"
+
+
+def _asked(request: web.Request) -> GetAutomation:
+    return nouns.asked(request, GetAutomation, _NOUN)
+
 
 @routes.get("/v1/workflows")
-async def list_workflows(_: web.Request) -> web.Response:
-    return reply.json([])
+async def list_workflows(request: web.Request) -> web.Response:
+    wanted = automations.PageAutomations(request[CALLER].workspace_id, slice=lists.whole(request))
+    page = await ask(request, automations.PAGE, wanted)
+    return reply.json([translate.workflows.reply(one) for one in page.items])
 
 
 @routes.post("/v1/workflows/{guid}/trigger")
+async def trigger_workflow(request: web.Request) -> web.Response:
+    wanted = translate.workflows.trigger(_asked(request), await read_optional(request, wire.workflows.TriggerWorkflow))
+    return reply.json(translate.workflows.triggered(await ask(request, automations.TRIGGER, wanted)))
+
+
+# The SDKs ask for results with a slash too many.
 @routes.get("/v1/workflows/{guid}/result")
-@routes.get("/v1/workflows/{guid}/result/{run}")
-@routes.get("/v1/workflows/{guid}/result/{run}/dataset")
 @routes.get("/v1/workflows//{guid}/result")
+async def list_runs(request: web.Request) -> web.Response:
+    asked = _asked(request)
+    wanted = automations.PageRuns(asked.workspace_id, asked.automation_id, slice=lists.whole(request))
+    page = await ask(request, automations.RUNS, wanted)
+    return reply.json([translate.workflows.run(one) for one in page.items])
+
+
+@routes.get("/v1/workflows/{guid}/result/{run}")
 @routes.get("/v1/workflows//{guid}/result/{run}")
+async def get_result(request: web.Request) -> web.Response:
+    return reply.json(translate.workflows.result(await _run(request)))
+
+
+@routes.get("/v1/workflows/{guid}/result/{run}/dataset")
 @routes.get("/v1/workflows//{guid}/result/{run}/dataset")
-async def unknown_workflow(request: web.Request) -> web.Response:
-    """The SDKs ask for results with a slash too many."""
-    raise not_found("workflow", params.shown(request.match_info["guid"]))
+async def get_dataset(request: web.Request) -> web.Response:
+    return reply.json(translate.workflows.dataset(await _run(request)))
+
+
+async def _run(request: web.Request) -> Run:
+    """Raises Fault NOT_FOUND for a run that is another workflow's."""
+    asked = _asked(request)
+    wanted = automations.GetRun(asked.workspace_id, params.in_path(request, "run", name="run"))
+    found = await ask(request, automations.RUN, wanted)
+    if found.automation_id != asked.automation_id:
+        raise not_found("run", found.id)
+    return found

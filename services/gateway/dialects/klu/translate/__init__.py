@@ -22,6 +22,7 @@ from services.gateway.dialects.klu.translate import (
     sessions,
     skills,
     values,
+    workflows,
     workspaces,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "sessions",
     "skills",
     "values",
+    "workflows",
     "workspaces",
 ]

@@ -20,6 +20,7 @@ from services.gateway.dialects.klu.wire import (
     runs,
     sessions,
     skills,
+    workflows,
     workspaces,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "runs",
     "sessions",
     "skills",
+    "workflows",
     "workspaces",
 ]
