@@ -26,9 +26,14 @@ _AGAIN = (60.0, 3600.0)
 _POLL_SECONDS = 5.0
 _FAILED_SECONDS = 30.0
 
-_ASK = "INSERT INTO erasures (workspace_id, kind, ids) VALUES ($1, $2, $3)"
+_ASK = """
+INSERT INTO erasures (workspace_id, kind, ids)
+SELECT workspace_id, $1, ids FROM jsonb_to_recordset($2) AS gone (workspace_id uuid, ids uuid[])
+"""
 _EXPIRE = """
-INSERT INTO erasures AS known (workspace_id, kind, ids, before) VALUES ($1, 'expired', '{}', $2)
+INSERT INTO erasures AS known (workspace_id, kind, ids, before)
+SELECT workspace_id, 'expired', '{}', max(before)
+FROM jsonb_to_recordset($1) AS expired (workspace_id uuid, before timestamptz) GROUP BY workspace_id
 ON CONFLICT (workspace_id) WHERE kind = 'expired'
 DO UPDATE SET before = greatest(known.before, excluded.before), due_at = least(known.due_at, now())
 """
@@ -62,18 +67,30 @@ class Erasure(Struct, frozen=True):
     passes: int
 
 
+class Gone(Struct, frozen=True):
+    """Some of a workspace's, or the workspace itself."""
+
+    workspace_id: UUID
+    ids: Sequence[UUID] = ()
+
+
+class Expired(Struct, frozen=True):
+    workspace_id: UUID
+    before: datetime
+
+
 # One batch, in the transaction of the connection; whether there may be more.
 Step = Callable[[Connection, Erasure], Awaitable[bool]]
 
 
-async def ask(connection: Connection, workspace_id: UUID, kind: Kind, ids: Sequence[UUID] = ()) -> None:
-    await connection.execute(_ASK, workspace_id, kind, list(ids))
+async def ask(connection: Connection, kind: Kind, gone: Sequence[Gone]) -> None:
+    await connection.execute(_ASK, kind, gone)
     connection.wake_after(TOPIC)
 
 
-async def expire(connection: Connection, workspace_id: UUID, before: datetime) -> None:
-    """All of the workspace's that is older. Asked for again, it is one erasure still."""
-    await connection.execute(_EXPIRE, workspace_id, before)
+async def expire(connection: Connection, expired: Sequence[Expired]) -> None:
+    """All of a workspace's that is older. Asked for again, it is one erasure still."""
+    await connection.execute(_EXPIRE, expired)
     connection.wake_after(TOPIC)
 
 

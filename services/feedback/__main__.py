@@ -1,5 +1,6 @@
 """feedback: how did it go? What it answers, hears and runs."""
 
+from libs.bus import erased
 from libs.bus.hear import Heard
 from libs.contracts import analytics, automations, calls, contacts, deliveries, feedback, runs, usage, workspaces
 from libs.postgres.database import Connection
@@ -42,9 +43,9 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(contacts.CREATED, figures.contacts_created)
     service.hear(calls.COUNTED, figures.api_calls)
     service.hear(deliveries.ARRIVED, figures.webhooks_delivered)
-    service.hear(runs.ERASED, erasing.runs_erased)
-    service.hear(workspaces.DELETED, erasing.workspace_deleted)
-    service.hear(workspaces.EXPIRED, erasing.workspace_expired)
+    service.hear(runs.ERASED, erased.of_runs)
+    service.hear(workspaces.DELETED, erased.of_workspaces)
+    service.hear(workspaces.EXPIRED, erased.of_expired)
     service.background("erasures", Erasures(service.database, erasing.STEPS).run)
 
 

@@ -1,5 +1,6 @@
 """retrieval: what is known? What it answers, and what it does in the background and at its stop."""
 
+from libs.bus import erased
 from libs.contracts import contexts, documents, embeddings, files, search, workspaces
 from libs.postgres.erasures import Erasures
 from libs.postgres.leases import Lease
@@ -52,7 +53,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("lease", lease.run)
     service.background("vectors made anew", Restoring(database, embedder, vectors).once)
     service.background("ingest", ingest.run)
-    service.hear(workspaces.DELETED, erasing.workspace_deleted)
+    service.hear(workspaces.DELETED, erased.of_workspaces)
     service.background("erasures", Erasures(database, erasing.STEPS).run)
     service.background("removals", removing.run)
     service.background("sweep of uploads", uploads.sweep)

@@ -6,9 +6,8 @@ Vectors and blobs follow as removals (removal.py).
 from collections.abc import Sequence
 from uuid import UUID
 
-from libs.bus.hear import Heard
-from libs.contracts import documents, workspaces
-from libs.postgres import erasures, outbox
+from libs.contracts import documents
+from libs.postgres import outbox
 from libs.postgres.database import Connection
 from libs.postgres.erasures import Erasure, Kind
 from services.retrieval.store import documents as store
@@ -28,11 +27,6 @@ async def tell(connection: Connection, workspace_id: UUID, context_id: UUID, doc
     ]
     if facts:
         await outbox.state(connection, documents.ERASED, facts)
-
-
-async def workspace_deleted(connection: Connection, heard: list[Heard[workspaces.WorkspaceDeleted]]) -> None:
-    for event in heard:
-        await erasures.ask(connection, event.fact.workspace_id, Kind.WORKSPACE)
 
 
 async def _workspace(connection: Connection, erasure: Erasure) -> bool:

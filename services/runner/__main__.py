@@ -1,5 +1,6 @@
 """The runner: what it serves, and what it does in the background and at its stop."""
 
+from libs.bus import erased
 from libs.contracts import (
     actions,
     apps,
@@ -117,11 +118,11 @@ async def build(service: Service, settings: Settings) -> None:
 
 
 def _hear(service: Service) -> None:
-    service.hear(documents.ERASED, erasing.documents_erased)
-    service.hear(workspaces.DELETED, erasing.workspace_deleted)
-    service.hear(workspaces.EXPIRED, erasing.workspace_expired)
+    service.hear(documents.ERASED, erased.of_documents)
+    service.hear(workspaces.DELETED, erased.of_workspaces)
+    service.hear(workspaces.EXPIRED, erased.of_expired)
     service.hear(workspaces.TIMEZONE_CHANGED, timezone_changed)
-    service.hear(contacts.ERASED, erasing.contacts_erased)
+    service.hear(contacts.ERASED, erased.of_contacts)
     for event, tell in hearing.HEARD:
         service.hear(event, hearing.setting_off(tell))
 

@@ -7,12 +7,11 @@ What is too much for one transaction goes on in batches (libs.postgres.erasures)
 from collections.abc import Sequence
 from uuid import UUID
 
-from libs.bus.hear import Heard
-from libs.contracts import contacts, documents, runs, sessions, workspaces
+from libs.contracts import runs, sessions
 from libs.contracts.runs import GetRun, Run
 from libs.postgres import erasures, outbox
 from libs.postgres.database import Connection, Database
-from libs.postgres.erasures import Erasure, Kind
+from libs.postgres.erasures import Erasure, Gone, Kind
 from services.runner.runs import grounding
 from services.runner.runs.starting import Stopping
 from services.runner.store import automation_runs, grounded
@@ -41,7 +40,7 @@ async def delete_session(connection: Connection, session: sessions.Session) -> N
     ids += await store.of_sessions(connection, workspace_id, [session.id], _BATCH)
     await stored_sessions.delete(connection, workspace_id, session.id)
     await erase(connection, workspace_id, ids)
-    await erasures.ask(connection, workspace_id, Kind.SESSIONS, [session.id])
+    await erasures.ask(connection, Kind.SESSIONS, [Gone(workspace_id, [session.id])])
 
 
 async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> None:
@@ -49,29 +48,9 @@ async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID])
     again = await store.tried_again(connection, workspace_id, ids) if ids else []
     gone = await store.erase(connection, workspace_id, [*ids, *again]) if ids else []
     if going_on := set(again) - set(gone):
-        await erasures.ask(connection, workspace_id, Kind.RUNS, list(going_on))
+        await erasures.ask(connection, Kind.RUNS, [Gone(workspace_id, list(going_on))])
     if gone:
         await outbox.state(connection, runs.ERASED, [runs.RunsErased(workspace_id, gone)])
-
-
-async def workspace_deleted(connection: Connection, heard: list[Heard[workspaces.WorkspaceDeleted]]) -> None:
-    for event in heard:
-        await erasures.ask(connection, event.fact.workspace_id, Kind.WORKSPACE)
-
-
-async def workspace_expired(connection: Connection, heard: list[Heard[workspaces.WorkspaceExpired]]) -> None:
-    for event in heard:
-        await erasures.expire(connection, event.fact.workspace_id, event.fact.before)
-
-
-async def documents_erased(connection: Connection, heard: list[Heard[documents.DocumentsErased]]) -> None:
-    for event in heard:
-        await erasures.ask(connection, event.fact.workspace_id, Kind.DOCUMENTS, event.fact.document_ids)
-
-
-async def contacts_erased(connection: Connection, heard: list[Heard[contacts.ContactsErased]]) -> None:
-    for event in heard:
-        await erasures.ask(connection, event.fact.workspace_id, Kind.CONTACTS, event.fact.contact_ids)
 
 
 async def _runs(connection: Connection, erasure: Erasure) -> bool:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from libs.bus import erased
 from libs.contracts import (
     automations,
     contacts,
@@ -94,11 +95,11 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(automations.FAILED, fan_out(payloads.automation_finished))
     service.hear(contacts.CREATED, fan_out(payloads.contact_created))
     service.hear(contacts.UPDATED, fan_out(payloads.contact_updated))
-    service.hear(runs.ERASED, erasing.runs_erased)
-    service.hear(documents.ERASED, erasing.documents_erased)
-    service.hear(contacts.ERASED, erasing.contacts_erased)
-    service.hear(workspaces.DELETED, erasing.workspace_deleted)
-    service.hear(workspaces.EXPIRED, erasing.workspace_expired)
+    service.hear(runs.ERASED, erased.of_runs)
+    service.hear(documents.ERASED, erased.of_documents)
+    service.hear(contacts.ERASED, erased.of_contacts)
+    service.hear(workspaces.DELETED, erased.of_workspaces)
+    service.hear(workspaces.EXPIRED, erased.of_expired)
 
     wakes = Wakes(service.bus, QUEUED)
     service.database.on_commit(QUEUED, dispatcher.wake)

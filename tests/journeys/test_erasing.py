@@ -173,19 +173,20 @@ async def test_data_points_and_documents_that_are_deleted_are_in_no_table_and_no
     await nothing_left(stores, story.word)
 
 
-async def test_a_request_whose_data_point_was_deleted_is_not_answered_from_memory(engine: Engine):
+async def test_requests_about_a_data_point_that_was_deleted_are_not_answered_from_memory(engine: Engine):
     client = await engine.workspace("of-memory")
-    asked = await action(client, "Question: {{question}}")
-    body = {"action": asked, "input": {"question": "Which?"}}
-    headers = {"Authorization": f"Bearer {client.key}", "Idempotency-Key": "only-once"}
+    asked = {"action": await action(client, "Question: {{question}}"), "input": {"question": "Which?"}}
     engine.says("This one.")
-    async with client.session.post(f"{client.url}/v1/actions", json=body, headers=headers) as answer:
-        point = (await answer.json())["data_guid"]
-    await client.ok("DELETE", f"/v1/data/{point}")
+    _, run = await client.call("POST", "/v1/actions", asked, headers={"Idempotency-Key": "asked-once"})
+    said = {"type": "correction", "value": "That one.", "data_guid": run["data_guid"]}
+    status, _ = await client.call("POST", "/v1/feedback", said, headers={"Idempotency-Key": "said-once"})
+    assert status == 200
+    await client.ok("DELETE", f"/v1/data/{run['data_guid']}")
 
     async def refused() -> bool:
-        async with client.session.post(f"{client.url}/v1/actions", json=body, headers=headers) as again:
-            return again.status == 404
+        again = await client.call("POST", "/v1/actions", asked, headers={"Idempotency-Key": "asked-once"})
+        said_again = await client.call("POST", "/v1/feedback", said, headers={"Idempotency-Key": "said-once"})
+        return again[0] == said_again[0] == 404 and "deleted since" in said_again[1]["message"]
 
     await eventually(refused)
 

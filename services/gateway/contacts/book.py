@@ -85,7 +85,7 @@ async def delete(database: Database, workspace_id: UUID, id: UUID) -> None:
     async with database.transaction() as connection:
         if not await store.delete(connection, workspace_id, id):
             raise _missing(id)
-        await effects.erase(connection, workspace_id, [id])
+        await effects.erase(connection, [(workspace_id, id)])
         await outbox.state(connection, contacts.ERASED, [contacts.ContactsErased(workspace_id, [id])])
 
 

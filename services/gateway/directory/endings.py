@@ -64,10 +64,8 @@ def _expired(due: store.Expired) -> workspaces.WorkspaceExpired:
 
 
 async def runs_erased(connection: Connection, heard: list[Heard[runs.RunsErased]]) -> None:
-    for event in heard:
-        await effects.erase(connection, event.fact.workspace_id, event.fact.run_ids)
+    await effects.erase(connection, [(each.fact.workspace_id, id) for each in heard for id in each.fact.run_ids])
 
 
 async def documents_erased(connection: Connection, heard: list[Heard[documents.DocumentsErased]]) -> None:
-    for event in heard:
-        await effects.erase(connection, event.fact.workspace_id, event.fact.document_ids)
+    await effects.erase(connection, [(each.fact.workspace_id, id) for each in heard for id in each.fact.document_ids])

@@ -47,11 +47,15 @@ _decode = msgspec.msgpack.Decoder(Answer).decode
 
 
 class Effect:
-    """One request's. `answer` is set where it was answered before, `request` is that one's SHA-256."""
+    """One request's. `answer` is set where it was answered before, `request` is that one's SHA-256.
+
+    `about` is set by whoever has its answer speak of a run, with which that goes.
+    """
 
     def __init__(self, effects: "Effects", scope: UUID, key: str, row: store.Row, answer: Answer | None) -> None:
         self.scope, self.key, self.id = scope, key, row.effect_id
         self.request, self.answer = row.request, answer
+        self.about: UUID | None = None
         self._effects, self._made, self._spent = effects, 0, False
 
     def next_id(self) -> UUID:
@@ -65,11 +69,9 @@ class Effect:
 
     async def keep(self, answer: Answer, request: bytes | None = None) -> None:
         """Where the database is away the answer counts nevertheless: who asks again finds what was made."""
-        sealed = self._effects.sealed(self, answer)
+        kept = store.Kept(self._effects.sealed(self, answer), request, self.about)
         self.answer = answer
-        await self._close(
-            store.keep(self._effects.database, self.scope, self.key, self.id, answer=sealed, request=request)
-        )
+        await self._close(store.keep(self._effects.database, self.scope, self.key, self.id, kept))
 
     async def release(self) -> None:
         if self.answer is not None:

@@ -17,6 +17,14 @@ class Row(Struct, frozen=True):
     answer: bytes | None
 
 
+class Kept(Struct, frozen=True):
+    """What an effect came to. `about` is the run that the answer speaks of, where it is of another thing."""
+
+    answer: bytes
+    request: bytes | None
+    about: UUID | None
+
+
 async def reserve(
     database: Database, scope: UUID, key: str, *, request: bytes | None, effect_id: UUID, seconds: float
 ) -> UUID | None:
@@ -47,20 +55,19 @@ async def get(database: Database, scope: UUID, key: str) -> Row | None:
     return Row(**row) if row else None
 
 
-async def keep(
-    database: Database, scope: UUID, key: str, effect_id: UUID, *, answer: bytes, request: bytes | None
-) -> None:
+async def keep(database: Database, scope: UUID, key: str, effect_id: UUID, kept: Kept) -> None:
     """The first answer to it stays."""
     await database.execute(
         """
-        UPDATE effects SET answer = $4, request = coalesce(request, $5)
+        UPDATE effects SET answer = $4, request = coalesce(request, $5), about = $6
         WHERE scope = $1 AND key = $2 AND effect_id = $3 AND answer IS NULL
         """,
         scope,
         key,
         effect_id,
-        answer,
-        request,
+        kept.answer,
+        kept.request,
+        kept.about,
     )
 
 
@@ -92,10 +99,19 @@ async def renew(database: Database, reserved: Sequence[tuple[UUID, str]], *, sec
     )
 
 
-async def erase(connection: Connection, scope: UUID, made: Sequence[UUID]) -> None:
-    """Drops the answers of effects whose thing, which has the effect's id, is no more."""
+async def erase(connection: Connection, gone: Sequence[tuple[UUID, UUID]]) -> None:
+    """Drops the answers of effects whose thing, which has the effect's id, is no more in the scope, or what they are
+    about.
+    """
+    scopes: Any = [scope for scope, _ in gone]
     await connection.execute(
-        "UPDATE effects SET answer = '' WHERE scope = $1 AND effect_id = ANY($2)", scope, list(made)
+        """
+        WITH gone AS (SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS each (scope, id))
+        UPDATE effects SET answer = '' WHERE scope = ANY($1)
+            AND ((scope, effect_id) IN (SELECT scope, id FROM gone) OR (scope, about) IN (SELECT scope, id FROM gone))
+        """,
+        scopes,
+        [id for _, id in gone],
     )
 
 

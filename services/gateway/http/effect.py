@@ -17,10 +17,14 @@ _STREAM = Answer(200, streams=True)
 
 
 def named(request: web.Request, question: T) -> T:
-    """A question that makes something, with the id under which it is made; any other as it is."""
+    """A question that makes something, with the id under which it is made; any other as it is.
+
+    What is made may be about a run: the answer is erased with that.
+    """
     effect = request.get(EFFECT)
     if effect is None or getattr(question, "id", "") is not None:
         return question
+    effect.about = getattr(question, "run_id", None)
     return cast("T", structs.replace(cast("Any", question), id=effect.next_id()))
 
 
