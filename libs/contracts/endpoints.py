@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.contracts.paging import Page, Slice
-from libs.contracts.subjects import Rpc
+from libs.contracts.subjects import Event, Rpc
 
 
 class Endpoint(Struct, frozen=True):
@@ -73,8 +73,24 @@ class PageEndpoints(Struct, frozen=True):
     slice: Slice = Slice()
 
 
+class EndpointDisabled(Struct, frozen=True):
+    """It was given up on: nothing is sent to it any more."""
+
+    workspace_id: UUID
+    endpoint_id: UUID
+
+
+class EndpointTested(Struct, frozen=True):
+    """Somebody asked for a test delivery to it."""
+
+    workspace_id: UUID
+    endpoint_id: UUID
+
+
 CREATE = Rpc("rpc.webhook_dispatcher.endpoints.create", CreateEndpoint, CreatedEndpoint)
 PAGE = Rpc("rpc.webhook_dispatcher.endpoints.page", PageEndpoints, Page[Endpoint])
 UPDATE = Rpc("rpc.webhook_dispatcher.endpoints.update", UpdateEndpoint, Endpoint)
 ROTATE = Rpc("rpc.webhook_dispatcher.endpoints.rotate", GetEndpoint, CreatedEndpoint)
 DELETE = Rpc("rpc.webhook_dispatcher.endpoints.delete", GetEndpoint, Endpoint)
+DISABLED = Event("event.webhook_dispatcher.endpoints.disabled", EndpointDisabled)
+TESTED = Event("event.webhook_dispatcher.endpoints.tested", EndpointTested)

@@ -237,6 +237,7 @@ def _serve_automations(service: Service, catalog: Catalog, keys: Keys, lease: Le
     service.serve(automations.TRIGGER, triggering.trigger)
     service.serve(automations.RUN, triggering.run)
     service.serve(automations.RUNS, triggering.runs)
+    service.observe(metrics.steps(database))
     service.background("schedules", Schedules(database).run)
     service.background("automations", automating.shift.run)
     service.on_stop(automating.shift.stop)

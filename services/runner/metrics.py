@@ -15,6 +15,16 @@ SLOTS = Gauge("polyvox_run_slots", "Run slots of this process", ["state"])
 QUEUED = Gauge("polyvox_runs_queued", "Asynchronous runs that wait for a runner, of all workspaces")
 QUEUED_SECONDS = Gauge("polyvox_runs_queued_oldest_seconds", "Age of the oldest of them")
 
+AUTOMATION_RUNS = Counter("polyvox_automation_runs", "Runs of automations that ended, by how", ["status"])
+STEPS_DUE = Gauge("polyvox_automation_steps_due", "Steps of automations that are due, of all workspaces")
+STEPS_DUE_SECONDS = Gauge("polyvox_automation_steps_due_oldest_seconds", "For how long the oldest of them has been")
+
+_STEPS = """
+SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM (
+    SELECT due_at FROM automation_steps
+    WHERE status IN ('running', 'waiting') AND due_at <= now() AND action_run_id IS NULL LIMIT 10000
+) AS waiting
+"""
 _QUEUE = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
 FROM (SELECT created_at FROM runs WHERE status = 'queued' LIMIT 10000) AS waiting
@@ -35,3 +45,7 @@ def ended(run: Run, kind: str) -> None:
 
 def queue(database: Database) -> Observed:
     return query(database, "queue of runs", (QUEUED, QUEUED_SECONDS), _QUEUE)
+
+
+def steps(database: Database) -> Observed:
+    return query(database, "steps of automations", (STEPS_DUE, STEPS_DUE_SECONDS), _STEPS)

@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.contracts import deliveries, endpoints, ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.egress import Egress
+from libs.postgres import outbox
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher import payloads
 from services.webhook_dispatcher.fan_outs import QUEUED
@@ -36,6 +37,8 @@ class Deliveries:
             endpoint = await self._endpoint(connection, request.workspace_id, request.endpoint_id)
             self._must_be_sent_to(endpoint)
             id = await store.add_to(connection, ping, endpoint.id)
+            fact = endpoints.EndpointTested(request.workspace_id, endpoint.id)
+            await outbox.state(connection, endpoints.TESTED, [fact])
             connection.wake_after(QUEUED)
         return deliveries.Delivery(id, endpoint.id, ping.event_id, ping.event, "pending", [], at, at)
 

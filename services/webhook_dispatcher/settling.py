@@ -9,6 +9,7 @@ from uuid import UUID
 
 from libs.contracts import ids
 from libs.contracts.deliveries import ARRIVED, DeliveriesArrived
+from libs.contracts.endpoints import DISABLED, EndpointDisabled
 from libs.postgres import outbox
 from libs.postgres.database import Connection
 from services.webhook_dispatcher import notices, payloads
@@ -59,6 +60,9 @@ async def _conclude(connection: Connection, failed: Sequence[Failed], *, gone: s
 
 
 async def _state(connection: Connection, disabled: Sequence[Disabled]) -> None:
-    """To the workspace's other endpoints, as an event like any other."""
+    """To the workspace's other endpoints, and to the other services, as an event like any other."""
     at = datetime.now(UTC)
+    if disabled:
+        facts = [EndpointDisabled(each.workspace_id, each.endpoint_id) for each in disabled]
+        await outbox.state(connection, DISABLED, facts)
     await begin(connection, [payloads.webhook_disabled(ids.new(), at, each) for each in disabled])

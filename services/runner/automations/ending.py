@@ -8,6 +8,7 @@ from libs.contracts.automations import RunFinished, RunStatus
 from libs.contracts.faults import Failure, Fault
 from libs.postgres import outbox, text
 from libs.postgres.database import Connection, Database
+from services.runner import metrics
 from services.runner.automations.beginning import TOPIC
 from services.runner.automations.steps import Came
 from services.runner.store import automation_runs, automation_steps
@@ -29,9 +30,12 @@ async def complete(database: Database, step: Claimed, holder: str, came: Came) -
             await outbox.state(connection, stated.event, [stated.fact])
         if came.skip != 0:
             await automation_steps.skip(connection, step.run_id, after=step.position, count=came.skip)
-        if not await automation_steps.begin_next(connection, step.run_id):
+        ended = not await automation_steps.begin_next(connection, step.run_id)
+        if ended:
             await _end_run(connection, step, RunStatus.COMPLETED, None)
         connection.wake_after(TOPIC)
+    if ended:
+        metrics.AUTOMATION_RUNS.labels(RunStatus.COMPLETED).inc()
 
 
 async def fail(database: Database, step: Claimed, holder: str, fault: Fault) -> None:
@@ -42,6 +46,7 @@ async def fail(database: Database, step: Claimed, holder: str, fault: Fault) -> 
             return
         await automation_steps.skip(connection, step.run_id, after=step.position)
         await _end_run(connection, step, RunStatus.FAILED, failure)
+    metrics.AUTOMATION_RUNS.labels(RunStatus.FAILED).inc()
 
 
 async def _end_run(connection: Connection, step: Claimed, status: RunStatus, failure: Failure | None) -> None:

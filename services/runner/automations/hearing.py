@@ -12,7 +12,19 @@ import msgspec
 from msgspec import Struct
 
 from libs.bus.hear import Heard
-from libs.contracts import automations, contacts, documents, evals, feedback, ids, public_events, runs
+from libs.contracts import (
+    automations,
+    contacts,
+    documents,
+    endpoints,
+    evals,
+    feedback,
+    ids,
+    limits,
+    plans,
+    public_events,
+    runs,
+)
 from libs.contracts.automations import NoticeAsked
 from libs.postgres import outbox
 from libs.postgres.database import Connection
@@ -42,9 +54,11 @@ def setting_off(
     tell: Callable[[F], Sequence[Happening]],
 ) -> Callable[[Connection, list[Heard[F]]], Awaitable[None]]:
     async def apply(connection: Connection, heard: list[Heard[F]]) -> None:
-        for event in heard:
-            for happening in tell(event.fact):
-                await _set_off(connection, event.id, happening)
+        told = [(event.id, happening) for event in heard for happening in tell(event.fact)]
+        listening = await stored.listening(connection, {happening.workspace_id for _, happening in told})
+        for event_id, happening in told:
+            if happening.workspace_id in listening:
+                await _set_off(connection, event_id, happening)
 
     return apply
 
@@ -121,6 +135,10 @@ HEARD: list[tuple[Any, Callable[[Any], Sequence[Happening]]]] = [
     (documents.FAILED, under(public_events.DOCUMENT_FAILED)),
     (contacts.CREATED, under(public_events.CONTACT_CREATED)),
     (contacts.UPDATED, under(public_events.CONTACT_UPDATED)),
+    (plans.CHANGED, under(public_events.PLAN_CHANGED)),
+    (limits.REACHED, under(public_events.USAGE_LIMIT_REACHED)),
+    (endpoints.DISABLED, under(public_events.WEBHOOK_DISABLED)),
+    (endpoints.TESTED, under(public_events.TEST_PING)),
     (automations.STARTED, under(public_events.AUTOMATION_RUN)),
     (automations.COMPLETED, under(public_events.AUTOMATION_COMPLETED)),
     (automations.FAILED, under(public_events.AUTOMATION_FAILED)),

@@ -1,6 +1,6 @@
 """Automations, as they are stored: for those who ask about them, and for what sets them off."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -99,6 +99,16 @@ async def due(connection: Connection, limit: int) -> list[Stored]:
         f"{_ROW} WHERE next_at <= now() AND status = 'active' ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED", limit
     )
     return [_stored(row) for row in rows]
+
+
+async def listening(connection: Connection, workspace_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the workspaces that have an automation which some event sets off."""
+    rows = await connection.fetch(
+        """SELECT DISTINCT workspace_id FROM automations
+        WHERE workspace_id = ANY($1) AND event IS NOT NULL AND status = 'active'""",
+        list(workspace_ids),
+    )
+    return {row["workspace_id"] for row in rows}
 
 
 async def hearing(connection: Connection, workspace_id: UUID, patterns: Sequence[str]) -> list[Stored]:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from libs.contracts import automations, contacts, ids, runs, workspaces
+from libs.contracts import automations, contacts, documents, endpoints, ids, limits, plans, runs, workspaces
 from libs.contracts.automations import (
     Condition,
     CreateAutomation,
@@ -40,6 +40,15 @@ from tests.support.receiver import receiver
 pytestmark = pytest.mark.asyncio
 
 HELLO = Notify("Hello")
+NOW, NOBODY = datetime(2026, 3, 11, tzinfo=UTC), ids.new()
+FAILED = {
+    "run_id": NOBODY,
+    "automation_id": NOBODY,
+    "automation_name": "Other",
+    "status": RunStatus.FAILED,
+    "steps_run": 0,
+    "duration_ms": 1.0,
+}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -319,6 +328,28 @@ async def test_an_event_sets_off_those_of_its_workspace_that_wait_for_it_once(ca
     await asyncio.sleep(0.3)
     assert [len(await runs_of(caller, of)) for of in (exact, prefix, updated, paused)] == [1, 1, 0, 0]
     assert not await runs_of(other, theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "fact"),
+    [
+        ("plan.changed", plans.CHANGED, {"plan": "pro", "before": "free"}),
+        (
+            "usage.limit_reached",
+            limits.REACHED,
+            {"kind": "requests_per_minute", "limit": 20, "plan": "free", "begins": NOW, "ends": NOW},
+        ),
+        ("webhook.disabled", endpoints.DISABLED, {"endpoint_id": NOBODY}),
+        ("test.ping", endpoints.TESTED, {"endpoint_id": NOBODY}),
+        ("document.failed", documents.FAILED, {"context_id": NOBODY, "document_id": NOBODY, "name": "a", "error": "b"}),
+        ("automation.run.failed", automations.FAILED, FAILED),
+    ],
+)
+async def test_each_event_of_the_engine_sets_off_who_waits_for_it_by_its_public_name(caller, bus, name, event, fact):
+    made = await make(caller, Notify("{{ trigger.event }}"), trigger=OnEvent(name))
+    await state(bus, event, event.fact(caller.workspace_id, **fact))
+    run = await ended(caller, (await eventually(lambda: runs_of(caller, made), bool))[0])
+    assert (run.trigger, run.steps[0].output["title"]) == (name, name)
 
 
 async def test_what_an_automation_causes_sets_it_off_no_second_time(caller, databases, upstream):
