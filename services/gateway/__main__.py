@@ -9,6 +9,7 @@ from msgspec import Meta
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
 from libs.contracts import contacts, documents, runs
+from libs.contracts.limits import FEED, OF, TAKE
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
@@ -30,6 +31,8 @@ from services.gateway.http.access import AccessLog
 from services.gateway.http.proxies import Proxies
 from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
+from services.gateway.limits.addresses import Addresses
+from services.gateway.limits.limits import Limits
 from services.gateway.plans.plans import CUSTOM_REQUESTS_PER_MINUTE, Plans
 
 VOICES = (klu.VOICE, klisk.VOICE, klairo.VOICE, llmstack.VOICE, openai.VOICE)
@@ -52,6 +55,8 @@ class Settings(Common, kw_only=True, frozen=True):
     custom_requests_per_minute: Annotated[int, Meta(ge=1, description="a whole number from 1")] = (
         CUSTOM_REQUESTS_PER_MINUTE
     )
+    # From one address without a key, by each process.
+    address_requests_per_minute: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 6000
     retention_days: Annotated[int, Meta(ge=0, le=36_500, description="a number of days; 0 for ever")] = 0
     # Whether the Klisk voice needs a key, and which keys open it beside those of the workspaces.
     klisk_auth: Literal["required", "open"] = "required"
@@ -90,6 +95,8 @@ async def build(service: Service, settings: Settings) -> None:
         name=f"{service.instance}-feeds",
     )
     tokens = Tokens(service.sealer)
+    plans = Plans(service.database, service.changes, custom=settings.custom_requests_per_minute)
+    limits = Limits(service.database, service.bus, plans, service.changes)
     engine = Engine(
         bus=service.bus,
         runs=Follower(service.bus),
@@ -99,7 +106,9 @@ async def build(service: Service, settings: Settings) -> None:
         sealer=service.sealer,
         callers=Callers(service.database, service.changes),
         calls=Calls(service.database),
-        plans=Plans(service.database, service.changes, custom=settings.custom_requests_per_minute),
+        plans=plans,
+        limits=limits,
+        addresses=Addresses(settings.address_requests_per_minute),
         guests=_guests(service.database, settings),
         tokens=tokens,
         logins=await asyncio.to_thread(Logins, service.database, tokens),
@@ -120,6 +129,13 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
     service.background("calls", engine.calls.run)
     service.background("effects", engine.effects.renew)
+    service.background("limits lease", limits.lease.run)
+    service.background("gateways", limits.company.run)
+    service.background("limits", limits.counter.run)
+    service.background("used permits", limits.tell)
+    await service.bus.hear_feed(FEED, limits.counter.hear)
+    service.serve(TAKE, limits.counter.take, instance=True)
+    service.serve(OF, limits.counter.of, instance=True)
     service.background("upkeep", engine.effects.upkeep)
     service.background("login attempts", lambda: throttle.upkeep(service.database))
     service.background("retention", endings.Retention(service.database, days=settings.retention_days).run)
@@ -129,6 +145,7 @@ async def build(service: Service, settings: Settings) -> None:
     addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
     service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
     service.on_stop(engine.calls.tell)
+    service.on_stop(limits.leave)
     service.on_stop(lambda: _leave(engine, feeds))
     service.on_stop(engine.effects.finish)  # first, while there is still who answers
 

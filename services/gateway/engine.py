@@ -21,6 +21,8 @@ from services.gateway.http import effect
 from services.gateway.http.proxies import Proxies
 from services.gateway.http.room import Room
 from services.gateway.http.sse import Streams
+from services.gateway.limits.addresses import Addresses
+from services.gateway.limits.limits import Limits
 from services.gateway.plans.plans import Plans
 
 Req = TypeVar("Req")
@@ -40,6 +42,8 @@ class Engine:
     callers: Callers
     calls: Calls
     plans: Plans
+    limits: Limits
+    addresses: Addresses
     guests: Guests
     tokens: Tokens
     logins: Logins

@@ -1,7 +1,7 @@
 """Runs as every voice starts and follows them.
 
 The rule: a request that names the last event it saw, in `Last-Event-ID` or `?after=`, starts nothing. It is answered
-from that run, which its caller's workspace must have.
+from that run, which its caller's workspace must have. Any other is a message, of which a plan allows so many a day.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
 from libs.runtime import logs
 from services.gateway.engine import ENGINE, Engine
-from services.gateway.http import effect, sse
+from services.gateway.http import effect, limiting, sse
 
 _ACCEPT_SECONDS = 30.0
 
@@ -26,6 +26,7 @@ async def start(request: web.Request, wanted: runs.StartRun) -> runs.Run:
     """
     if (run := await resume(request, wanted.workspace_id, wanted.mode)) is not None:
         return run
+    await limiting.admit_message(request, wanted.workspace_id)
     engine = request.app[ENGINE]
     wanted = effect.started(request, wanted)
     logs.run_id.set(str(wanted.run_id))
@@ -47,6 +48,7 @@ async def follow(request: web.Request, wanted: runs.StartRun, *, whole: bool = F
     """
     if (rejoined := await rejoin(request, wanted.workspace_id, whole=whole)) is not None:
         return rejoined
+    await limiting.admit_message(request, wanted.workspace_id)
     wanted = effect.started(request, wanted)
     logs.run_id.set(str(wanted.run_id))
     return await request.app[ENGINE].feeds.start(wanted, timeout=_ACCEPT_SECONDS)

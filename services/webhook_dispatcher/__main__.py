@@ -13,7 +13,9 @@ from libs.contracts import (
     endpoints,
     evals,
     feedback,
+    limits,
     notifications,
+    plans,
     runs,
     workspaces,
 )
@@ -95,6 +97,10 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(automations.FAILED, fan_out(payloads.automation_finished))
     service.hear(contacts.CREATED, fan_out(payloads.contact_created))
     service.hear(contacts.UPDATED, fan_out(payloads.contact_updated))
+    service.hear(plans.CHANGED, fan_out(payloads.plan_changed))
+    service.hear(plans.CHANGED, tell_of(telling.plan_changed))
+    service.hear(limits.REACHED, fan_out(payloads.limit_reached))
+    service.hear(limits.REACHED, tell_of(telling.limit_reached))
     service.hear(runs.ERASED, erased.of_runs)
     service.hear(documents.ERASED, erased.of_documents)
     service.hear(contacts.ERASED, erased.of_contacts)

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from libs.contracts import automations, contacts, documents, evals, feedback, ids, runs
+from libs.contracts import automations, contacts, documents, evals, feedback, ids, limits, plans, runs
 from libs.contracts import public_events as events
 from services.webhook_dispatcher.notices import Disabled
 
@@ -146,6 +146,15 @@ def trial_finished(event_id: UUID, at: datetime, fact: evals.TrialFinished) -> M
     """In numbers. It has failed where somebody wants to be told so, and not all have passed."""
     event = events.EVAL_FAILED if fact.alert and fact.passed < fact.total else events.EVAL_COMPLETED
     return message(event_id, fact.workspace_id, event, at=at, data=_facts(fact))
+
+
+def plan_changed(event_id: UUID, at: datetime, fact: plans.PlanChanged) -> Message:
+    told = {"plan": fact.plan, "previous_plan": fact.before}
+    return message(event_id, fact.workspace_id, events.PLAN_CHANGED, at=at, data=told)
+
+
+def limit_reached(event_id: UUID, at: datetime, fact: limits.LimitReached) -> Message:
+    return message(event_id, fact.workspace_id, events.USAGE_LIMIT_REACHED, at=at, data=_facts(fact))
 
 
 def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: UUID) -> Message:

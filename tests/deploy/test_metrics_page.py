@@ -8,12 +8,13 @@ from deploy.local.children import ROOT
 from libs.bus import metrics as of_bus
 from libs.runtime import metrics as of_runtime
 from services.gateway.http import metrics as of_gateway
+from services.gateway.limits import metrics as of_limits
 from services.retrieval import metrics as of_retrieval
 from services.runner import metrics as of_runner
 from services.webhook_dispatcher import metrics as of_webhooks
 
 # Importing them declares their series.
-__all__ = ["of_bus", "of_gateway", "of_retrieval", "of_runner", "of_runtime", "of_webhooks"]
+__all__ = ["of_bus", "of_gateway", "of_limits", "of_retrieval", "of_runner", "of_runtime", "of_webhooks"]
 
 
 def test_every_series_is_on_the_page_with_what_it_means():

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
+from services.gateway.http import limiting
 from services.gateway.http.requests import REQUEST_ID, RUN_ID
 from services.gateway.http.voices import Voice, by_handler, by_path, handler_of, paths
 
 _METHODS = "GET, POST, DELETE, OPTIONS"
-_EXPOSED = f"{REQUEST_ID}, {RUN_ID}, Retry-After"
+_EXPOSED = ", ".join((REQUEST_ID, RUN_ID, "Retry-After", limiting.LIMIT, limiting.REMAINING, limiting.RESET))
 _REMEMBERED_SECONDS = "600"
 
 

@@ -11,10 +11,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import SystemRoute
 
-from libs.contracts.faults import Fault
+from libs.contracts.faults import Code, Fault
 from libs.runtime import logs
+from services.gateway.directory.callers import Caller
 from services.gateway.engine import ENGINE
-from services.gateway.http import idempotency, metrics, params, problems, reply, sse
+from services.gateway.http import idempotency, limiting, metrics, params, problems, reply, sse
 from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
 from services.gateway.http.requests import REQUEST, REQUEST_ID, request_id
@@ -73,9 +74,12 @@ class _Guard:
     ) -> web.StreamResponse:
         try:
             if voice is None or not wants_caller:
+                if request.path != _ALWAYS_ANSWERED:
+                    limiting.admit_stranger(request)
                 return await handler(request)
-            request[CALLER] = caller = await voice.authenticate(request)
+            request[CALLER] = caller = await _authenticated(request, voice)
             logs.workspace_id.set(str(caller.workspace_id))
+            await limiting.admit(request, caller)
             if idempotency.is_given(request):
                 return await self._once(request, voice, handler)
             return await handler(request)
@@ -115,6 +119,16 @@ class _Guard:
             status=status,
             ms=round(seconds * 1000, 2),
         )
+
+
+async def _authenticated(request: web.Request, voice: Voice) -> Caller:
+    """A request whose credential is none is a stranger's."""
+    try:
+        return await voice.authenticate(request)
+    except Fault as fault:
+        if fault.code is Code.UNAUTHORIZED:
+            limiting.admit_stranger(request)
+        raise
 
 
 def _log_as(id: str) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from services.gateway.engine import ENGINE, Engine
-from services.gateway.http import cors, health, reply
+from services.gateway.http import cors, health, limiting, reply
 from services.gateway.http.access import AccessLog
 from services.gateway.http.body import MOST_BYTES
 from services.gateway.http.guard import guard
@@ -35,6 +35,7 @@ def app_of(engine: Engine, voices: Sequence[Voice], access: AccessLog) -> web.Ap
     app.router.add_get("/health", health.answer)
     mount(app.router, voices)
     cors.allow(app, voices)
+    app.on_response_prepare.append(limiting.mark)
     return app
 
 

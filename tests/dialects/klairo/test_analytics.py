@@ -7,8 +7,8 @@ import pytest
 from libs.contracts import analytics
 from libs.contracts.analytics import Day
 from services.gateway.plans import plans
+from services.gateway.plans.store import Own, Put
 from tests.services.gateway.peers import Reply
-from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -25,7 +25,7 @@ def today() -> date:
 
 @pytest.mark.parametrize("path", ROOTS)
 async def test_it_answers_at_both_roots_in_the_shape_of_the_page(door, path):
-    await door.peers.answer(analytics.OF, lambda asked: MARCH if asked.first.month == 3 else [Day(today(), 63)])
+    await door.peers.answer(analytics.OF, MARCH)
     answer = await door.call("GET", f"{path}?period=month&from=2026-03-01")
     assert answer.status == 200
     told = answer.json
@@ -49,7 +49,7 @@ async def test_it_answers_at_both_roots_in_the_shape_of_the_page(door, path):
     assert told["quota"] == {
         "plan": "enterprise",
         "chat_limit_daily": None,
-        "chat_used_today": 63,
+        "chat_used_today": 0,
         "api_limit_per_minute": 600_000,
     }
 
@@ -78,22 +78,17 @@ async def test_days_to_come_are_in_the_range_and_not_in_the_list(door):
 
 
 async def test_the_free_plan_has_none(door):
-    async def put_on(name: str) -> None:
+    async def put_on(name: str) -> Reply:
         async with door.service.database.transaction() as connection:
-            await plans.change(connection, door.workspace_id, plans.Put(await plans.find(connection, name)))
-
-    async def refused() -> Reply | None:
-        answer = await door.call("GET", "/api/analytics")
-        return answer if answer.status == 403 else None
-
-    async def answered() -> bool:
-        return (await door.call("GET", "/api/analytics")).status == 200
+            put = Put(await plans.find(connection, name), Own(requests_per_minute=1000, api_calls_per_month=None))
+            await plans.change(connection, door.workspace_id, put)
+        await door.service.changes.read()
+        return await door.call("GET", "/api/analytics")
 
     await door.peers.answer(analytics.OF, [])
-    await put_on("free")
-    assert (await eventually(refused)).json["error"]["code"] == "FORBIDDEN"
-    await put_on("starter")
-    assert await eventually(answered)
+    refused = await put_on("free")
+    assert (refused.status, refused.json["error"]["code"]) == (403, "FORBIDDEN")
+    assert (await put_on("starter")).status == 200
 
 
 async def test_nobody_has_them_without_a_key(door):

@@ -74,13 +74,14 @@ async def test_a_key_tells_whose_it_is(door):
     held = (await login(door, "whose@example.test")).json["token"]
     shown = await made(door, held)
     answer = await door.call("GET", "/api/keys?action=validate", key=shown["key"])
+    assert answer.json["usage"] > 0
     assert answer.json == {
         "valid": True,
         "user_id": ids.crockford("usr", ann.id),
         "email": "whose@example.test",
         "plan": "enterprise",
         "key_name": "Production App",
-        "usage": None,
+        "usage": answer.json["usage"],
         "limit": None,
     }
     me = await door.call("GET", "/api/users/me", key=shown["key"])

@@ -1,13 +1,13 @@
 """Payloads in the shape of the KlairoAI reference: `{"event", "event_id", "created_at", "data"}`."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from msgspec import structs
 
-from libs.contracts import contacts, documents, evals, feedback, ids, runs
+from libs.contracts import contacts, documents, evals, feedback, ids, limits, plans, runs
 from libs.contracts.faults import Failure
 from services.webhook_dispatcher import payloads
 
@@ -132,3 +132,25 @@ def test_a_ping_names_its_endpoint():
     body = sent(payloads.test_ping(EVENT, AT, workspace_id=WORKSPACE, endpoint_id=endpoint))
     assert body["event"] == "test.ping"
     assert ids.parse(body["data"]["webhook_id"]) == endpoint
+
+
+def test_a_changed_plan_is_told_with_the_one_before():
+    body = sent(payloads.plan_changed(EVENT, AT, plans.PlanChanged(WORKSPACE, "pro", "free")))
+    assert body["event"] == "plan.changed"
+    assert body["data"] == {"plan": "pro", "previous_plan": "free"}
+
+
+def test_a_limit_that_was_reached_is_told_with_its_figure_and_its_window():
+    ends = AT.replace(day=12, hour=0, minute=0, second=0, microsecond=0)
+    fact = limits.LimitReached(
+        WORKSPACE, limits.Kind.CHAT_MESSAGES, 50, "free", begins=ends - timedelta(days=1), ends=ends
+    )
+    body = sent(payloads.limit_reached(EVENT, AT, fact))
+    assert body["event"] == "usage.limit_reached"
+    assert body["data"] == {
+        "kind": "chat_messages_per_day",
+        "limit": 50,
+        "plan": "free",
+        "begins": "2026-03-11T00:00:00Z",
+        "ends": "2026-03-12T00:00:00Z",
+    }

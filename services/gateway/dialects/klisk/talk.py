@@ -1,5 +1,7 @@
 """One socket's conversation: messages are answered one after the other, each seeing what the ones before it said.
 
+Each is a request of its caller's, which limits count.
+
 The rule: everything keeps its order but `cancel`, which ends the answer that is under way.
 """
 
@@ -16,7 +18,7 @@ from services.gateway import running
 from services.gateway.dialects.klisk import conversing, translate, wire
 from services.gateway.dialects.klisk.translate.events import Telling
 from services.gateway.engine import ask
-from services.gateway.http import body, params
+from services.gateway.http import body, limiting, params
 from services.gateway.http.sockets import Socket
 from services.gateway.http.voices import CALLER
 
@@ -88,6 +90,7 @@ class Talk:
 
     async def _answer(self, message: wire.SocketMessage) -> None:
         asked = translate.chat.said(message, self._agent, self._latest)
+        await limiting.admit(self._request, self._request[CALLER])
         ready = await conversing.ready(self._request, asked, runs.Mode.STREAMING)
         self._answering = Answering(self._request, ready.start)
         try:

@@ -11,12 +11,22 @@ from services.gateway.http.problems import Problem
 _STATUS = {415: 400, 422: 400}
 
 
+# Clients ask again by themselves, at once where they are told to wait for longer than this.
+_PATIENCE_SECONDS = 60
+
+
 def render(problem: Problem) -> web.Response:
     status = _STATUS.get(problem.status, problem.status)
     if failing.code(problem) == "previous_response_not_found":
         status = 400
     headers = structs.replace(problem, status=status).headers()
-    if status == 409 and problem.retry_after is None:
-        # The clients would ask again by themselves, and a conflict that does not pass stays one.
+    if _stays(status, problem.retry_after):
         headers["x-should-retry"] = "false"
     return reply.json(failing.body(structs.replace(problem, status=status)), status=status, headers=headers)
+
+
+def _stays(status: int, retry_after: float | None) -> bool:
+    """A conflict that does not pass, and a quota that is used up for longer than a client would wait."""
+    if status == 409:
+        return retry_after is None
+    return status == 429 and retry_after is not None and retry_after > _PATIENCE_SECONDS

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from libs.contracts.faults import Code, Fault
+from libs.contracts.limits import Kind
 from services.gateway.dialects.klairo import auth, translate, wire
 from services.gateway.directory import keys, store
 from services.gateway.engine import ENGINE
@@ -54,11 +55,12 @@ async def _list(request: web.Request) -> web.Response:
 
 
 async def _validate(request: web.Request) -> web.Response:
-    caller = request[CALLER]
-    async with request.app[ENGINE].database.acquire() as connection:
+    caller, engine = request[CALLER], request.app[ENGINE]
+    async with engine.database.acquire() as connection:
         key = None if caller.logged_in else await store.valid_key(connection, caller.workspace_id, caller.key_id)
-        workspace = await store.workspace(connection, caller.workspace_id)
         account = await store.account(connection, caller.account_id) if caller.account_id else None
-    if key is None or workspace is None:
+    if key is None:
         raise Fault(Code.UNAUTHORIZED, "This is no API key.")
-    return reply.json(translate.keys.validity(key, workspace, account))
+    terms = await engine.plans.of(caller.workspace_id)
+    used = await engine.limits.used(caller.workspace_id, Kind.API_CALLS)
+    return reply.json(translate.keys.validity(key, terms, account, used=used))

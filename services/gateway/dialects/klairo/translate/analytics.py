@@ -85,9 +85,9 @@ def refuse_without(terms: Terms) -> None:
 
 
 def reply(
-    wanted: Range, counted: list[analytics.Day], terms: Terms, *, today: date, used: list[analytics.Day]
+    wanted: Range, counted: list[analytics.Day], terms: Terms, *, today: date, used: int
 ) -> wire.analytics.Analytics:
-    """`used` is what was counted of today."""
+    """`used` is how many of today's messages are."""
     return wire.analytics.Analytics(
         period=wanted.period,
         first=wanted.first,
@@ -97,7 +97,7 @@ def reply(
         quota=wire.analytics.Quota(
             plan=terms.plan,
             chat_limit_daily=terms.chat_messages_per_day,
-            chat_used_today=sum(day.chat_messages for day in used),
+            chat_used_today=used,
             api_limit_per_minute=terms.requests_per_minute,
         ),
     )

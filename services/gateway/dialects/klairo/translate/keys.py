@@ -5,6 +5,7 @@ from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klairo import wire
 from services.gateway.directory import store
 from services.gateway.directory.keys import NewKey
+from services.gateway.plans.plans import Terms
 
 
 def key(kept: store.Key) -> wire.keys.Key:
@@ -26,10 +27,12 @@ def keys(page: Page[store.Key], slice: Slice) -> wire.keys.Keys:
     )
 
 
-def validity(kept: store.Key, workspace: store.Workspace, account: store.Account | None) -> wire.keys.Validity:
+def validity(kept: store.Key, terms: Terms, account: store.Account | None, *, used: int) -> wire.keys.Validity:
     return wire.keys.Validity(
         user_id=ids.crockford("usr", account.id) if account else None,
         email=account.email if account else None,
-        plan=workspace.plan,
+        plan=terms.plan,
         key_name=kept.name,
+        usage=used,
+        limit=terms.api_calls_per_month,
     )

@@ -33,12 +33,15 @@ class Keys(Struct, frozen=True, kw_only=True):
 
 
 class Validity(Struct, frozen=True, kw_only=True):
-    """`limit` None is without one. Nobody's key, which the operator made, has neither user nor e-mail address."""
+    """`usage` and `limit` are the workspace's in this month, None where there is no limit.
+
+    Nobody's key, which the operator made, has neither user nor e-mail address.
+    """
 
     valid: bool = True
     user_id: str | None
     email: str | None
     plan: str
     key_name: str
-    usage: int | None = None
-    limit: int | None = None
+    usage: int
+    limit: int | None

@@ -7,7 +7,7 @@ from libs.runtime import logs
 from services.gateway.dialects.klisk import auth, translate, wire
 from services.gateway.dialects.klisk.talk import Talk
 from services.gateway.engine import ENGINE
-from services.gateway.http import sockets
+from services.gateway.http import limiting, sockets
 from services.gateway.http.sockets import Socket
 from services.gateway.http.voices import CALLER
 
@@ -21,6 +21,7 @@ async def talk(request: web.Request) -> web.WebSocketResponse:
     async with sockets.opened(request) as socket:
         try:
             caller = request[CALLER] = await auth.caller_of_socket(request)
+            await limiting.admit(request, caller)
         except Fault as fault:
             await _turn_away(socket, fault)
             return socket.response

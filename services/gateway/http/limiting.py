@@ -1,0 +1,58 @@
+"""Limiting: a request is counted as its caller's, or as its address's where it has none, and is told how that stands.
+
+Shared by every voice: what is over a limit is a Fault RATE_LIMITED, and `X-RateLimit-*` are on every answer.
+"""
+
+import math
+import time
+from uuid import UUID
+
+from aiohttp import web
+from multidict import istr
+
+from libs.contracts.faults import Code, Fault
+from services.gateway.directory.callers import Caller
+from services.gateway.engine import ENGINE
+from services.gateway.limits.limits import refused
+from services.gateway.limits.permits import Standing
+
+LIMIT, REMAINING, RESET = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining"), istr("X-RateLimit-Reset")
+
+_STANDING = web.RequestKey("standing", Standing)
+
+
+async def admit(request: web.Request, caller: Caller) -> None:
+    """Raises Fault RATE_LIMITED, UNAVAILABLE."""
+    standing = request[_STANDING] = await request.app[ENGINE].limits.request(caller)
+    if not standing.admitted:
+        raise refused(standing)
+
+
+async def admit_message(request: web.Request, workspace_id: UUID) -> None:
+    """Before a run that a client wants is started. Raises Fault RATE_LIMITED, UNAVAILABLE."""
+    standing = await request.app[ENGINE].limits.message(workspace_id)
+    if standing is not None and not standing.admitted:
+        request[_STANDING] = standing
+        raise refused(standing)
+
+
+def admit_stranger(request: web.Request) -> None:
+    """For what needs no caller, or has none. Raises Fault RATE_LIMITED."""
+    engine = request.app[ENGINE]
+    standing = request[_STANDING] = engine.addresses.take(engine.proxies.client(request))
+    if not standing.admitted:
+        wait = max(1, math.ceil(standing.ends - time.time()))
+        message = f"Requests without a key are {standing.limit} a minute from one address: try again later."
+        raise Fault(Code.RATE_LIMITED, message, retry_after=wait)
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """An answer that was given before anything was counted shows its address's window as well."""
+    standing = request.get(_STANDING)
+    if standing is None:
+        engine = request.app[ENGINE]
+        standing = engine.addresses.look(engine.proxies.client(request))
+    headers = response.headers
+    headers[LIMIT] = str(standing.limit)
+    headers[REMAINING] = str(standing.remaining)
+    headers[RESET] = str(standing.ends)

@@ -1,0 +1,1 @@
+"""Limits: how often a workspace may do what, over all voices and all processes of the gateway together."""

@@ -1,0 +1,105 @@
+"""Gateways as far as they count: several in this process, each with its own place on the bus, that can be killed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from libs.blobs import Blobs
+from libs.bus.bus import Bus
+from libs.contracts import ids
+from libs.contracts.limits import FEED, OF, TAKE
+from libs.postgres.changes import Changes
+from libs.postgres.database import Database
+from libs.postgres.migrate import migrate
+from services.gateway.directory import people
+from services.gateway.limits.limits import Limits
+from services.gateway.plans import plans
+from services.gateway.plans.plans import Plans
+from services.gateway.plans.store import Own, Put
+from tests.support.servers import Databases
+from tests.support.services import blobs_folder
+from tests.support.waiting import until
+
+_CLIENTS = 4
+
+
+@dataclass
+class Gateway:
+    """`admitted` is what its clients were let in with."""
+
+    limits: Limits
+    bus: Bus
+    changes: Changes
+    tasks: list["asyncio.Task[None]"]
+    admitted: int = 0
+    killed: bool = False
+
+    async def message(self, workspace_id: UUID) -> bool:
+        await asyncio.sleep(0)  # as for a client's bytes: the others have their turns
+        standing = await self.limits.message(workspace_id)
+        admitted = standing is None or standing.admitted
+        self.admitted += admitted
+        return admitted
+
+    async def kill(self) -> None:
+        """As by a signal that can't be caught: nothing is said, written or released."""
+        self.killed = True
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.bus.close()
+
+
+@asynccontextmanager
+async def gateways(nats_url: str, databases: Databases, count: int) -> AsyncIterator[list[Gateway]]:
+    """All of them there, and one of them counting."""
+    async with AsyncExitStack() as stack:
+        made = [await _gateway(nats_url, databases, stack) for _ in range(count)]
+        await until(lambda: all(each.limits.company.counter and each.limits.company.size == count for each in made))
+        await until(lambda: any(each.limits.counter.counts for each in made))
+        try:
+            yield made
+        finally:
+            for each in made:
+                if not each.killed:
+                    await each.limits.leave()
+                    await each.kill()
+
+
+async def _gateway(nats_url: str, databases: Databases, stack: AsyncExitStack) -> Gateway:
+    database = await Database.connect(databases.dsn("gateway"), schema="gateway", pool_size=4)
+    stack.push_async_callback(database.close)
+    await migrate(database, "services.gateway")
+    blobs = Blobs.open(f"file://{blobs_folder(databases.url)}")
+    bus = await Bus.connect(nats_url, owner="gateway", instance=f"gateway-{ids.new()}", blobs=blobs)
+    changes = Changes(database)
+    limits = Limits(database, bus, Plans(database, changes), changes)
+    await bus.serve(TAKE, limits.counter.take, instance=True)
+    await bus.serve(OF, limits.counter.of, instance=True)
+    await bus.hear_feed(FEED, limits.counter.hear)
+    work = (changes.run, limits.lease.run, limits.company.run, limits.counter.run, limits.tell)
+    return Gateway(limits, bus, changes, [asyncio.create_task(each()) for each in work])
+
+
+async def workspace(database: Database, name: str, **figures: Any) -> UUID:
+    """On the plan growth, but for these figures."""
+    async with database.transaction() as connection:
+        made = await people.make_workspace(connection, name)
+        await plans.change(connection, made.id, Put(await plans.find(connection, "growth"), Own(**figures)))
+    return made.id
+
+
+def counting(gateways: list[Gateway]) -> Gateway:
+    return next(each for each in gateways if each.limits.lease.held)
+
+
+async def spend(gateway: Gateway, workspace_id: UUID) -> int:
+    """How many messages are let in until every client was refused one."""
+
+    async def client() -> int:
+        return await anext(count for count in range(10**9) if not await gateway.message(workspace_id))
+
+    return sum(await asyncio.gather(*(client() for _ in range(_CLIENTS))))

@@ -1,0 +1,72 @@
+"""Limits counted over several gateways: exact within a hundredth, whoever counts and whatever becomes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from libs.contracts.limits import Kind
+from tests.services.gateway.counting import Gateway, counting, gateways, spend, workspace
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio
+
+
+async def until_told(gateways: list[Gateway], workspace_id: UUID, used: int) -> None:
+    """Each of them says that all together have used so many."""
+
+    async def told() -> bool:
+        said = await asyncio.gather(*(each.limits.used(workspace_id, Kind.CHAT_MESSAGES) for each in gateways))
+        return said == [used] * len(gateways)
+
+    await eventually(told)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def three(nats_url, databases) -> AsyncIterator[list[Gateway]]:
+    async with gateways(nats_url, databases, 3) as three:
+        yield three
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7, 60])
+async def test_a_small_limit_is_exact(three, database, limit):
+    spending = await workspace(database, f"Exact {limit}", chat_messages_per_day=limit)
+    assert sum(await asyncio.gather(*(spend(each, spending) for each in three))) == limit
+
+
+async def test_a_large_limit_is_shared_by_all_and_exact_within_a_hundredth(three, database):
+    spending = await workspace(database, "Exact 5000", chat_messages_per_day=5000)
+    let_in = await asyncio.gather(*(spend(each, spending) for each in three))
+    assert 4950 <= sum(let_in) <= 5000
+    assert min(let_in) > 50, "each of them lets in what it is asked for"
+    await asyncio.gather(*(each.limits.tell_now() for each in three))
+    await until_told(three, spending, sum(let_in))
+
+
+async def test_what_a_gateway_holds_and_does_not_use_is_a_hundredth(three, database):
+    spending = await workspace(database, "Idle", chat_messages_per_day=1200)
+    counter = counting(three)
+    for each in three:
+        assert await each.message(spending)
+    assert 1188 <= 2 + 1 + await spend(counter, spending) <= 1200
+
+
+async def test_what_has_no_limit_is_counted_too(three, database):
+    spending = await workspace(database, "Unlimited", chat_messages_per_day=None)
+    for each in three:
+        for _ in range(10):
+            assert await each.message(spending)
+    await until_told(three, spending, 30)
+
+
+async def test_another_limit_holds_at_once_and_what_was_held_of_the_one_before_goes_back(three, database):
+    spending = await workspace(database, "Changing", chat_messages_per_day=1_000_000)
+    for each in three:
+        assert await each.message(spending)
+    await workspace(database, "Changing", chat_messages_per_day=50)
+    await asyncio.gather(*(each.changes.read() for each in three))
+    first = counting(three)
+    assert await eventually(lambda: first.message(spending)), "the others have given back what they held"
+    assert 3 + 1 + sum(await asyncio.gather(*(spend(each, spending) for each in three))) == 50
