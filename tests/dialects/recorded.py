@@ -2,7 +2,8 @@
 
 A pair of a voice's fixtures/ holds the `request`, what the services `answered` by subject, what they were `asked`, and
 the `response`. A service that answered `{"fault": …}` refused. $WORKSPACE stands for the workspace of the key, $URL for
-the gateway's address, $TODAY for the day it is. A `body` that is no text is sent as JSON.
+the gateway's address, $TODAY for the day it is, $ANY for any text that an answer holds. A `body` that is no text is sent
+as JSON.
 """
 
 import json
@@ -34,14 +35,24 @@ async def replay(door: Door, pair: dict[str, Any]) -> None:
     request, body = _filled(pair["request"], door), pair["request"].get("body")
     sent = body.encode() if isinstance(body, str) else request.get("body")
     answer = await door.call(request["method"], request["path"], sent, headers=request.get("headers", {}))
-    assert (answer.status, answer.json) == (pair["response"]["status"], _filled(pair["response"]["body"], door))
-    assert _told(door.peers.asked) == _told(_meant(_filled(pair["asked"], door)))
+    meant = _filled(pair["response"]["body"], door)
+    assert (answer.status, _masked(answer.json, meant)) == (pair["response"]["status"], meant)
+    assert _told(door.peers.asked) == _told(_meant(_filled(pair["asked"], door), door.peers.asked))
 
 
 def _filled(value: Any, door: Door) -> Any:
     text = json.dumps(value).replace("$WORKSPACE", str(door.workspace_id)).replace("$URL", door.url)
     text = text.replace("$TODAY", f"{datetime.now(UTC):%A, %Y-%m-%d}")
     return json.loads(text)
+
+
+def _masked(told: Any, meant: Any) -> Any:
+    """With $ANY for a text where that is meant."""
+    if meant == "$ANY" and isinstance(told, str):
+        return meant
+    if isinstance(told, dict) and isinstance(meant, dict):
+        return {key: _masked(value, meant.get(key)) for key, value in told.items()}
+    return told
 
 
 async def _serve(door: Door, answered: dict[str, Any]) -> None:
@@ -61,9 +72,12 @@ def _fault(failure: dict[str, Any]) -> Fault:
     return Fault.of(msgspec.convert(failure, Failure))
 
 
-def _meant(questions: list[dict[str, Any]]) -> list[Any]:
-    """The questions of a pair. What one leaves out has its default."""
+def _meant(questions: list[dict[str, Any]], asked: list[Any]) -> list[Any]:
+    """The questions of a pair. What one leaves out has its default. Two nouns may call a question the same: the one that
+    was asked is meant.
+    """
     types = {rpc.request.__name__: rpc.request for rpc in DECLARED.values() if isinstance(rpc, Rpc)}
+    types |= {type(question).__name__: type(question) for question in asked}
     return [msgspec.convert(fields, types[name]) for question in questions for name, fields in question.items()]
 
 

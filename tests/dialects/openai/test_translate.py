@@ -85,9 +85,11 @@ def test_a_translation_raises_nothing_but_faults(type, apply, sent):
     assert fault.field
 
 
+WEIGHED = st.builds(feed.Alternative, TEXTS, st.floats(-9999, 0), st.none() | st.binary(max_size=3))
+SCORED = st.lists(st.builds(feed.Scored, WEIGHED, st.lists(WEIGHED, max_size=2)), max_size=2)
 BODIES = st.one_of(
     TEXTS.map(feed.Token),
-    TEXTS.map(feed.Token),
+    st.builds(feed.Token, TEXTS, scored=SCORED),
     TEXTS.map(feed.Thinking),
     TEXTS.map(lambda text: runs.ToolCall(ids.new().hex, "look", text, client=True)),
     st.just(runs.ToolCall("ours", "look", "{}")),
@@ -108,6 +110,10 @@ def finished(bodies: list[feed.Body]) -> runs.Run:
     return replace(examples.run, output=text, thinking=thinking, calls=calls)
 
 
+def scored(bodies: list[feed.Body]) -> list[feed.Scored]:
+    return [token for body in bodies if isinstance(body, feed.Token) for token in body.scored or []]
+
+
 STARTED = feed.Started(examples.ACTION, None, "m", "p")
 DONE = feed.Done("stop", examples.run.usage, 1.0)
 
@@ -116,7 +122,7 @@ DONE = feed.Done("stop", examples.run.usage, 1.0)
 @given(bodies=st.lists(BODIES, max_size=8))
 def test_the_chunks_of_a_stream_are_the_completion(bodies):
     run = finished(bodies)
-    whole, telling = told.completion(run, "m"), told.Telling(run, "m", usage=True)
+    whole, telling = told.completion(run, "m", scored(bodies)), told.Telling(run, "m", usage=True)
     events = [telling.begin(), *(event for frame in frames(STARTED, *bodies, DONE) for event in telling.of(frame))]
     chunks = [msgspec.json.decode(event.data) for event in events[:-1]]
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
@@ -124,6 +130,9 @@ def test_the_chunks_of_a_stream_are_the_completion(bodies):
     assert "".join(delta.get("content", "") for delta in deltas) == (whole.choices[0].message.content or "")
     assert [call.pop("index") for call in calls] == list(range(len(run.calls)))
     assert calls == msgspec.to_builtins(whole.choices[0].message.tool_calls or [])
+    logprobs = [chunk["choices"][0]["logprobs"] for chunk in chunks if chunk["choices"]]
+    tokens = [token for told in logprobs if told for token in told["content"]]
+    assert (tokens or None) == (whole.choices[0].logprobs and msgspec.to_builtins(whole.choices[0].logprobs.content))
     assert chunks[-1]["usage"] == msgspec.to_builtins(whole.usage)
     assert {(chunk["id"], chunk["created"]) for chunk in chunks} == {(whole.id, whole.created)}
     assert events[-1].data == b"[DONE]"
@@ -139,11 +148,16 @@ def test_the_events_of_a_stream_are_the_response(bodies):
     run = finished(bodies)
     events = tell(Telling(run), STARTED, *bodies, DONE)
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
-    last, whole = events[-1]["response"], msgspec.to_builtins(translate.replies.reply(run))
+    last, whole = events[-1]["response"], msgspec.to_builtins(translate.replies.reply(run, scored(bodies)))
     told_items, whole_items = last.pop("output"), whole.pop("output")
     for kind, part in (("reasoning", "reasoning_text"), ("message", "output_text")):
         deltas = [event["delta"] for event in events if event["type"] == f"response.{part}.delta"]
         assert "".join(deltas) == "".join(texts(told_items, kind)) == "".join(texts(whole_items, kind))
+    pieces = [event for event in events if event["type"] == "response.output_text.delta"]
+    parts = [part for item in whole_items if item["type"] == "message" for part in item["content"]]
+    assert [token for piece in pieces for token in piece["logprobs"]] == [
+        token for part in parts for token in part["logprobs"]
+    ]
     calls = [[item for item in items if item["type"] == "function_call"] for items in (told_items, whole_items)]
     assert calls[0] == calls[1]
     assert last | {"completed_at": 0} == whole | {"completed_at": 0}
