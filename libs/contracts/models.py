@@ -39,9 +39,9 @@ class Price(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """`llm` is the provider's name of the model, `context_window` its size in tokens. Without a `price` of its own the
-    tables of prices say what it costs; without `sees_images` its name says whether it sees them, without
-    `calls_tools` whether it calls any.
+    """`llm` is the provider's name of the model, `context_window` its size in tokens. `default`: it answers in this
+    workspace wherever none is named. Without a `price` of its own the tables of prices say what it costs; without
+    `sees_images` its name says whether it sees them, without `calls_tools` whether it calls any.
     """
 
     id: UUID
@@ -100,7 +100,9 @@ class ValidateKey(Struct, frozen=True):
 
 
 class CreateModel(Struct, frozen=True):
-    """Adds a model of the provider named `provider` (or of that id); `key` and `url` make a provider that is new."""
+    """Adds a model of the provider named `provider` (or of that id); `key` and `url` make a provider that is new.
+    `default_if_first`: it is the default where the workspace has no model of its own yet.
+    """
 
     workspace_id: UUID
     llm: str
@@ -115,10 +117,11 @@ class CreateModel(Struct, frozen=True):
     price: Price | None = None
     sees_images: bool | None = None
     calls_tools: bool | None = None
+    default_if_first: bool = False
 
 
 class GetModel(Struct, frozen=True):
-    """Without `model_id`: the workspace's default model."""
+    """Without `model_id`: the one that answers where none is named."""
 
     workspace_id: UUID
     model_id: UUID | None = None

@@ -20,10 +20,11 @@ from services.runner.prompting.prompts import Prompting, Scripted
 from services.runner.providers import presets
 from services.runner.providers.call import Endpoint
 from services.runner.store import actions, apps, models, tools
+from services.runner.store.models import Candidates
 from services.runner.tools.ready import Ready
 
-# Kinds of changes, which whoever writes such a row states. A workspace's default model and the names of its actions are
-# cached under its id.
+# Kinds of changes, which whoever writes such a row states. What may be a workspace's default model and the names of its
+# actions are cached under its id.
 ACTION, APP, NAMES, MODEL, DEFAULT = "runner.action", "runner.app", "runner.names", "runner.model", "runner.default"
 TOOL = "runner.tool"
 INSTALLATION = "installation"
@@ -51,7 +52,7 @@ class Catalog:
         self._names = changes.cache(NAMES, self._load_names)
         self._apps = changes.cache(APP, self._load_app)
         self._models = changes.cache(MODEL, self._load_model)
-        self._defaults = changes.cache(DEFAULT, self._load_default)
+        self._candidates = changes.cache(DEFAULT, self._load_candidates)
         self._tools = changes.cache(TOOL, self._load_tool)
 
     @asynccontextmanager
@@ -103,8 +104,13 @@ class Catalog:
         return [ready for ready in found if ready is not None and ready.tool.workspace_id in (workspace_id, None)]
 
     async def default(self, workspace_id: UUID) -> UUID:
-        """Raises Fault NOT_FOUND where neither the workspace nor the installation has a model."""
-        chosen = await self._defaults.get(str(workspace_id)) or await self._defaults.get(INSTALLATION)
+        """The workspace's default model, else the installation's; where that has none, the workspace's oldest. Raises
+        Fault NOT_FOUND where neither has any.
+        """
+        own, installed = await self._candidates.get(str(workspace_id)), await self._candidates.get(INSTALLATION)
+        assert own is not None
+        assert installed is not None
+        chosen = own.default or installed.default or own.oldest
         if chosen is None:
             raise Fault(Code.NOT_FOUND, "There is no model in this workspace: add one, or name one in the action.")
         return chosen
@@ -140,5 +146,5 @@ class Catalog:
         found = await tools.of_any_workspace(self._database, UUID(id))
         return found and Ready(found.tool, self._keys.open_headers(found.tool.id, found.sealed_headers))
 
-    async def _load_default(self, workspace_id: str) -> UUID | None:
-        return await models.default(self._database, None if workspace_id == INSTALLATION else UUID(workspace_id))
+    async def _load_candidates(self, workspace_id: str) -> Candidates:
+        return await models.candidates(self._database, None if workspace_id == INSTALLATION else UUID(workspace_id))

@@ -38,9 +38,10 @@ class Models:
             id=ids.derived(id, 1),
         )
         if asked.id is not None and (made := await stored.get(self._database, asked.workspace_id, id)) is not None:
-            return made
+            return await self._told(asked.workspace_id, made)
         async with self._catalog.changing() as connection:
             provider_id = await self._vendors.found_or_made(connection, vendor)
+            await stored.choosing(connection, asked.workspace_id)
             if asked.default:
                 await stored.yield_default(connection, asked.workspace_id)
             await stored.put(connection, asked, id, provider_id)
@@ -48,21 +49,26 @@ class Models:
         return await self.get(GetModel(asked.workspace_id, id))
 
     async def get(self, asked: GetModel) -> Model:
-        """The workspace's default model where none is named."""
+        """The one that answers where none is named, without an id."""
         id = asked.model_id or await self._catalog.default(asked.workspace_id)
         model = await stored.get(self._database, asked.workspace_id, id)
         if model is None:
             raise not_found("model", id)
-        return model
+        return await self._told(asked.workspace_id, model)
 
     async def find(self, asked: FindModel) -> Model:
         model = await stored.find(self._database, storable(asked))
         if model is None:
             raise not_found("model", f"{asked.provider}/{asked.llm}")
-        return model
+        return await self._told(asked.workspace_id, model)
 
     async def page(self, asked: PageModels) -> Page[Model]:
-        return await stored.page(self._database, asked)
+        page = await stored.page(self._database, asked)
+        return Page([await self._told(asked.workspace_id, model) for model in page.items], page.total)
+
+    async def _told(self, workspace_id: UUID, model: Model) -> Model:
+        """Which one answers where none is named is known here alone: it need not be called the default anywhere."""
+        return msgspec.structs.replace(model, default=model.id == await self._catalog.default(workspace_id))
 
     async def update(self, asked: UpdateModel) -> Model:
         asked = storable(asked)
@@ -72,6 +78,7 @@ class Models:
         await self._own(GetModel(asked.workspace_id, asked.model_id))
         async with self._catalog.changing() as connection:
             if asked.default is True:
+                await stored.choosing(connection, asked.workspace_id)
                 await stored.yield_default(connection, asked.workspace_id)
             await stored.update(connection, asked)
             await _has_changed(connection, asked.workspace_id, asked.model_id)

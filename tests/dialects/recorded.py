@@ -2,8 +2,8 @@
 
 A pair of a voice's fixtures/ holds the `request`, what the services `answered` by subject, what they were `asked`, and
 the `response`. A service that answered `{"fault": …}` refused. $WORKSPACE stands for the workspace of the key, $URL for
-the gateway's address, $TODAY for the day it is, $ANY for any text that an answer holds. A `body` that is no text is sent
-as JSON.
+the gateway's address, $TODAY for the day it is, $ANY for any text that an answer holds. A `body` that is no text is
+sent as JSON.
 """
 
 import json
@@ -73,8 +73,8 @@ def _fault(failure: dict[str, Any]) -> Fault:
 
 
 def _meant(questions: list[dict[str, Any]], asked: list[Any]) -> list[Any]:
-    """The questions of a pair. What one leaves out has its default. Two nouns may call a question the same: the one that
-    was asked is meant.
+    """The questions of a pair. What one leaves out has its default. Two nouns may call a question the same: what was
+    asked is meant.
     """
     types = {rpc.request.__name__: rpc.request for rpc in DECLARED.values() if isinstance(rpc, Rpc)}
     types |= {type(question).__name__: type(question) for question in asked}

@@ -1,4 +1,4 @@
-"""Models, as they are stored. One of a workspace's is its default; without one the installation's is."""
+"""Models, as they are stored. One of a workspace's may be its default."""
 
 from uuid import UUID
 
@@ -28,7 +28,9 @@ async def put(connection: Connection | Database, model: models.CreateModel, id: 
         """INSERT INTO models
             (id, workspace_id, provider_id, llm, nickname, context_window, "default", created_by, price, sees_images,
              calls_tools)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING""",
+        VALUES ($1, $2, $3, $4, $5, $6, $7 OR $12 AND NOT EXISTS (SELECT FROM models WHERE workspace_id = $2),
+            $8, $9, $10, $11)
+        ON CONFLICT (id) DO NOTHING""",
         id,
         model.workspace_id,
         provider_id,
@@ -40,6 +42,7 @@ async def put(connection: Connection | Database, model: models.CreateModel, id: 
         model.price,
         model.sees_images,
         model.calls_tools,
+        model.default_if_first,
     )
 
 
@@ -79,13 +82,21 @@ async def find(database: Database, asked: models.FindModel) -> models.Model | No
     return perhaps(row, models.Model)
 
 
-async def default(database: Database, workspace_id: UUID | None) -> UUID | None:
-    """The workspace's default model, or its first; of the installation where `workspace_id` is None."""
-    return await database.fetchval(
-        """SELECT id FROM models WHERE workspace_id IS NOT DISTINCT FROM $1
-        ORDER BY "default" DESC, created_at, id LIMIT 1""",
+class Candidates(Struct, frozen=True):
+    """What of a workspace's models may answer where none is named."""
+
+    default: UUID | None
+    oldest: UUID | None
+
+
+async def candidates(database: Database, workspace_id: UUID | None) -> Candidates:
+    """Of the installation's models where `workspace_id` is None."""
+    (row,) = await database.fetch(
+        """WITH own AS (SELECT id, "default", created_at FROM models WHERE workspace_id IS NOT DISTINCT FROM $1)
+        SELECT (SELECT id FROM own WHERE "default"), (SELECT id FROM own ORDER BY created_at, id LIMIT 1)""",
         workspace_id,
     )
+    return Candidates(*row)
 
 
 async def page(database: Database, asked: models.PageModels) -> Page[models.Model]:
@@ -113,6 +124,11 @@ async def update(connection: Connection, asked: models.UpdateModel) -> None:
         asked.calls_tools is not UNSET,
         None if asked.calls_tools is UNSET else asked.calls_tools,
     )
+
+
+async def choosing(connection: Connection, workspace_id: UUID) -> None:
+    """Until the end of the transaction nobody else says which of the workspace's models is its default."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"models {workspace_id}")
 
 
 async def yield_default(connection: Connection, workspace_id: UUID) -> None:

@@ -1,5 +1,7 @@
 """Apps, actions, models, providers and sessions, as other services ask for them."""
 
+import asyncio
+
 import asyncpg
 import pytest
 from aiohttp import web
@@ -254,10 +256,32 @@ async def test_one_model_is_the_workspaces_default(caller, upstream):
     assert (await caller.bus.call(models.GET, models.GetModel(caller.workspace_id))).id == second.id
     assert (await caller.run(action)).model == "second"
     page = await caller.bus.call(models.PAGE, models.PageModels(caller.workspace_id))
-    assert {model.llm: model.default for model in page.items} == {"small": True, "first": False, "second": True}
+    assert {model.llm: model.default for model in page.items} == {"small": False, "first": False, "second": True}
     await caller.bus.call(models.DELETE, models.GetModel(caller.workspace_id, second.id))
-    assert (await caller.run(action)).model == "first"
+    assert (await caller.run(action)).model == "small", "the installation's: the first is not the default any more"
     assert first.provider.default is False
+
+
+async def test_a_model_answers_unasked_where_it_is_said_to_or_is_the_first_and_nothing_is_said(caller, other, upstream):
+    url = {"provider": "Mine", "url": upstream.openai_url}
+    named_only = await add(caller, "named only", **url, default=False)
+    assert (await caller.run(await caller.action())).model == "small"
+    assert (await caller.run(await caller.action(model_id=named_only.id))).model == "named only"
+    assert (named_only.default, (await add(caller, "second", **url, default_if_first=True)).default) == (False, False)
+    first = await add(other, "first", **url, default_if_first=True)
+    assert (first.default, (await other.run(await other.action())).model) == (True, "first")
+    assert (await add(other, "next", **url, default_if_first=True)).default is False
+    for changed, says in ((False, "small"), (True, "first")):
+        update = models.UpdateModel(other.workspace_id, first.id, default=changed)
+        assert (await other.bus.call(models.UPDATE, update)).default is changed
+        assert (await other.run(await other.action())).model == says
+
+
+async def test_two_models_that_are_made_the_default_at_once_are_it_one_after_the_other(caller, upstream):
+    url = {"provider": "Mine", "url": upstream.openai_url}
+    await asyncio.gather(*(add(caller, f"m{number}", **url, default=True) for number in range(6)))
+    page = await caller.bus.call(models.PAGE, models.PageModels(caller.workspace_id))
+    assert [model.default for model in page.items].count(True) == 1
 
 
 async def test_a_key_is_sent_to_its_provider_and_shown_to_nobody(caller, upstream, databases):

@@ -27,6 +27,7 @@ def create(caller: Caller, body: wire.models.CreateModel) -> models.CreateModel:
         price=_price(body.price),
         sees_images=body.sees_images,
         calls_tools=body.calls_tools,
+        default_if_first=body.default is None,
     )
 
 
