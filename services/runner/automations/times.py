@@ -20,10 +20,13 @@ def next_at(automation: Automation, after: datetime) -> datetime | None:
 
 
 def next_of(schedule: Schedule, timezone: str, after: datetime) -> datetime | None:
-    """By the clocks of the schedule's own time zone, else of this one. Raises Fault INVALID."""
+    """By the clocks of the schedule's own time zone, else of this one. Raises Fault INVALID.
+
+    In an hour that clocks show twice, times of the first one are over.
+    """
     local = after.astimezone(zone(schedule.timezone or timezone, "trigger_config.timezone"))
-    found = next(_simulated(schedule.cron, local), None)
-    return None if found is None else found.astimezone(UTC)
+    times = (at.astimezone(UTC) for at in _simulated(schedule.cron, local))
+    return next((at for at in times if at > after), None)
 
 
 def zone(name: str, field: str) -> ZoneInfo:
