@@ -51,7 +51,7 @@ class Generation:
         live.ending = True
         live.recording.flush()
         reason = live.finished.reason if live.finished else ""
-        usage = priced(await rounds.usage(live.rounds), live.accepted.model.price)
+        usage = priced(await rounds.usage(live.rounds, stopped=live.stopped is not None), live.accepted.model.price)
         return Outcome(status, reason, usage, latency, failure)
 
     async def _generate(self, live: Live) -> None:

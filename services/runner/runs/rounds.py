@@ -41,21 +41,23 @@ class Round(Struct, eq=False):
         """What the model said, with those of its calls that are answered here."""
         return Message("assistant", self.answer, calls)
 
-    async def usage(self) -> Usage:
-        """As the provider told, or counted; nothing where the model refused."""
+    async def usage(self, *, stopped: bool = False) -> Usage:
+        """As the provider told, or counted; nothing where the model refused. One that was `stopped` before it said
+        anything has been asked all the same, and providers charge for what they read.
+        """
         if self.finished is not None and self.finished.usage is not None:
             return self.finished.usage
-        if self.finished is None and not self.said:
+        if self.finished is None and not self.said and not stopped:
             return Usage()
         prompt = [await tokens.count(memory.words(message)) + tokens.PER_MESSAGE for message in self.messages]
         return Usage(sum(prompt), await tokens.count("".join(self.said)), counted=True)
 
 
-async def usage(rounds: list[Round]) -> Usage:
+async def usage(rounds: list[Round], *, stopped: bool = False) -> Usage:
     """Of all rounds together: it was counted where that of one was."""
     if len(rounds) == 1:
-        return await rounds[0].usage()
-    each = [await round.usage() for round in rounds]
+        return await rounds[0].usage(stopped=stopped)
+    each = [await round.usage(stopped=stopped) for round in rounds]
     return runs.Usage(
         sum(one.prompt_tokens for one in each),
         sum(one.completion_tokens for one in each),

@@ -193,7 +193,7 @@ async def test_a_judge_is_asked_and_its_score_weighed(caller, upstream, answerin
     assert trial.rows == evals.Tally(1, 2, 0)
     assert trial.by_check[1] == evals.Tally(1, 1, 1, 0.5)
     body = upstream.asked[0].body
-    assert body["response_format"]["type"] == "json_schema"
+    assert (body["response_format"]["type"], body["max_tokens"]) == ("json_schema", 2048)
     assert all(part in asked_for(upstream.asked[0]) for part in ("The answer is kind.", "Answer:"))
 
 

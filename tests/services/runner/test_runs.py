@@ -216,6 +216,18 @@ async def test_a_cancelled_run_hangs_up_and_keeps_what_it_had_said(caller, upstr
     assert (await started).id == request.run_id
 
 
+async def test_a_run_that_is_cancelled_before_it_said_anything_has_taken_its_prompt(caller, upstream):
+    upstream.plays(Answer(first=30.0), refusal(400, "no"))
+    request = caller.start(await caller.action(), mode=Mode.STREAMING)
+    await caller.bus.call(runs.START, request)
+    await until(lambda: upstream.answering > 0)
+    cancelled = await caller.cancel(request.run_id)
+    assert (cancelled.status, cancelled.output) == (Status.CANCELLED, "")
+    assert cancelled.usage == runs.Usage(6, 0, counted=True, cost=0)
+    refused = await caller.run(await caller.action())
+    assert (refused.status, refused.usage) == (Status.FAILED, runs.Usage(cost=0))
+
+
 async def test_every_follower_sees_that_a_run_was_cancelled(caller, upstream, follower):
     upstream.plays(Answer(gate=asyncio.Event()))
     run, frames = await follower.start(caller.start(await caller.action(), mode=Mode.STREAMING))
