@@ -20,8 +20,8 @@ class AnalyticsOf(Struct, frozen=True):
 
 
 class Day(Struct, frozen=True):
-    """`chat_messages` are those to Aria that a run answered, or failed to. `api_calls` came with an API key, in any
-    voice. `webhooks_delivered` have arrived.
+    """`chat_messages` are runs that clients started, by whichever voice, on the day of their end. `api_calls` came with
+    an API key of the workspace. `webhooks_delivered` have arrived.
     """
 
     date: date

@@ -33,6 +33,10 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+# Voices in which the engine asks by itself: for an eval, and in the steps of an automation.
+OF_EVALS, OF_AUTOMATIONS = "eval", "automation"
+OWN_VOICES = frozenset({OF_EVALS, OF_AUTOMATIONS})
+
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 # The key of a run's metadata under which are the ids of the automations that led to it, as texts.
 CHAIN = "automation_chain"

@@ -15,9 +15,6 @@ from libs.postgres.database import Connection, Database
 from services.feedback.store import analytics as store
 from services.feedback.store.analytics import Figure
 
-# The voice in which a run is a message to Aria.
-_ARIA = "klairo"
-
 
 class Analytics:
     def __init__(self, database: Database) -> None:
@@ -28,7 +25,8 @@ class Analytics:
 
 
 async def messages(connection: Connection, heard: list[Heard[runs.RunFinished]]) -> None:
-    facts = (event.fact for event in heard if event.fact.voice == _ARIA)
+    """What clients asked: the engine's own runs are none."""
+    facts = (event.fact for event in heard if event.fact.voice not in runs.OWN_VOICES)
     await _count(connection, Figure.CHAT_MESSAGES, ((fact.workspace_id, _day(fact.finished_at), 1) for fact in facts))
 
 

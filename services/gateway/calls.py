@@ -8,7 +8,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from libs.contracts import calls
+from libs.contracts import calls, ids
 from libs.postgres import outbox
 from libs.postgres.database import Database
 from services.gateway.directory.callers import Caller
@@ -22,8 +22,8 @@ class Calls:
         self._counted: Counter[tuple[UUID, date]] = Counter()
 
     def note(self, caller: Caller) -> None:
-        """A request is over. Who logged in makes no call of the API."""
-        if not caller.logged_in:
+        """A request was admitted. Who logged in, or opens Klisk with a key of the operator's, makes no call."""
+        if caller.key_id != ids.NONE:
             self._counted[caller.workspace_id, datetime.now(UTC).date()] += 1
 
     async def run(self) -> None:

@@ -21,17 +21,21 @@ async def test_chats_contacts_calls_and_webhooks_are_counted(engine: Engine) -> 
     for message in ("Hello", "Bye"):
         await client.post("/klairo/api/chat", {"message": message})
     await client.post("/v1/actions/", {"action": action["guid"], "input": "of another voice"})
+    note = {"type": "notify", "config": {"title": "Done", "body": "It ran."}}
+    wanted = {"name": "Note", "status": "active", "trigger": "manual", "steps": [note]}
+    automation = await client.post("/klairo/api/automations", wanted)
+    await client.post(f"/klairo/api/automations/{automation['id']}/trigger")
     await client.call("GET", "/klairo/api/contacts/none-of-these")
-    wanted = {"chat_messages": 2, "automation_runs": 0, "contacts_created": 2, "webhooks_delivered": 2}
+    happened = {"chat_messages": 3, "automation_runs": 1, "contacts_created": 2, "webhooks_delivered": 2}
 
     async def figures() -> Any:
         """Asking is a call, too."""
         told = await client.get("/klairo/api/analytics?period=day")
         calls = told["summary"].pop("api_calls")
-        return told if told["summary"] == wanted and calls >= 9 else None
+        return told if told["summary"] == happened and calls >= 11 else None
 
     told = await eventually(figures)
     (today,) = told["daily"]
     assert (today["date"], today["contacts_created"]) == (datetime.now(UTC).date().isoformat(), 2)
-    assert (told["quota"]["plan"], told["quota"]["chat_used_today"]) == ("enterprise", 2)
+    assert (told["quota"]["plan"], told["quota"]["chat_used_today"]) == ("enterprise", 3)
     assert (await stranger.get("/klairo/api/analytics"))["summary"]["contacts_created"] == 0

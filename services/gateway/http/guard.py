@@ -107,10 +107,9 @@ class _Guard:
     def _note(self, request: web.Request, status: int, began: float) -> None:
         seconds, route = time.perf_counter() - began, _route(request)
         metrics.answered(request.method, route, status, seconds)
-        if (caller := request.get(CALLER)) is not None:
-            request.app[ENGINE].calls.note(caller)
         if not self._access.on:
             return
+        caller = request.get(CALLER)
         self._access.note(
             request_id=request[REQUEST],
             workspace_id=caller.workspace_id if caller else None,

@@ -23,9 +23,11 @@ _STANDING = web.RequestKey("standing", Standing)
 
 async def admit(request: web.Request, caller: Caller) -> None:
     """Raises Fault RATE_LIMITED, UNAVAILABLE."""
-    standing = request[_STANDING] = await request.app[ENGINE].limits.request(caller)
+    engine = request.app[ENGINE]
+    standing = request[_STANDING] = await engine.limits.request(caller)
     if not standing.admitted:
         raise refused(standing)
+    engine.calls.note(caller)
 
 
 async def admit_message(request: web.Request, workspace_id: UUID) -> None:

@@ -36,7 +36,7 @@ from services.runner.store import automation_steps
 from services.runner.store import runs as stored_runs
 from services.runner.store.automation_steps import Claimed
 
-VOICE = "automation"
+VOICE = runs.OF_AUTOMATIONS
 NOTICE = "automation"
 
 _START_SECONDS = 30.0

@@ -9,11 +9,11 @@ from msgspec import Struct
 from libs.contracts import ids
 from libs.contracts.actions import Parameters
 from libs.contracts.evals import Judge, Verdict
-from libs.contracts.runs import Draft, Mode, Run, StartRun, Status
+from libs.contracts.runs import OF_EVALS, Draft, Mode, Run, StartRun, Status
 from services.runner import questions
 from services.runner.prompting import formats
 
-VOICE = "eval"
+VOICE = OF_EVALS
 _SYSTEM = (
     "You judge answers that were given to people. You get criteria, a question, an answer to it, and perhaps one "
     "that would be right. Say how well the answer meets the criteria, as a JSON object: `score`, a number from 0 "

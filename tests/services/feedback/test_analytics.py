@@ -70,6 +70,8 @@ async def test_everything_is_counted_by_the_utc_day_on_which_it_happened(bus, se
         message(workspace, EAST),
         message(workspace, MIDNIGHT),
         message(workspace, MIDNIGHT, voice="klu"),
+        message(workspace, MIDNIGHT, voice="eval"),
+        message(workspace, MIDNIGHT, voice="automation"),
         started(workspace, MIDNIGHT),
         created(workspace, MIDNIGHT - timedelta(microseconds=1)),
         created(other, MIDNIGHT),
@@ -81,7 +83,7 @@ async def test_everything_is_counted_by_the_utc_day_on_which_it_happened(bus, se
     await heard(service, letters, dice=random.Random(1))
     assert await of(bus, workspace) == [
         analytics.Day(date(2026, 3, 9), chat_messages=1, contacts_created=1, api_calls=100),
-        analytics.Day(date(2026, 3, 10), chat_messages=1, automation_runs=1, webhooks_delivered=7),
+        analytics.Day(date(2026, 3, 10), chat_messages=2, automation_runs=1, webhooks_delivered=7),
     ]
     assert await of(bus, other) == [analytics.Day(date(2026, 3, 10), contacts_created=1)]
 

@@ -27,6 +27,7 @@ async def test_requests_with_a_key_are_told_as_numbers(database):
         counted.note(Caller(busy, None, ids.new()))
     counted.note(Caller(quiet, None, ids.new()))
     counted.note(Caller(quiet, ids.new(), ids.NONE, logged_in=True))
+    counted.note(Caller(quiet, None, ids.NONE))
     await counted.tell()
     assert {key: number for key, number in (await told(database)).items() if key[0] in (busy, quiet)} == {
         (busy, today): 3,
