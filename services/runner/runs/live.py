@@ -135,7 +135,9 @@ class Live(Struct, eq=False, kw_only=True):
         return msgspec.structs.replace(storable(call), client=True) if call.name in theirs else storable(call)
 
     def _say(self, kind: type[Token] | type[Thinking], text: str, scored: list[Scored] | None = None) -> None:
-        self._measure(len(text) + _OF_A_SCORE * sum(1 + len(token.likeliest) for token in scored or ()))
+        self._measure(len(text))
+        if scored:
+            self._measure(_OF_A_SCORE * sum(1 + len(token.likeliest) for token in scored))
         self.recording.say(kind, text, scored)
 
     def _measure(self, length: int) -> None:

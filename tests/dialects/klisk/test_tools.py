@@ -56,6 +56,7 @@ async def client(engine: Engine) -> AsyncIterator[Client]:
 @pytest.fixture(autouse=True)
 def model(engine: Engine) -> None:
     """What it says to the next message: it calls its tools, and then answers."""
+    engine.upstream.answers.clear()
     thinking = calling(*CALLS, pieces=("I look. ",), thoughts=("Hm.",))
     engine.upstream.plays(thinking, Answer(pieces=("It is ", "sunny.")))
 
@@ -131,6 +132,23 @@ async def test_a_socket_tells_the_same_in_compact_json(client):
         in frames
     )
     assert '{"type":"tool_result","data":{"output":"5"}}' in frames
+
+
+async def test_the_last_word_of_an_answer_that_was_put_right_is_the_right_one(engine, client):
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "age", "schema": schema}}
+    app = (await client.get("/v1/apps"))[0]["guid"]
+    strict = {"name": "Strict", "prompt": "{{q}}", "app": app, "model_config": {"responseFormat": wanted}}
+    await client.post("/v1/actions/create", strict)
+    asked, wrong, right = SAID | {"agent_name": "Strict"}, Answer(pieces=("Age: ", "3")), Answer(pieces=('{"age": 3}',))
+    engine.upstream.answers.clear()
+    engine.upstream.plays(wrong, right, wrong, right)
+    _, text = await client.call("POST", "/api/chat", asked)
+    *said, done, end = told(events(text)[:-1]) + events(text)[-1:]
+    assert said == [{"type": "token", "data": "Age: 3"}]
+    assert (done["type"], done["data"], end) == ("done", '{"age": 3}', "[DONE]")
+    answer = await client.post("/api/chat", asked | {"stream": False})
+    assert (answer["response"], answer["done"]) == ('{"age": 3}', True)
 
 
 async def test_the_chat_page_shows_what_was_asked_and_what_came_of_it(chromium: Browser, client):
