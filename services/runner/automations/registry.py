@@ -48,7 +48,7 @@ class Automations:
     async def update(self, asked: UpdateAutomation) -> Automation:
         """Runs that go on keep what they began with. Raises Fault as `create` does."""
         found = await stored.get(self._database, asked.workspace_id, asked.automation_id)
-        await self._soundness.check(self._changed(found, asked))
+        await self._soundness.check_change(self._changed(found, asked), asked)
         async with self._database.transaction() as connection:
             before = await stored.lock(connection, asked.workspace_id, asked.automation_id)
             await self._put(connection, self._changed(before, asked))

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from libs.contracts import ids
 from libs.contracts.automations import (
@@ -26,6 +27,7 @@ from libs.contracts.automations import (
     SendEmail,
     Status,
     Step,
+    UpdateAutomation,
     UpdateContact,
     Wait,
 )
@@ -55,10 +57,23 @@ class Soundness:
 
     async def check(self, made: Automation) -> None:
         """Raises Fault INVALID that names the field, TOO_LARGE."""
-        named(made.name)
-        if len(made.name) > _LONGEST_NAME:
-            raise Fault(Code.INVALID, f"Expected {_LONGEST_NAME} characters at most.", field="name")
+        _check_title(made.name)
         _check_trigger(made)
+        await self._check_steps(made)
+
+    async def check_change(self, made: Automation, asked: UpdateAutomation) -> None:
+        """Of what is changed, and of all of it where it is to be active: one that could not run any more may still be
+        renamed and paused. Raises Fault as `check` does.
+        """
+        activated = asked.status is Status.ACTIVE
+        _check_title(made.name)
+        _check_number(made)
+        if activated or asked.trigger is not UNSET:
+            _check_trigger(made)
+        if activated or asked.steps is not UNSET:
+            await self._check_steps(made)
+
+    async def _check_steps(self, made: Automation) -> None:
         _check_number(made)
         earlier: set[str] = set()
         for place, step in enumerate(made.steps):
@@ -105,6 +120,12 @@ class Soundness:
         check_headers({name: "" if filling.is_template(value) else value for name, value in request.headers.items()})
         if not 0.1 <= request.timeout <= _LONGEST_TIMEOUT:
             raise Fault(Code.INVALID, f"Expected 0.1 to {_LONGEST_TIMEOUT:.0f} seconds.", field="timeout")
+
+
+def _check_title(name: str) -> None:
+    named(name)
+    if len(name) > _LONGEST_NAME:
+        raise Fault(Code.INVALID, f"Expected {_LONGEST_NAME} characters at most.", field="name")
 
 
 def _check_trigger(made: Automation) -> None:

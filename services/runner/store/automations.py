@@ -49,7 +49,8 @@ async def put(connection: Connection, made: Automation, sealed_headers: bytes | 
             next_at, created_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (id) DO UPDATE SET name = $3, status = $4, trigger = $5, steps = $6, sealed_headers = $7,
-            event = $9, next_at = $10, updated_at = now()""",
+            event = $9, next_at = $10, updated_at = now()
+        WHERE automations.workspace_id = $2""",
         made.id,
         made.workspace_id,
         made.name,

@@ -1,16 +1,39 @@
 """Automations as a test makes them, and what becomes of their runs: what the tests of automations share."""
 
+from collections.abc import Awaitable
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from libs.contracts import automations
-from libs.contracts.automations import Automation, CreateAutomation, HttpRequest, Kind, Run, RunStatus, Status, Step
-from libs.contracts.faults import Failure
+from libs.contracts.automations import (
+    Automation,
+    CreateAutomation,
+    GetAutomation,
+    HttpRequest,
+    Kind,
+    Run,
+    RunStatus,
+    Status,
+    Step,
+)
+from libs.contracts.faults import Failure, Fault
 from libs.contracts.subjects import Event
 from tests.services.runner.conftest import Caller, eventually
 from tests.support.servers import Databases
+
+
+async def fault(call: Awaitable[Any]) -> Fault:
+    """Why it was refused."""
+    with pytest.raises(Fault) as caught:
+        await call
+    return caught.value
+
+
+def get(caller: Caller, id: UUID) -> GetAutomation:
+    return GetAutomation(caller.workspace_id, id)
 
 
 async def make(caller: Caller, *steps: Kind | Step, **more: Any) -> Automation:

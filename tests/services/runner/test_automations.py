@@ -1,18 +1,17 @@
-"""Automations: what may be one, what its steps do, and what sets it off."""
+"""Automations: what may be one, and what its steps do."""
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from libs.contracts import automations, contacts, documents, endpoints, ids, limits, plans, runs, workspaces
+from libs.contracts import actions, automations, ids, runs
 from libs.contracts.automations import (
     Condition,
     CreateAutomation,
-    GetAutomation,
     HttpRequest,
     Manual,
     Notify,
@@ -25,41 +24,19 @@ from libs.contracts.automations import (
     Status,
     Step,
     StepStatus,
-    TriggerAutomation,
     UpdateAutomation,
     UpdateContact,
     Wait,
 )
 from libs.contracts.faults import Code, Fault
-from tests.services.runner.automating import ended, facts, failure_of, headers_of, make, ran, runs_of, told, trigger
-from tests.services.runner.conftest import eventually
-from tests.support.calling import state
+from tests.services.runner.automating import facts, failure_of, fault, get, headers_of, make, ran
 from tests.support.provider import Answer
 from tests.support.receiver import receiver
 
 pytestmark = pytest.mark.asyncio
 
 HELLO = Notify("Hello")
-NOW, NOBODY = datetime(2026, 3, 11, tzinfo=UTC), ids.new()
-FAILED = {
-    "run_id": NOBODY,
-    "automation_id": NOBODY,
-    "automation_name": "Other",
-    "status": RunStatus.FAILED,
-    "steps_run": 0,
-    "duration_ms": 1.0,
-}
 JSON = {"Content-Type": "application/json"}
-
-
-async def fault(call) -> Fault:
-    with pytest.raises(Fault) as caught:
-        await call
-    return caught.value
-
-
-def get(caller, id) -> GetAutomation:
-    return GetAutomation(caller.workspace_id, id)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -89,6 +66,24 @@ async def test_an_automation_is_kept_changed_listed_and_deleted(caller, other):
     assert (await listed(status=Status.PAUSED)).total == (await listed(trigger="schedule")).total == 0
     assert await caller.bus.call(automations.DELETE, get(caller, made.id)) == changed
     assert (await fault(caller.bus.call(automations.GET, get(caller, made.id)))).code is Code.NOT_FOUND
+
+
+async def test_one_that_could_not_run_any_more_can_still_be_paused_and_renamed(caller):
+    action = await caller.action()
+    made = await make(caller, RunAction(action.id, "Hi"))
+    await caller.bus.call(actions.DELETE, actions.GetAction(caller.workspace_id, action.id))
+    change = UpdateAutomation(caller.workspace_id, made.id, name="Old", status=Status.PAUSED)
+    assert (await caller.bus.call(automations.UPDATE, change)).status is Status.PAUSED
+    activate = UpdateAutomation(caller.workspace_id, made.id, status=Status.ACTIVE)
+    refused = await fault(caller.bus.call(automations.UPDATE, activate))
+    assert (refused.code, refused.field) == (Code.INVALID, "steps[0].config.action_id")
+
+
+async def test_an_id_of_another_workspace_changes_nothing_there(caller, other):
+    made = await make(caller, HELLO)
+    wanted = CreateAutomation(other.workspace_id, "Mine", [Step(HELLO)], id=made.id)
+    assert (await fault(other.bus.call(automations.CREATE, wanted))).code is Code.NOT_FOUND
+    assert await caller.bus.call(automations.GET, get(caller, made.id)) == made
 
 
 async def test_the_plan_says_how_many_there_may_be_also_to_those_made_at_once(caller):
@@ -264,149 +259,3 @@ async def test_an_action_that_fails_fails_the_run(caller, upstream):
     run = await ran(caller, await make(caller, RunAction(action.id, {"question": "Why?"})))
     assert run.status is RunStatus.FAILED
     assert failure_of(run).message.startswith("The action failed: ")
-
-
-async def test_only_an_active_one_is_triggered_and_the_same_id_runs_once(caller, databases):
-    made = await make(caller, HELLO)
-    run_id = ids.new()
-    asked = TriggerAutomation(caller.workspace_id, made.id, {"a": 1}, run_id)
-    first, again = [await caller.bus.call(automations.TRIGGER, asked) for _ in range(2)]
-    assert first.id == again.id == run_id
-    assert (await ended(caller, first)).payload == {"a": 1}
-    assert [run.id for run in await runs_of(caller, made)] == [run_id]
-    found = await caller.bus.call(automations.GET, get(caller, made.id))
-    assert found.last_run_at == first.created_at
-    for status in (Status.PAUSED, Status.DRAFT):
-        await caller.bus.call(automations.UPDATE, UpdateAutomation(caller.workspace_id, made.id, status=status))
-        assert (await fault(trigger(caller, made))).code is Code.CONFLICT
-
-
-async def test_a_schedule_sets_off_one_run_for_each_time_and_one_for_all_that_were_missed(caller, databases):
-    made = await make(caller, HELLO, trigger=Schedule("0 9 1 1 *"), timezone="Asia/Tokyo")
-    assert made.next_at
-    assert made.next_at.hour == 0, "nine o'clock in Tokyo"
-    connection = await asyncpg.connect(databases.dsn("runner"))
-    missed = datetime.now(UTC) - timedelta(days=1000)
-    await connection.execute("UPDATE automations SET next_at = $2 WHERE id = $1", made.id, missed)
-    await connection.close()
-    found = await eventually(lambda: runs_of(caller, made), bool)
-    assert [(run.trigger, run.payload) for run in found] == [("schedule", {"scheduled_at": missed.isoformat()})]
-    await asyncio.sleep(1.2)
-    assert len(await runs_of(caller, made)) == 1
-    assert (await caller.bus.call(automations.GET, get(caller, made.id))).next_at == made.next_at
-    paused = UpdateAutomation(caller.workspace_id, made.id, status=Status.PAUSED)
-    assert (await caller.bus.call(automations.UPDATE, paused)).next_at is None
-
-
-async def test_a_schedule_goes_by_the_clocks_of_its_workspace_unless_it_has_its_own(caller, bus):
-    theirs = await make(caller, HELLO, trigger=Schedule("0 9 * * *"), timezone="UTC")
-    own = await make(caller, HELLO, trigger=Schedule("0 9 * * *", "Asia/Tokyo"), timezone="UTC")
-    assert [of.next_at.hour for of in (theirs, own) if of.next_at] == [9, 0]
-    await state(bus, workspaces.TIMEZONE_CHANGED, workspaces.TimezoneChanged(caller.workspace_id, "Asia/Kolkata"))
-
-    async def times():
-        found = [await caller.bus.call(automations.GET, get(caller, of.id)) for of in (theirs, own)]
-        return [(of.next_at.hour, of.next_at.minute) for of in found if of.next_at]
-
-    assert await eventually(times, lambda told: told[0] != (9, 0)) == [(3, 30), (0, 0)]
-
-
-async def test_an_event_sets_off_those_of_its_workspace_that_wait_for_it_once(caller, other, bus):
-    exact = await make(caller, Notify("{{ trigger.contact_id }}"), trigger=OnEvent("contact.created"))
-    prefix = await make(caller, HELLO, trigger=OnEvent("contact.*"))
-    updated = await make(caller, HELLO, trigger=OnEvent("contact.updated"))
-    paused = await make(caller, HELLO, trigger=OnEvent("*"), status=Status.PAUSED)
-    theirs = await make(other, HELLO, trigger=OnEvent("contact.created"))
-    contact_id, event_id = ids.new(), ids.new()
-    for _ in range(2):
-        await state(bus, contacts.CREATED, contacts.ContactCreated(caller.workspace_id, contact_id), id=event_id)
-    run = await ended(caller, (await eventually(lambda: runs_of(caller, exact), bool))[0])
-    assert run.trigger == "contact.created"
-    assert run.payload == {"contact_id": str(contact_id), "event": "contact.created", "event_id": str(event_id)}
-    assert run.steps[0].output["title"] == str(contact_id)
-    await eventually(lambda: runs_of(caller, prefix), bool)
-    await asyncio.sleep(0.3)
-    assert [len(await runs_of(caller, of)) for of in (exact, prefix, updated, paused)] == [1, 1, 0, 0]
-    assert not await runs_of(other, theirs)
-
-
-@pytest.mark.parametrize(
-    ("name", "event", "fact"),
-    [
-        ("plan.changed", plans.CHANGED, {"plan": "pro", "before": "free"}),
-        (
-            "usage.limit_reached",
-            limits.REACHED,
-            {"kind": "requests_per_minute", "limit": 20, "plan": "free", "begins": NOW, "ends": NOW},
-        ),
-        ("webhook.disabled", endpoints.DISABLED, {"endpoint_id": NOBODY}),
-        ("test.ping", endpoints.TESTED, {"endpoint_id": NOBODY}),
-        ("document.failed", documents.FAILED, {"context_id": NOBODY, "document_id": NOBODY, "name": "a", "error": "b"}),
-        ("automation.run.failed", automations.FAILED, FAILED),
-    ],
-)
-async def test_each_event_of_the_engine_sets_off_who_waits_for_it_by_its_public_name(caller, bus, name, event, fact):
-    made = await make(caller, Notify("{{ trigger.event }}"), trigger=OnEvent(name))
-    await state(bus, event, event.fact(caller.workspace_id, **fact))
-    run = await ended(caller, (await eventually(lambda: runs_of(caller, made), bool))[0])
-    assert (run.trigger, run.steps[0].output["title"]) == (name, name)
-
-
-async def test_what_an_automation_causes_sets_it_off_no_second_time(caller, databases, upstream):
-    """It runs an action, whose end is the event that it waits for."""
-    action = await caller.action("{{question}}")
-    upstream.plays(Answer(pieces=("Yes.",)), Answer(pieces=("Yes.",)))
-    first = await make(caller, RunAction(action.id, {"question": "?"}), trigger=OnEvent("generation.completed"))
-    await caller.run(action)
-    found = await eventually(lambda: runs_of(caller, first), bool)
-    assert (await ended(caller, found[0])).status is RunStatus.COMPLETED
-
-    async def notices():
-        return await facts(databases, automations.NOTICE_ASKED, caller.workspace_id)
-
-    [notice] = await eventually(notices, bool)
-    assert (notice.type, notice.automation_id, notice.run_id) == ("automation_stopped", first.id, None)
-    assert len(await runs_of(caller, first)) == 1
-
-
-async def test_a_chain_of_automations_ends_after_five(caller, bus, databases):
-    made = await make(caller, HELLO, trigger=OnEvent("contact.updated"))
-    led = [ids.new() for _ in range(5)]
-    for chain in (led, led[:4]):
-        fact = contacts.ContactUpdated(caller.workspace_id, ids.new(), ["name"], chain)
-        await state(bus, contacts.UPDATED, fact)
-    found = await eventually(lambda: runs_of(caller, made), bool)
-    assert [run.chain for run in found] == [[*led[:4], made.id]]
-    told = await eventually(lambda: facts(databases, automations.NOTICE_ASKED, caller.workspace_id), bool)
-    assert [notice.type for notice in told if notice.run_id is None] == ["automation_stopped"]
-
-
-async def test_who_deletes_an_automation_a_contact_or_a_workspace_deletes_its_runs(caller, bus, databases):
-    made, other = await make(caller, Wait(3600)), await make(caller, HELLO)
-    contact_id = ids.new()
-    about = await trigger(caller, made, contact_id=str(contact_id))
-    kept = await trigger(caller, made)
-    old = await ended(caller, await trigger(caller, other))
-    await state(bus, contacts.ERASED, contacts.ContactsErased(caller.workspace_id, [contact_id]))
-
-    async def ids_of(of):
-        return {run.id for run in await runs_of(caller, of)}
-
-    await eventually(lambda: ids_of(made), lambda left: about.id not in left)
-    assert await ids_of(made) == {kept.id}
-    expired = workspaces.WorkspaceExpired(caller.workspace_id, datetime.now(UTC) + timedelta(seconds=1))
-    await state(bus, workspaces.EXPIRED, expired)
-    await eventually(lambda: ids_of(other), lambda left: old.id not in left)
-    assert await ids_of(made) == {kept.id}, "what goes on stays"
-    await caller.bus.call(automations.DELETE, get(caller, made.id))
-    assert (await fault(told(caller, kept.id))).code is Code.NOT_FOUND
-    await state(bus, workspaces.DELETED, workspaces.WorkspaceDeleted(caller.workspace_id))
-    await eventually(
-        lambda: caller.bus.call(automations.PAGE, PageAutomations(caller.workspace_id)), lambda page: page.total == 0
-    )
-    connection = await asyncpg.connect(databases.dsn("runner"))
-    left = await connection.fetchval(
-        "SELECT count(*) FROM automation_steps WHERE workspace_id = $1", caller.workspace_id
-    )
-    await connection.close()
-    assert left == 0

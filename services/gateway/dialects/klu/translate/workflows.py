@@ -42,7 +42,8 @@ def _trigger(automation: Automation) -> str:
 
 def _yaml(automation: Automation) -> str:
     """What it is, for people to read."""
-    written = msgspec.to_builtins({"name": automation.name, "trigger": automation.trigger, "steps": automation.steps})
+    steps = [{"name": step.name, **msgspec.to_builtins(step.kind)} for step in automation.steps]
+    written = {"name": automation.name, "trigger": _trigger(automation), "steps": steps}
     return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
 
 
