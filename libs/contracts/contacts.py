@@ -82,8 +82,19 @@ class ContactsErased(Struct, frozen=True):
     contact_ids: list[UUID]
 
 
+class UpdateRefused(Struct, frozen=True):
+    """An automation's update of a contact was not carried out, and why."""
+
+    workspace_id: UUID
+    automation_id: UUID
+    run_id: UUID
+    contact_id: UUID
+    reason: str
+
+
 SEARCH = Rpc("rpc.gateway.contacts.search", SearchContacts, Found)
 GET = Rpc("rpc.gateway.contacts.get", GetContact, Contact)
 CREATED = Event("event.gateway.contacts.created", ContactCreated)
 UPDATED = Event("event.gateway.contacts.updated", ContactUpdated)
+UPDATE_REFUSED = Event("event.gateway.contacts.update_refused", UpdateRefused)
 ERASED = Event("event.gateway.contacts.erased", ContactsErased)

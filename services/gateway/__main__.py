@@ -8,12 +8,13 @@ from msgspec import Meta
 
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
-from libs.contracts import contacts, documents, runs
+from libs.contracts import automations, contacts, documents, runs
 from libs.contracts.limits import FEED, OF, TAKE
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
 from services.gateway.calls import Calls
+from services.gateway.contacts import asked
 from services.gateway.contacts.answers import Contacts
 from services.gateway.dialects import klairo, klisk, klu, llmstack, openai
 from services.gateway.directory import admin, endings, guests
@@ -142,6 +143,7 @@ async def build(service: Service, settings: Settings) -> None:
     _serve(service)
     service.hear(runs.ERASED, endings.runs_erased)
     service.hear(documents.ERASED, endings.documents_erased)
+    service.hear(automations.CONTACT_UPDATE_ASKED, asked.updates)
     addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
     service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
     service.on_stop(engine.calls.tell)

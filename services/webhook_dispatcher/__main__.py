@@ -1,5 +1,6 @@
 """webhook_dispatcher: who is told? What it answers, hears and runs."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -22,12 +23,16 @@ from libs.contracts import (
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.webhook_dispatcher import erasing, listen, metrics, payloads, telling
+from services.webhook_dispatcher import erasing, listen, metrics, payloads, telling, telling_of_automations
 from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import Deliveries
 from services.webhook_dispatcher.dispatcher import Dispatcher
 from services.webhook_dispatcher.endpoints import Endpoints, Secrets
 from services.webhook_dispatcher.fan_outs import QUEUED, FanOuts, fan_out
+from services.webhook_dispatcher.mail import server
+from services.webhook_dispatcher.mail.postman import QUEUED as MAIL_QUEUED
+from services.webhook_dispatcher.mail.postman import Postman, post
+from services.webhook_dispatcher.mail.sending import Sender
 from services.webhook_dispatcher.notifications import Notifications
 from services.webhook_dispatcher.room import Limits
 from services.webhook_dispatcher.schedule import STEPS, parse_steps
@@ -47,6 +52,9 @@ class Settings(Common, kw_only=True, frozen=True):
     delivery_seconds: Annotated[float, Meta(gt=0, le=60, description="a number of seconds up to 60")] = 15.0
     delivery_retries: str = ",".join(f"{step:.0f}" for step in STEPS)
     deliveries_kept_days: Positive = 30
+    # Where mail goes out, and from whom it is.
+    smtp_url: str = ""
+    mail_from: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,6 +62,11 @@ class Settings(Common, kw_only=True, frozen=True):
             parse_steps(self.delivery_retries)
         except ValueError as wrong:
             raise ValueError(f"DELIVERY_RETRIES: {wrong}") from None
+        try:
+            if server.parse(self.smtp_url):
+                server.check_sender(self.mail_from)
+        except ValueError as wrong:
+            raise ValueError(f"SMTP_URL, MAIL_FROM: {wrong}") from None
         if not self.master_keys:
             raise ValueError("MASTER_KEYS is missing: expected kid:base64 of 32 bytes, to keep endpoints' secrets with")
 
@@ -87,7 +100,6 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(notifications.READ, told.read)
 
     service.hear(runs.FINISHED, fan_out(*payloads.OF_A_RUN))
-    service.hear(runs.FINISHED, tell_of(telling.reply_unread))
     service.hear(feedback.CREATED, fan_out(payloads.feedback_created))
     service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
     service.hear(documents.FAILED, fan_out(payloads.document_failed))
@@ -98,15 +110,15 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(contacts.CREATED, fan_out(payloads.contact_created))
     service.hear(contacts.UPDATED, fan_out(payloads.contact_updated))
     service.hear(plans.CHANGED, fan_out(payloads.plan_changed))
-    service.hear(plans.CHANGED, tell_of(telling.plan_changed))
     service.hear(limits.REACHED, fan_out(payloads.limit_reached))
-    service.hear(limits.REACHED, tell_of(telling.limit_reached))
     service.hear(runs.ERASED, erased.of_runs)
     service.hear(documents.ERASED, erased.of_documents)
     service.hear(contacts.ERASED, erased.of_contacts)
     service.hear(workspaces.DELETED, erased.of_workspaces)
     service.hear(workspaces.EXPIRED, erased.of_expired)
 
+    _tell(service)
+    _send_mail(service, settings, steps)
     wakes = Wakes(service.bus, QUEUED)
     service.database.on_commit(QUEUED, dispatcher.wake)
     service.database.on_commit(QUEUED, wakes.wake)
@@ -119,6 +131,27 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("upkeep", upkeep.run)
     service.background("erasures", Erasures(service.database, erasing.STEPS).run)
     service.on_stop(dispatcher.drain)
+
+
+def _tell(service: Service) -> None:
+    """What people are told of by themselves."""
+    service.hear(runs.FINISHED, tell_of(telling.reply_unread))
+    service.hear(automations.COMPLETED, tell_of(telling_of_automations.run_completed))
+    service.hear(automations.FAILED, tell_of(telling_of_automations.run_failed))
+    service.hear(automations.NOTICE_ASKED, tell_of(telling_of_automations.asked))
+    service.hear(plans.CHANGED, tell_of(telling.plan_changed))
+    service.hear(limits.REACHED, tell_of(telling.limit_reached))
+    service.hear(contacts.UPDATE_REFUSED, tell_of(telling_of_automations.update_refused))
+
+
+def _send_mail(service: Service, settings: Settings, steps: Sequence[float]) -> None:
+    sender = Sender(server.parse(settings.smtp_url), settings.mail_from, steps=steps)
+    postman = Postman(service.database, sender.attempt)
+    service.observe(metrics.mail(service.database))
+    service.hear(automations.MAIL_ASKED, post(settings.mail_from))
+    service.database.on_commit(MAIL_QUEUED, postman.wake)
+    service.background("mail", postman.run)
+    service.on_stop(postman.drain)
 
 
 if __name__ == "__main__":

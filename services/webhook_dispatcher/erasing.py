@@ -8,6 +8,7 @@ delivery whose event is heard after that of its end goes as well.
 from libs.postgres.database import Connection
 from libs.postgres.erasures import Erasure, Kind
 from services.webhook_dispatcher.store import erasing as store
+from services.webhook_dispatcher.store import mail
 
 _BATCH = 500
 
@@ -20,12 +21,14 @@ async def _about(connection: Connection, erasure: Erasure) -> bool:
 async def _expired(connection: Connection, erasure: Erasure) -> bool:
     assert erasure.before is not None
     await store.notifications(connection, erasure.workspace_id, erasure.before)
+    await mail.erase(connection, erasure.workspace_id, erasure.before)
     return await store.older(connection, erasure.workspace_id, erasure.before, _BATCH)
 
 
 async def _workspace(connection: Connection, erasure: Erasure) -> bool:
     await store.endpoints(connection, erasure.workspace_id)
     await store.notifications(connection, erasure.workspace_id)
+    await mail.erase(connection, erasure.workspace_id)
     return await store.older(connection, erasure.workspace_id, None, _BATCH)
 
 

@@ -6,6 +6,8 @@ from libs.postgres.database import Database
 from libs.runtime.observing import Observed, query
 
 ATTEMPTS = Counter("polyvox_webhook_attempts", "Attempts made, by what they came to", ["outcome"])
+MAIL = Counter("polyvox_mail_attempts", "Attempts to send a mail, by what they came to", ["outcome"])
+MAIL_QUEUED = Gauge("polyvox_mail_due", "Mails that are due")
 QUEUED = Gauge("polyvox_webhook_deliveries_due", "Deliveries that are due")
 QUEUED_SECONDS = Gauge("polyvox_webhook_deliveries_oldest_seconds", "How long the first of them has been due")
 
@@ -13,6 +15,12 @@ _QUEUE = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8
 FROM (SELECT due_at FROM queue WHERE claimed_until IS NULL AND NOT waits AND due_at <= now() LIMIT 100000) AS due
 """
+
+_MAIL = "SELECT count(*) FROM mails WHERE status = 'queued' AND due_at <= now()"
+
+
+def mail(database: Database) -> Observed:
+    return query(database, "mail that is due", (MAIL_QUEUED,), _MAIL)
 
 
 def queue(database: Database) -> Observed:

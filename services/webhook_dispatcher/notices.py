@@ -1,7 +1,8 @@
-"""Notices: what the owner of an endpoint is told, of deliveries that failed for good and of an endpoint given up on.
+"""Notices: what a workspace is told of what could not be sent: deliveries and mail that failed for good, and endpoints
+given up on.
 
-Owner: webhook_dispatcher. Pure. What fails on one day at one endpoint is one notice, so that a dead receiver fills
-nobody's list.
+Owner: webhook_dispatcher. Pure. What fails on one day at one endpoint, or of one automation, is one notice,
+so that a dead receiver fills nobody's list.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.contracts import ids
+from services.webhook_dispatcher.mail.outcome import Outcome
 
 FAILED = "webhook_failed"
 DISABLED = "webhook_disabled"
+MAIL_FAILED = "mail_failed"
 
 GONE = "it answered 410, that it is gone"
 DEAD = "everything that was sent to it in five days failed"
@@ -75,6 +78,25 @@ def of_disabled(disabled: Disabled, reason: str, *, day: date) -> Notice:
         body=f"Nothing is sent to {disabled.url} any more: {reason}.",
         metadata={"webhook_id": str(disabled.endpoint_id)},
     )
+
+
+def of_mail(outcome: Outcome) -> Notice:
+    """Whom it was for is not said whole: nobody would think of erasing it here."""
+    mail, day = outcome.mail, outcome.at.date()
+    return Notice(
+        id=ids.named(mail.workspace_id, f"{MAIL_FAILED} {mail.automation_id} {day}"),
+        workspace_id=mail.workspace_id,
+        type=MAIL_FAILED,
+        title="A mail was not sent",
+        body=f"To {_masked(mail.recipient)}: {outcome.error}",
+        metadata={"automation_id": str(mail.automation_id), "run_id": str(mail.run_id)},
+        about=[mail.automation_id, mail.run_id],
+    )
+
+
+def _masked(address: str) -> str:
+    name, _, domain = address.rpartition("@")
+    return f"{name[:1]}…@{domain}"
 
 
 def _endpoint(failed: Failed) -> UUID:

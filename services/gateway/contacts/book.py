@@ -4,7 +4,7 @@ The rule: a change and the event that tells of it commit together, and what chan
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -57,27 +57,36 @@ async def get(connection: Connection | Database, workspace_id: UUID, id: UUID) -
     return found
 
 
-async def update(database: Database, workspace_id: UUID, id: UUID, change: Callable[[Details], Details]) -> Contact:
-    """`change` makes of what is known what is known from now on. Raises Fault as `create` does, and NOT_FOUND."""
+async def update(database: Database, workspace_id: UUID, id: UUID, over: Callable[[Details], Details]) -> Contact:
+    """`over` makes of what is known what is known from now on. Raises Fault as `create` does, and NOT_FOUND."""
     try:
         async with database.transaction() as connection:
             before = await store.lock(connection, workspace_id, id)
             if before is None:
                 raise _missing(id)
-            return await _change(connection, before, change(before.details))
+            return await change(connection, before, over(before.details))
     except asyncpg.UniqueViolationError:
         raise _taken() from None
 
 
-async def _change(connection: Connection, before: Contact, details: Details) -> Contact:
+async def change(connection: Connection, before: Contact, details: Details, *, chain: Sequence[UUID] = ()) -> Contact:
+    """Of a contact that is locked; `chain` are the automations that led to it. Raises Fault INVALID and TOO_LARGE, and
+    asyncpg's UniqueViolationError where another one has the e-mail address.
+    """
     _check(details)
     changed = [name for name in Details.__struct_fields__ if getattr(before, name) != getattr(details, name)]
     if not changed:
         return before
     after = await store.update(connection, before.id, details)
-    fact = contacts.ContactUpdated(before.workspace_id, before.id, changed)
+    fact = contacts.ContactUpdated(before.workspace_id, before.id, changed, list(chain))
     await outbox.state(connection, contacts.UPDATED, [fact])
     return after
+
+
+async def must_be_free(connection: Connection, contact: Contact, email: str) -> None:
+    """Raises Fault CONFLICT where another contact of the workspace has this e-mail address."""
+    if email and (other := await store.of_email(connection, contact.workspace_id, email)) and other.id != contact.id:
+        raise _taken()
 
 
 async def delete(database: Database, workspace_id: UUID, id: UUID) -> None:

@@ -13,4 +13,5 @@ def steps(kept_days: int) -> Iterator[str]:
         yield f"SELECT drop_partitions('{table}', {kept_days})"
         yield f"DELETE FROM {table}_other WHERE {key} < uuid_floor(now() - interval '{kept_days} days')"
     yield "DELETE FROM endpoints WHERE status = 'listening' AND created_at < now() - interval '7 days'"
+    yield f"DELETE FROM mails WHERE status <> 'queued' AND created_at < now() - interval '{kept_days} days'"
     yield f"DELETE FROM notifications WHERE created_at < now() - interval '{kept_days} days'"

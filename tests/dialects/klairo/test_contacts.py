@@ -5,14 +5,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from libs.contracts import contacts, ids
+from libs.contracts import automations, contacts, ids
+from libs.contracts.automations import ContactUpdateAsked
 from services.gateway.contacts import book, store
 from services.gateway.contacts.book import CreateContact
 from tests.services.gateway.peers import Door, new_key
+from tests.support.calling import state
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
 ROOTS = ["/api/contacts", "/v1/contacts", "/klairo/api/contacts", "/klairo/v1/contacts"]
+AUTOMATION = ids.new()
 ALEX = {
     "name": "Alex Johnson",
     "email": "alex@acmecorp.com",
@@ -46,7 +50,8 @@ class Workspace:
         rows = await self.door.service.database.fetch(
             "SELECT subject, body FROM outbox WHERE subject LIKE 'event.gateway.contacts.%' ORDER BY n"
         )
-        events = {event.name: event for event in (contacts.CREATED, contacts.UPDATED, contacts.ERASED)}
+        known = (contacts.CREATED, contacts.UPDATED, contacts.ERASED, contacts.UPDATE_REFUSED)
+        events = {event.name: event for event in known}
         facts = [(row["subject"].rpartition(".")[2], events[row["subject"]].unpack(row["body"])) for row in rows]
         own = await self.id()
         return [(verb, fact) for verb, fact in facts if fact.workspace_id == own]
@@ -188,6 +193,59 @@ async def test_every_change_is_stated_once_and_what_changes_nothing_is_not(works
         ("updated", contacts.ContactUpdated(own, id, ["name", "metadata"])),
         ("erased", contacts.ContactsErased(own, [id])),
     ]
+
+
+async def asked(workspace, fields: dict[str, Any], *, times: int = 1, **named: Any) -> ContactUpdateAsked:
+    """An automation asks for the change; returns once what it asked for has been seen to, or was nobody's."""
+    fact = ContactUpdateAsked(await workspace.id(), ids.new(), ids.new(), fields, chain=[AUTOMATION], **named)
+    event = ids.new()
+    for _ in range(times):
+        await state(workspace.door.peers.buses["runner"], automations.CONTACT_UPDATE_ASKED, fact, id=event)
+
+    async def heard() -> bool:
+        return await workspace.door.service.database.fetchval("SELECT count(*) FROM events_seen WHERE id = $1", event)
+
+    await eventually(heard)
+    return fact
+
+
+@pytest.mark.parametrize("by", ["contact_id", "email"])
+async def test_what_an_automation_asks_for_is_changed_once(workspace, by):
+    made = await workspace.make(**ALEX)
+    named = {"contact_id": ids.parse(made["id"])} if by == "contact_id" else {"email": "ALEX@acmecorp.com"}
+    fields = {"tags": ["client"], "stage": "won", "deal_value": 13_000, "metadata": {"source": None}}
+    await asked(workspace, fields, times=2, **named)
+    changed = (await workspace.call("GET", f"/api/contacts/{made['id']}")).json
+    assert (changed["name"], changed["tags"]) == (made["name"], ["client"])
+    assert changed["metadata"] == {"deal_value": 13_000, "stage": "won"}
+    await asked(workspace, fields, **named)
+    (_, created), (verb, updated) = await workspace.stated()
+    assert (created.chain, verb) == ([], "updated")
+    assert (updated.changed, updated.chain) == (["tags", "metadata"], [AUTOMATION])
+
+
+async def test_what_can_not_be_changed_is_told_of_and_what_is_gone_is_not(workspace):
+    made, other = await workspace.make(**ALEX), await workspace.make(name="Ann", email="ann@example.com")
+    id = ids.parse(made["id"])
+    refused = [
+        await asked(workspace, fields, contact_id=id)
+        for fields in ({"email": "ANN@example.com"}, {"email": "nobody"}, {"tags": "vip"}, {"name": "x" * 501})
+    ]
+    await asked(workspace, {"name": "Eve"}, contact_id=ids.new())
+    await asked(workspace, {"name": "Eve"}, email="nobody@example.com")
+    facts = [fact for verb, fact in await workspace.stated() if verb == "update_refused"]
+    assert [(fact.run_id, fact.contact_id) for fact in facts] == [(fact.run_id, id) for fact in refused]
+    assert "e-mail address" in facts[0].reason
+    for contact in (made, other):
+        assert (await workspace.call("GET", f"/api/contacts/{contact['id']}")).json == contact
+
+
+async def test_no_automation_changes_another_workspaces_contact(workspace, door):
+    made = await workspace.make(**ALEX)
+    elsewhere = Workspace(door, (await new_key(door.service, f"Contacts {ids.new()}")).secret)
+    await asked(elsewhere, {"name": "Eve"}, contact_id=ids.parse(made["id"]))
+    await asked(elsewhere, {"name": "Eve"}, email=ALEX["email"])
+    assert (await workspace.call("GET", f"/api/contacts/{made['id']}")).json == made
 
 
 async def test_an_idempotency_key_makes_one_contact_and_forgets_it_with_it(workspace):

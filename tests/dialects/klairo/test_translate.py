@@ -31,16 +31,16 @@ def test_a_contact_loses_nothing_that_was_not_named(body, others):
         fields = msgspec.convert(sent, GivenContact)
     except msgspec.ValidationError:
         return
-    given = translate.contacts.given(fields, sent)
-    made = translate.contacts.create(CALLER, given).details
+    change = translate.contacts.change(fields, sent)
+    made = translate.contacts.create(CALLER, change).details
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Details) == made
-    after = given.over(TOLD)
+    after = change.over(TOLD)
     for name in ("name", "email", "company", "tags"):
         assert name in sent or getattr(after, name) == getattr(TOLD, name)
     named = others.keys() | (sent.get("metadata") or {}).keys()
     if sent.get("metadata", ...) is not None:
         assert all(after.metadata[key] == value for key, value in TOLD.metadata.items() if key not in named)
-    assert given.over(after) == after, "the same again changes nothing"
+    assert change.over(after) == after, "the same again changes nothing"
 
 
 @settings(max_examples=200, deadline=None)

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
-from libs.contracts import endpoints, feedback, ids, notifications, runs
+from libs.contracts import automations, contacts, endpoints, feedback, ids, notifications, runs
+from libs.contracts.faults import Code, Failure
 from tests.services.webhook_dispatcher.conftest import due_now, rated, settled
 from tests.support.calling import state
 from tests.support.receiver import receiver
@@ -149,3 +151,91 @@ def finished(workspace, **more) -> runs.RunFinished:
             **more,
         }
     )
+
+
+AUTOMATION, RUN, CONTACT = ids.new(), ids.new(), ids.new()
+WHICH = {"automation_id": str(AUTOMATION), "run_id": str(RUN)}
+
+
+def went(workspace, **more) -> automations.RunFinished:
+    known = automations.RunFinished(
+        workspace, RUN, AUTOMATION, "Follow-up", automations.RunStatus.COMPLETED, steps_run=2, duration_ms=5.0
+    )
+    return structs.replace(known, **more)
+
+
+def said(workspace, type="automation", **more) -> automations.NoticeAsked:
+    return automations.NoticeAsked(workspace, AUTOMATION, RUN, type, "A lead", "Call her.", {**WHICH, **more})
+
+
+@pytest.mark.parametrize(
+    ("event", "fact", "type", "body", "metadata", "each"),
+    [
+        (automations.COMPLETED, went, "automation_completed", "Follow-up finished.", WHICH, False),
+        (
+            automations.COMPLETED,
+            lambda workspace: went(workspace, contact_id=CONTACT),
+            "automation_completed",
+            "Follow-up finished.",
+            {**WHICH, "contact_id": str(CONTACT)},
+            False,
+        ),
+        (
+            automations.FAILED,
+            lambda workspace: went(workspace, failure=Failure(Code.UPSTREAM, "The server answered 500")),
+            "automation_failed",
+            "Follow-up failed: The server answered 500",
+            WHICH,
+            False,
+        ),
+        (automations.NOTICE_ASKED, said, "automation", "Call her.", WHICH, True),
+        (
+            automations.NOTICE_ASKED,
+            lambda workspace: said(workspace, "automation_stopped"),
+            "automation_stopped",
+            "Call her.",
+            WHICH,
+            False,
+        ),
+        (
+            automations.NOTICE_ASKED,
+            lambda workspace: said(workspace, "a type that nobody knows", huge="x" * 20_000),
+            "automation",
+            "Call her.",
+            {"automation_id": str(AUTOMATION)},
+            True,
+        ),
+        (
+            contacts.UPDATE_REFUSED,
+            lambda workspace: contacts.UpdateRefused(workspace, AUTOMATION, RUN, CONTACT, "It has another's address."),
+            "contact_refused",
+            "It has another's address.",
+            {**WHICH, "contact_id": str(CONTACT)},
+            False,
+        ),
+    ],
+)
+async def test_what_happens_in_a_workspace_is_told_it(bus, dispatcher, event, fact, type, body, metadata, each):
+    workspace = ids.new()
+    await state(bus, event, fact(workspace))
+    await state(bus, event, fact(workspace))
+
+    async def heard() -> bool:
+        return sum(notice.times for notice in (await told(bus, workspace)).items) == 2
+
+    await eventually(heard)
+    items = (await told(bus, workspace)).items
+    assert [notice.times for notice in items] == ([1, 1] if each else [2]), "it happened twice"
+    assert (items[0].type, items[0].body, items[0].metadata) == (type, body, metadata)
+
+
+async def test_a_notification_goes_with_the_contact_that_it_tells_of(bus, dispatcher):
+    workspace = ids.new()
+    await state(bus, automations.NOTICE_ASKED, said(workspace), said(workspace, contact_id=str(CONTACT)))
+
+    async def there(count: int) -> bool:
+        return (await told(bus, workspace)).total == count
+
+    await eventually(lambda: there(2))
+    await state(bus, contacts.ERASED, contacts.ContactsErased(workspace, [CONTACT]))
+    await eventually(lambda: there(1))

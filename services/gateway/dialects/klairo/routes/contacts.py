@@ -6,9 +6,9 @@ from uuid import UUID
 from aiohttp import web
 
 from services.gateway.contacts import book, store, words
+from services.gateway.contacts.changes import Change
 from services.gateway.contacts.store import Sought
 from services.gateway.dialects.klairo import translate, wire
-from services.gateway.dialects.klairo.translate.contacts import Given
 from services.gateway.engine import ENGINE
 from services.gateway.http import effect, paging, params, reply
 from services.gateway.http.body import read
@@ -30,7 +30,7 @@ async def get_contacts(request: web.Request) -> web.Response:
 @routes.post("/api/contacts")
 @routes.post("/v1/contacts")
 async def post_contact(request: web.Request) -> web.Response:
-    wanted = effect.named(request, translate.contacts.create(request[CALLER], await _given(request)))
+    wanted = effect.named(request, translate.contacts.create(request[CALLER], await _change(request)))
     made = await book.create(request.app[ENGINE].database, wanted)
     return reply.json(translate.contacts.contact(made), status=201)
 
@@ -44,8 +44,8 @@ async def get_contact(request: web.Request) -> web.Response:
 @routes.patch("/api/contacts/{id}")
 @routes.patch("/v1/contacts/{id}")
 async def patch_contact(request: web.Request) -> web.Response:
-    given = await _given(request)
-    changed = await book.update(request.app[ENGINE].database, *_named(request), given.over)
+    change = await _change(request)
+    changed = await book.update(request.app[ENGINE].database, *_named(request), change.over)
     return reply.json(translate.contacts.contact(changed))
 
 
@@ -56,9 +56,9 @@ async def delete_contact(request: web.Request) -> web.Response:
     return reply.nothing()
 
 
-async def _given(request: web.Request) -> Given:
+async def _change(request: web.Request) -> Change:
     fields = await read(request, wire.contacts.GivenContact)
-    return translate.contacts.given(fields, await read(request, dict[str, Any]))
+    return translate.contacts.change(fields, await read(request, dict[str, Any]))
 
 
 def _named(request: web.Request) -> tuple[UUID, UUID]:

@@ -2,56 +2,31 @@
 
 from typing import Any
 
-from msgspec import UNSET, Struct
-
 from libs.contracts import ids
 from libs.contracts.paging import Page, Slice
+from services.gateway.contacts import changes
 from services.gateway.contacts.book import CreateContact
+from services.gateway.contacts.changes import Change
 from services.gateway.contacts.store import Contact, Details
 from services.gateway.dialects.klairo import wire
 from services.gateway.dialects.klairo.wire.contacts import GivenContact
 from services.gateway.directory.callers import Caller
 
-# A client that sends back what it was told may name these, and changes nothing by it.
-_OURS = frozenset({"id", "created_at", "updated_at"})
 
-
-class Given(Struct, frozen=True):
-    """A body's own fields, and those of them that are the contact's."""
-
-    fields: GivenContact
-    others: dict[str, Any]
-
-    def over(self, before: Details) -> Details:
-        """What is known from now on. In metadata, each key stands for itself, and null takes it away."""
-        fields = self.fields
-        return Details(
-            name=_text(fields.name, before.name),
-            email=_text(fields.email, before.email),
-            company=_text(fields.company, before.company),
-            tags=before.tags if fields.tags is UNSET else list(dict.fromkeys(fields.tags or ())),
-            metadata=self._metadata(before.metadata),
-        )
-
-    def _metadata(self, before: dict[str, Any]) -> dict[str, Any]:
-        given = self.fields.metadata
-        kept = {} if given is None else before
-        told = kept | (given or {}) | self.others
-        return {key: value for key, value in told.items() if value is not None}
-
-
-def given(fields: GivenContact, body: dict[str, Any]) -> Given:
+def change(fields: GivenContact, body: dict[str, Any]) -> Change:
     """`body` is the whole of what `fields` were read from."""
-    known = _OURS.union(GivenContact.__struct_encode_fields__)
-    return Given(fields, {key: value for key, value in body.items() if key not in known})
+    return Change(
+        name=fields.name,
+        email=fields.email,
+        company=fields.company,
+        tags=fields.tags,
+        metadata=fields.metadata,
+        others=changes.others(body),
+    )
 
 
-def create(caller: Caller, given: Given) -> CreateContact:
-    return CreateContact(caller.workspace_id, given.over(Details()))
-
-
-def _text(given: wire.contacts.Text, before: str) -> str:
-    return before if given is UNSET else (given or "").strip()
+def create(caller: Caller, change: Change) -> CreateContact:
+    return CreateContact(caller.workspace_id, change.over(Details()))
 
 
 def contact(known: Contact) -> wire.contacts.Contact:
