@@ -29,6 +29,7 @@ class Terms(Struct, frozen=True):
     api_calls_per_month: int | None
     webhooks: int | None
     automations: int | None
+    analytics: bool
 
 
 class Plans:
@@ -61,6 +62,7 @@ def _terms(put: Put, custom: int) -> Terms:
         api_calls_per_month=figures.api_calls_per_month,
         webhooks=figures.webhooks,
         automations=figures.automations,
+        analytics=figures.analytics,
     )
 
 

@@ -20,6 +20,7 @@ class Plan(Struct, frozen=True):
     api_calls_per_month: int | None
     webhooks: int | None
     automations: int | None
+    analytics: bool
 
 
 class Own(Struct, frozen=True):
@@ -45,7 +46,10 @@ class Put(Struct, frozen=True):
         return structs.replace(self.plan, **self.own.said())
 
 
-_PLAN = "plans.name, title, requests_per_minute, chat_messages_per_day, api_calls_per_month, webhooks, automations"
+_PLAN = (
+    "plans.name, title, requests_per_minute, chat_messages_per_day, api_calls_per_month, webhooks, automations, "
+    "analytics"
+)
 _OF_WORKSPACE = f"""
 SELECT {_PLAN}, own_figures FROM workspaces JOIN plans ON plans.name = workspaces.plan WHERE workspaces.id = $1
 """

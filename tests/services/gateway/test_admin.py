@@ -96,11 +96,11 @@ async def test_plans_are_listed_and_workspaces_put_on_them(admin):
     await admin("workspaces", "create", "Thrifty")
     listed = [tuple(plan.values()) for plan in (await admin("plans", "list"))[1]]
     assert listed == [
-        ("free", "Free", 20, 50, 10, 1, 3),
-        ("starter", "Starter", 60, 500, 100, 2, 10),
-        ("growth", "Growth", 300, 5000, 1000, 3, 50),
-        ("pro", "Pro", 300, 5000, 1000, 5, 50),
-        ("enterprise", "Enterprise", None, None, None, None, None),
+        ("free", "Free", 20, 50, 10, 1, 3, False),
+        ("starter", "Starter", 60, 500, 100, 2, 10, True),
+        ("growth", "Growth", 300, 5000, 1000, 3, 50, True),
+        ("pro", "Pro", 300, 5000, 1000, 5, 50, True),
+        ("enterprise", "Enterprise", None, None, None, None, None, True),
     ]
     assert (await admin("plans", "set", "Thrifty", "free"))[1]["plan"] == "free"
     code, _, told = await admin("plans", "set", "Thrifty", "golden")

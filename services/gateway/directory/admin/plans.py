@@ -38,7 +38,7 @@ class Allowed(Struct, frozen=True):
 async def list_all(database: Database, options: Namespace) -> Answer:
     async with database.acquire() as connection:
         found = await store.plans(connection)
-    return Answer(found, found, ("name", "title", *FIGURES))
+    return Answer(found, found, ("name", "title", *FIGURES, "analytics"))
 
 
 async def show(database: Database, options: Namespace) -> Answer:

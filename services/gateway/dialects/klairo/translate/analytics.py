@@ -19,7 +19,6 @@ from services.gateway.plans.plans import Terms
 
 MOST_DAYS = 366
 _PERIODS: dict[str, Period] = {"": "month", "day": "day", "week": "week", "month": "month"}
-_WITHOUT = frozenset({"free"})
 
 
 class Range(Struct, frozen=True):
@@ -80,7 +79,7 @@ def _end(period: Period, day: date) -> date:
 
 def refuse_without(terms: Terms) -> None:
     """Raises Fault FORBIDDEN."""
-    if terms.plan in _WITHOUT:
+    if not terms.analytics:
         raise Fault(Code.FORBIDDEN, f"There are no analytics on the plan {terms.title}.")
 
 
