@@ -7,12 +7,14 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
-from bench import measure, rigs, rows, voices
+from bench import measure, rigs, rows, voices, webhooks
 from bench.machine import Tree
 
 BLOCKING, PACED, SLOW, SATURATED = "bench-16-0", "bench-600-100", "bench-60-10", "bench-4000-0"
@@ -51,10 +53,12 @@ async def run(*, quick: bool) -> dict[str, object]:
                 if built.name == "engine":
                     spoken = await voices.first_tokens(built, tree, quick=quick)
     os.sched_setaffinity(0, {rigs.ENGINE_CORE, rigs.LOAD_CORE})
+    delivered = await webhooks.run(quick=quick)
     return {
         "machine": {"cores": os.cpu_count(), "cpu": platform.processor() or platform.machine()},
         "rigs": found,
         "voices": spoken,
+        "webhooks": delivered,
         "rows": await rows.committed_per_second(),
     }
 
@@ -89,16 +93,24 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one repetition instead of three")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON goes (default: bench/results.json)")
     parser.add_argument("--voices", action="store_true", help="the first token through each voice, and nothing else")
+    parser.add_argument("--webhooks", action="store_true", help="webhooks, and nothing else")
     options = parser.parse_args()
-    (_voices_alone if options.voices else _everything)(options.out, quick=options.quick)
+    if options.voices:
+        voices.table(_alone(options.out, "voices", run_voices(quick=options.quick)))
+    elif options.webhooks:
+        webhooks.table(_alone(options.out, "webhooks", webhooks.run(quick=options.quick)))
+    else:
+        _everything(options.out, quick=options.quick)
 
 
-def _voices_alone(out: Path, *, quick: bool) -> None:
-    """Beside what was measured before."""
+def _alone(
+    out: Path, section: str, measured: Coroutine[Any, Any, dict[str, measure.Figures]]
+) -> dict[str, measure.Figures]:
+    """Written beside what was measured before."""
     kept = json.loads(out.read_text()) if out.exists() else {}
-    found = uvloop.run(run_voices(quick=quick))
-    out.write_text(json.dumps(kept | {"voices": found}, indent=1) + "\n")
-    voices.table(found)
+    found = uvloop.run(measured)
+    out.write_text(json.dumps(kept | {section: found}, indent=1) + "\n")
+    return found
 
 
 def _everything(out: Path, *, quick: bool) -> None:
@@ -106,6 +118,7 @@ def _everything(out: Path, *, quick: bool) -> None:
     out.write_text(json.dumps(results, indent=1) + "\n")
     table(results["rigs"])  # pyright: ignore[reportArgumentType]
     voices.table(results["voices"])  # pyright: ignore[reportArgumentType]
+    webhooks.table(results["webhooks"])  # pyright: ignore[reportArgumentType]
     print(f"\nrun + outbox rows committed per second, 32 writers: {results['rows']:.0f}\nwritten to {out}")
 
 

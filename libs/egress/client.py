@@ -9,8 +9,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 
 import aiohttp
+from yarl import URL
 
 from libs.egress.guard import Allowed, Guarded
 from libs.egress.ranges import parse_networks
@@ -22,6 +24,7 @@ from libs.egress.urls import checked
 HTTPS = ("https",)
 
 _CONNECTIONS = 1000
+_KNOWN_URLS = 1000
 _MEBIBYTE = 1 << 20
 
 
@@ -30,11 +33,13 @@ class Egress:
 
     def __init__(self, allow_cidrs: str) -> None:
         self._allowed = Allowed(parse_networks(allow_cidrs))
+        # The same few are asked for over and over, and what can be told of a URL by itself does not change.
+        self._checked = lru_cache(_KNOWN_URLS)(self._check)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     def check(self, url: str, *, schemes: tuple[str, ...] = HTTPS) -> None:
         """Raises EgressRefused (INVALID, field "url") where it can be told without looking the host up."""
-        checked(url, schemes, self._allowed)
+        self._check(url, schemes)
 
     def connector(self, *, guarded: bool = True) -> aiohttp.TCPConnector:
         """A pool of connections for a session of one's own: https to public addresses and those of the allow-list,
@@ -58,7 +63,7 @@ class Egress:
     ) -> Response:
         """The answer, whatever its status, with the first `max_bytes` of its body, within `deadline` seconds."""
         began = time.perf_counter()
-        sent = Sent(method, checked(url, schemes, self._allowed), dict(headers or {}), body)
+        sent = Sent(method, self._checked(url, schemes), dict(headers or {}), body)
         async with self._answered(sent, deadline, schemes, redirects) as answer:
             with faults(sent):
                 content, cut = await beginning(answer, max_bytes)
@@ -77,7 +82,7 @@ class Egress:
         redirects: int = 0,
     ) -> AsyncGenerator[Download]:
         """GET something large: its body comes in chunks, all of them within `deadline` seconds."""
-        sent = Sent("GET", checked(url, schemes, self._allowed), dict(headers or {}), b"")
+        sent = Sent("GET", self._checked(url, schemes), dict(headers or {}), b"")
         async with self._answered(sent, deadline, schemes, redirects) as answer:
             yield Download(answer, max_bytes)
 
@@ -85,6 +90,9 @@ class Egress:
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
+
+    def _check(self, url: str, schemes: tuple[str, ...]) -> URL:
+        return checked(url, schemes, self._allowed)
 
     @asynccontextmanager
     async def _answered(
@@ -115,7 +123,7 @@ class Egress:
             if redirects <= 0 or answer.status not in REDIRECTS or not location:
                 return answer
             answer.close()
-            sent.follow(answer.status, checked(joined(sent.url, location), schemes, self._allowed))
+            sent.follow(answer.status, self._check(joined(sent.url, location), schemes))
             redirects -= 1
 
     def _session(self, anywhere: bool) -> aiohttp.ClientSession:

@@ -17,9 +17,8 @@ class Sent:
     """The request of the current hop."""
 
     def __init__(self, method: str, url: URL, headers: dict[str, str], body: bytes) -> None:
-        for name, value in headers.items():
-            if _CONTROLS.search(name) or _CONTROLS.search(value):
-                raise Fault(Code.INVALID, "A header may not contain control characters.", field="headers")
+        if _CONTROLS.search("".join((*headers, *headers.values()))):
+            raise Fault(Code.INVALID, "A header may not contain control characters.", field="headers")
         self.method, self.url, self.headers, self.body = method, url, headers, body
 
     @property

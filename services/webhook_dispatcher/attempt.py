@@ -15,7 +15,7 @@ from libs.runtime.sealing import SealBroken
 from services.webhook_dispatcher import signing
 from services.webhook_dispatcher.endpoints import Secrets
 from services.webhook_dispatcher.outcome import Outcome, decide
-from services.webhook_dispatcher.store.queue import Claimed
+from services.webhook_dispatcher.store.claims import Claimed
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from libs.postgres.database import Database
 from libs.postgres.group_commit import GroupCommit
 from services.webhook_dispatcher import metrics
 from services.webhook_dispatcher.outcome import Outcome
-from services.webhook_dispatcher.room import Limits, Place, Room
+from services.webhook_dispatcher.room import HANGS_SECONDS, Limits, Place, Room
 from services.webhook_dispatcher.settling import settle
-from services.webhook_dispatcher.store import queue
-from services.webhook_dispatcher.store.queue import Claimed
+from services.webhook_dispatcher.store import claims, queue
+from services.webhook_dispatcher.store.claims import Asked, Batch, Claimed
 from services.webhook_dispatcher.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ _POLL_SECONDS = 1.0
 RELEASE_SECONDS = 2.0
 _ASIDE_SECONDS = 0.2
 _AWAY_SECONDS = 1.0
-# An attempt that is open for longer counts among the slow ones.
-_HANGS_SECONDS = 1.0
 _WIDTH = 64
 
 
@@ -67,7 +65,7 @@ class Dispatcher:
         """Until `drain`. Woken when something was queued, and once a second for what has become due meanwhile."""
         while not self._closing:
             self._woken.clear()
-            more = await self._claim(slow=False)
+            more = await self._claim_quick()
             self._behind = more or self._room.short()
             if not more or self._room.free(slow=False) <= 0:
                 await self._rest()
@@ -77,7 +75,7 @@ class Dispatcher:
         while not self._closing:
             self._tell_hanging_apart()
             await queue.ripen(self._database)
-            await self._claim(slow=True)
+            await self._claim(slow=True, most=self._room.free(slow=True))
             await asyncio.sleep(_ASIDE_SECONDS)
 
     async def release(self) -> None:
@@ -98,25 +96,39 @@ class Dispatcher:
             for task in self._open:
                 task.cancel()
 
-    async def _claim(self, *, slow: bool) -> bool:
+    async def _claim_quick(self) -> bool:
+        """Where there is little room for endpoints in doubt, the others come first. Whether there may be more."""
+        more = False
+        if self._room.narrow and (trusted := self._room.trusted()) and (most := self._room.free(slow=False)) > 0:
+            asked = Asked(slow=False, most=most, seconds=self._seconds)
+            more = self._begin_all(await claims.among(self._database, self._room, trusted, asked))
+        most = min(self._room.free(slow=False), self._room.free_doubtful)
+        return await self._claim(slow=False, most=most) or more
+
+    async def _claim(self, *, slow: bool, most: int) -> bool:
         """Begin what is due in a lane. Whether there may be more."""
-        if self._room.free(slow=slow) <= 0:
+        if most <= 0:
             return False
-        batch = await queue.claim(self._database, self._room, self._turns[slow], slow=slow, seconds=self._seconds)
-        for delivery in batch.claimed:
-            self._begin(delivery)
+        asked = Asked(slow, most, self._seconds)
+        return self._begin_all(await claims.in_turn(self._database, self._room, self._turns[slow], asked))
+
+    def _begin_all(self, batch: Batch) -> bool:
+        trusted = {id for _, id in self._room.trusted()}
+        for claimed in batch.claimed:
+            self._begin(claimed, doubtful=not claimed.slow and claimed.target.id not in trusted)
         return batch.more
 
     def _tell_hanging_apart(self) -> None:
         """Attempts that are not answered in time make room for others."""
-        late = time.monotonic() - _HANGS_SECONDS
+        late = time.monotonic() - HANGS_SECONDS
         for attempt in self._open.values():
             if attempt.since > late:
                 break  # they are in the order of their beginning
             if not attempt.place.slow:
                 self._room.give_back(attempt.place)
-                attempt.place = structs.replace(attempt.place, slow=True)
+                attempt.place = structs.replace(attempt.place, slow=True, doubtful=False)
                 self._room.take(attempt.place)
+                self._room.hangs(attempt.place.endpoint_id)
                 self._woken.set()
 
     async def _rest(self) -> None:
@@ -126,8 +138,8 @@ class Dispatcher:
         except TimeoutError:
             pass
 
-    def _begin(self, claimed: Claimed) -> None:
-        place = Place(claimed.target.id, claimed.workspace_id, claimed.slow)
+    def _begin(self, claimed: Claimed, *, doubtful: bool) -> None:
+        place = structs.replace(_place(claimed), doubtful=doubtful)
         task = asyncio.get_running_loop().create_task(self._deliver(claimed))
         self._room.take(place)
         self._open[task] = Open(place, time.monotonic())
@@ -135,7 +147,7 @@ class Dispatcher:
 
     async def _deliver(self, claimed: Claimed) -> None:
         outcome = await self._attempt(claimed)
-        self._room.saw(claimed.target.id, delivered=outcome.delivered)
+        self._room.saw(_place(claimed), delivered=outcome.delivered)
         _tell(claimed, outcome)
         await self._settle(outcome)
 
@@ -158,9 +170,16 @@ class Dispatcher:
             self.wake()
 
 
+def _place(claimed: Claimed) -> Place:
+    return Place(claimed.target.id, claimed.workspace_id, claimed.slow)
+
+
 def _tell(claimed: Claimed, outcome: Outcome) -> None:
     """One line an attempt; those that arrived only where somebody wants to see them all."""
-    metrics.ATTEMPTS.labels("delivered" if outcome.delivered else "failed").inc()
+    metrics.ATTEMPTS[outcome.delivered].inc()
+    level = logging.DEBUG if outcome.delivered else logging.INFO
+    if not log.isEnabledFor(level):
+        return
     attempt = outcome.attempt
     facts = {
         "delivery": claimed.id,
@@ -171,7 +190,4 @@ def _tell(claimed: Claimed, outcome: Outcome) -> None:
         "latency_ms": round(attempt.latency_ms, 1),
         "retry_in": outcome.retry_in,
     }
-    if outcome.delivered:
-        log.debug("A delivery arrived", extra=facts)
-    else:
-        log.info("A delivery failed", extra=facts)
+    log.log(level, "A delivery arrived" if outcome.delivered else "A delivery failed", extra=facts)

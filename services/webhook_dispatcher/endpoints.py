@@ -4,7 +4,7 @@ Owner: webhook_dispatcher. A secret is shown at its making, the same as often as
 at rest it is sealed and bound to its row.
 """
 
-from collections.abc import Sequence
+from functools import lru_cache
 from uuid import UUID
 
 from libs.contracts import endpoints, ids
@@ -18,6 +18,7 @@ from services.webhook_dispatcher.store import endpoints as store
 
 # Both secrets sign for so long after a change.
 OVERLAP_HOURS = 24
+_KNOWN = 1000
 
 
 class Endpoints:
@@ -94,6 +95,8 @@ class Secrets:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
+        # Each delivery asks for those of its endpoint.
+        self.keys = lru_cache(_KNOWN)(self._keys)
 
     def made(self, endpoint_id: UUID, secret: str, *, asymmetric: bool) -> store.Sealed:
         """The keys of a new endpoint, with a pair of Ed25519 keys where it wants one."""
@@ -104,7 +107,7 @@ class Secrets:
         kept = self._sealer.seal(key, about=_key(endpoint_id))
         return store.Sealed(sealed, kept, signing.public_key(key))
 
-    def keys(self, endpoint_id: UUID, secrets: Sequence[bytes], signing_key: bytes | None) -> signing.Keys:
+    def _keys(self, endpoint_id: UUID, secrets: tuple[bytes, ...], signing_key: bytes | None) -> signing.Keys:
         """Raises SealBroken."""
         opened = [self.open(endpoint_id, sealed) for sealed in secrets]
         key = self._sealer.open(signing_key, about=_key(endpoint_id)) if signing_key is not None else None

@@ -5,7 +5,9 @@ from prometheus_client import Counter, Gauge
 from libs.postgres.database import Database
 from libs.runtime.observing import Observed, query
 
-ATTEMPTS = Counter("polyvox_webhook_attempts", "Attempts made, by what they came to", ["outcome"])
+_ATTEMPTS = Counter("polyvox_webhook_attempts", "Attempts made, by what they came to", ["outcome"])
+# By whether they were delivered.
+ATTEMPTS = {True: _ATTEMPTS.labels("delivered"), False: _ATTEMPTS.labels("failed")}
 MAIL = Counter("polyvox_mail_attempts", "Attempts to send a mail, by what they came to", ["outcome"])
 MAIL_QUEUED = Gauge("polyvox_mail_due", "Mails that are due")
 QUEUED = Gauge("polyvox_webhook_deliveries_due", "Deliveries that are due")

@@ -1,17 +1,21 @@
 """Room: how many attempts may be open at once, at one endpoint, in one workspace, and at all those that are slow.
 
 Owner: webhook_dispatcher, one in each process. Slow are the attempts at endpoints that fail, and those not answered in
-time: they have room of their own and take none from the others. An endpoint that fails loses half of its room with each
-failure, down to one attempt, and gets it back by doubling with each success: a recovering receiver's backlog comes in a
-ramp.
+time: they have room of their own and take none from the others. Whoever has not answered just now is in doubt: some of
+the room is for the others alone, and most of it while many hang. An endpoint that fails loses half of its room with
+each failure, down to one attempt, and gets it back by doubling with each success: a recovering receiver's backlog comes
+in a ramp.
 """
 
+import time
 from collections import Counter
 from uuid import UUID
 
 from msgspec import Struct
 
-# As many times the slots may be open when most of them are slow.
+# An attempt that is open for longer hangs; an endpoint that has answered within it is in no doubt.
+HANGS_SECONDS = 1.0
+# As many times the slots may be open when most of them hang.
 _MOST_TIMES = 3
 
 
@@ -32,11 +36,12 @@ class Limits(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """What an attempt takes."""
+    """What an attempt takes. `doubtful`: among the quick ones, and at an endpoint that had not answered just before."""
 
     endpoint_id: UUID
     workspace_id: UUID
     slow: bool
+    doubtful: bool = False
 
 
 class Room:
@@ -45,6 +50,25 @@ class Room:
         self.endpoints: Counter[UUID] = Counter()
         self._workspaces: dict[bool, Counter[UUID]] = {False: Counter(), True: Counter()}
         self._most: dict[UUID, int] = {}
+        self._answered: dict[UUID, tuple[float, UUID]] = {}
+        self._doubtful = 0
+
+    @property
+    def free_doubtful(self) -> int:
+        hang = self._workspaces[True].total() > self.limits.slow
+        return max(1, self.limits.slots // 16 if hang else self.limits.slots * 3 // 4) - self._doubtful
+
+    @property
+    def narrow(self) -> bool:
+        """Whether there is little room for endpoints in doubt."""
+        return self.free_doubtful < self.limits.slots // 8
+
+    def trusted(self) -> list[tuple[UUID, UUID]]:
+        """Those that have answered just now, each behind its workspace."""
+        late = time.monotonic() - HANGS_SECONDS
+        while self._answered and self._answered[first := next(iter(self._answered))][0] < late:
+            del self._answered[first]
+        return [(workspace_id, id) for id, (_, workspace_id) in self._answered.items()]
 
     def free(self, *, slow: bool) -> int:
         open_here = self._workspaces[slow].total()
@@ -66,22 +90,33 @@ class Room:
     def take(self, place: Place) -> None:
         self.endpoints[place.endpoint_id] += 1
         self._workspaces[place.slow][place.workspace_id] += 1
+        self._doubtful += place.doubtful
 
     def give_back(self, place: Place) -> None:
         _less(self.endpoints, place.endpoint_id)
         _less(self._workspaces[place.slow], place.workspace_id)
+        self._doubtful -= place.doubtful
 
-    def saw(self, endpoint_id: UUID, *, delivered: bool) -> None:
-        most = self.most(endpoint_id) * 2 if delivered else max(1, self.most(endpoint_id) // 2)
+    def saw(self, place: Place, *, delivered: bool) -> None:
+        """What came of an attempt there."""
+        id = place.endpoint_id
+        self._answered.pop(id, None)
+        if delivered:
+            self._answered[id] = time.monotonic(), place.workspace_id
+        most = self.most(id) * 2 if delivered else max(1, self.most(id) // 2)
         if most >= self.limits.each:
-            self._most.pop(endpoint_id, None)
+            self._most.pop(id, None)
         else:
-            self._most[endpoint_id] = most
+            self._most[id] = most
+
+    def hangs(self, endpoint_id: UUID) -> None:
+        self._answered.pop(endpoint_id, None)
 
     def short(self) -> bool:
         """Whether something that is due may wait for room."""
         return (
             self.free(slow=False) <= 0
+            or self.free_doubtful <= 0
             or any(open >= self.most(id) for id, open in self.endpoints.items())
             or any(open >= self.limits.workspace for open in self._workspaces[False].values())
         )

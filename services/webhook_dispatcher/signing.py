@@ -6,7 +6,6 @@ sent.
 """
 
 import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -66,7 +65,7 @@ def _standard(message: bytes, keys: Keys) -> str:
 
 def klairo_signature(secret: str, body: bytes) -> str:
     """Over the raw body, keyed with the whole secret as its owner sees it, prefix included."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def standard_signature(secret: str, message: bytes) -> str:

@@ -30,12 +30,14 @@ class Turns:
         self.workspace = START
         self.endpoints: dict[UUID, UUID] = {}
 
-    def took(self, taken: Sequence[Taken]) -> bool:
-        """A claim took these. Whether there may be more to claim, by what it had time for."""
+    def took(self, taken: Sequence[Taken], *, reached: UUID | None) -> bool:
+        """A claim took these, and came as far as to that workspace where there are others behind. Whether there may be
+        more to claim.
+        """
         of_workspace = Counter(each.workspace_id for each in taken)
         of_endpoint = Counter(each.endpoint_id for each in taken)
         began, before = self.workspace, self.endpoints
-        self.workspace = max(of_workspace) if len(of_workspace) >= self.width else START
+        self.workspace = reached or START
         self.endpoints = {id: reached for id, reached in before.items() if not self._came_by(id, since=began)}
         for each in sorted(taken, key=lambda each: each.endpoint_id):
             if of_workspace[each.workspace_id] >= each.share:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.contracts import ids
-from libs.runtime.service import Service
+from libs.postgres.database import Database
+from libs.runtime.sealing import Sealer
 from services.webhook_dispatcher import signing
 from services.webhook_dispatcher.endpoints import Secrets
+from tests.support.services import MASTER_KEYS
 
 _MAKE = """
     INSERT INTO endpoints (id, workspace_id, url, events, description, secret)
@@ -14,9 +16,9 @@ _MAKE = """
 """
 
 
-async def make(dispatcher: Service, workspace_id: UUID, urls: Sequence[str]) -> list[UUID]:
+async def make(database: Database, workspace_id: UUID, urls: Sequence[str]) -> list[UUID]:
     """One for each URL, which hears everything."""
-    made, secrets = [ids.new() for _ in urls], Secrets(dispatcher.sealer)
+    made, secrets = [ids.new() for _ in urls], Secrets(Sealer.of(MASTER_KEYS))
     sealed = [secrets.seal(id, signing.new_secret()) for id in made]
-    await dispatcher.database.execute(_MAKE, workspace_id, made, list(urls), sealed)
+    await database.execute(_MAKE, workspace_id, made, list(urls), sealed)
     return made

@@ -29,7 +29,7 @@ class Killed(Exception):
 
 async def listening(service: Service, workspace: UUID, count: int) -> list[UUID]:
     """Endpoints that things are logged for, and nothing sent to."""
-    made = await endpoints.make(service, workspace, [""] * count)
+    made = await endpoints.make(service.database, workspace, [""] * count)
     await service.database.execute("UPDATE endpoints SET status = 'listening' WHERE workspace_id = $1", workspace)
     return made
 
@@ -41,7 +41,7 @@ async def logged(service: Service, workspace: UUID) -> list[UUID]:
 
 async def test_a_large_fan_out_reaches_each_endpoint_once_whoever_dies_and_however_many_are_at_it(dispatcher):
     workspace, database = ids.new(), dispatcher.database
-    made = await endpoints.make(dispatcher, workspace, ["http://127.0.0.1:9/"] * MANY)
+    made = await endpoints.make(dispatcher.database, workspace, ["http://127.0.0.1:9/"] * MANY)
     active = made[::100]
     await database.execute("UPDATE endpoints SET status = 'listening' WHERE id = ANY($1)", [*{*made} - {*active}])
     message = payloads.feedback_created(ids.new(), datetime.now(UTC), rated(workspace))

@@ -10,8 +10,8 @@ from libs.contracts import ids
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
 from services.webhook_dispatcher.room import Limits, Place, Room
-from services.webhook_dispatcher.store import queue
-from services.webhook_dispatcher.store.queue import Claimed
+from services.webhook_dispatcher.store import claims
+from services.webhook_dispatcher.store.claims import Asked, Claimed
 from services.webhook_dispatcher.turns import Turns
 
 pytestmark = pytest.mark.asyncio
@@ -46,7 +46,7 @@ async def waiting(database: Database, workspace: UUID, count: int, *, since: flo
 
 
 async def claimed(database: Database, room: Room, turns: Turns, *, slow: bool = False) -> list[Claimed]:
-    batch = await queue.claim(database, room, turns, slow=slow, seconds=15)
+    batch = await claims.in_turn(database, room, turns, Asked(slow, room.free(slow=slow), 15))
     for each in batch.claimed:
         room.take(Place(each.target.id, each.workspace_id, slow))
     return batch.claimed
@@ -101,6 +101,28 @@ async def test_what_there_is_no_room_for_hides_nothing_behind_it(database):
             room.take(Place(endpoint, workspace, slow=False))
     last = await waiting(database, workspace, 5)
     assert {each.target.id for each in await claimed(database, room, Turns(64))} == {last}
+
+
+async def test_of_those_that_are_named_alone_something_is_claimed_wherever_they_stand(database):
+    for _ in range(5):
+        await waiting(database, ids.new(), 5, since=60)
+    workspace = ids.new()
+    for _ in range(20):
+        await waiting(database, workspace, 5, since=60)
+    trusted = await waiting(database, workspace, 9)
+    named = [(workspace, trusted), (workspace, ids.new())]
+    batch = await claims.among(database, Room(Limits(8, 8, 8)), named, Asked(slow=False, most=8, seconds=15))
+    assert [each.target.id for each in batch.claimed] == [trusted] * 8
+    assert batch.more
+
+
+async def test_workspaces_whose_endpoints_have_no_room_hide_none_behind_them(database):
+    room, turns = Room(Limits(64, 1, 64)), Turns(2)
+    for workspace in sorted(ids.new() for _ in range(6)):
+        room.take(Place(await waiting(database, workspace, 3), workspace, slow=False))
+    last = await waiting(database, UUID(int=2**128 - 1), 1)
+    found = [await claimed(database, room, turns) for _ in range(4)]
+    assert [each.target.id for some in found for each in some] == [last]
 
 
 async def test_what_is_for_endpoints_that_fail_goes_to_the_other_lane(database):

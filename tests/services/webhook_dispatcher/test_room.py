@@ -10,7 +10,7 @@ def test_an_endpoint_that_fails_loses_its_room_and_gets_it_back_in_a_ramp():
     room = Room(Limits(256, 32, 128))
     seen = []
     for delivered in (False,) * 6 + (True,) * 6:
-        room.saw(ENDPOINT, delivered=delivered)
+        room.saw(Place(ENDPOINT, WORKSPACE, slow=False), delivered=delivered)
         seen.append(room.most(ENDPOINT))
     assert seen == [16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 32, 32]
     assert room.known() == {}
@@ -35,3 +35,24 @@ def test_of_all_that_is_open_there_is_an_end_however_much_of_it_hangs():
     for _ in range(4):
         room.take(Place(ids.new(), ids.new(), slow=False))
     assert room.free(slow=False) == 0
+
+
+def test_endpoints_in_doubt_leave_room_for_the_others_and_most_of_it_while_many_hang():
+    room = Room(Limits(16, 16, 16))
+    for _ in range(12):
+        assert room.free_doubtful > 0
+        room.take(Place(ids.new(), WORKSPACE, slow=False, doubtful=True))
+    assert (room.free_doubtful, room.free(slow=False)) == (0, 4)
+    for _ in range(5):
+        room.take(Place(ids.new(), WORKSPACE, slow=True))
+    assert room.free_doubtful < 0
+
+
+def test_who_answers_is_trusted_until_it_fails_or_hangs():
+    room, one, other = Room(Limits(16, 16, 16)), Place(ENDPOINT, WORKSPACE, slow=False), ids.new()
+    room.saw(one, delivered=True)
+    room.saw(Place(other, WORKSPACE, slow=False), delivered=True)
+    assert room.trusted() == [(WORKSPACE, ENDPOINT), (WORKSPACE, other)]
+    room.saw(one, delivered=False)
+    room.hangs(other)
+    assert room.trusted() == []

@@ -1,0 +1,209 @@
+"""Webhooks: how many are delivered a second, how soon, beside a thousand dead endpoints, and in how much memory.
+
+A dispatcher is a process on the first core, as in production; Postgres, NATS, the receiver and what states the events
+have the second. Beside each rate stands the CPU that the dispatcher spent, which depends little on who else is there.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from bench import load, measure, rigs
+from bench.machine import Meter, Tree
+from bench.sink import Sink, sink
+from libs.contracts import feedback, ids
+from libs.postgres import outbox
+from libs.postgres.database import Database
+from libs.postgres.migrate import migrate
+from libs.runtime.service import Service
+from services.webhook_dispatcher.store import upkeep
+from tests.support import backlog, endpoints, processes, servers
+from tests.support.services import running
+
+DELIVERIES, WAITING = 20_000, 100_000
+EVENTS, A_SECOND = 1200, 200
+DEAD, DEAD_WAIT = 1000, 5
+
+
+class Rig(Struct, frozen=True):
+    """A receiver, a bus, and a database in which nothing is queued yet."""
+
+    nats_url: str
+    databases: servers.Databases
+    database: Database
+    sink: Sink
+
+    async def endpoints(self, workspaces: int, each: int, path: str = "/hook") -> list[UUID]:
+        urls = [self.sink.url + path] * each
+        made = [await endpoints.make(self.database, ids.new(), urls) for _ in range(workspaces)]
+        return [id for some in zip(*made, strict=True) for id in some]
+
+    @asynccontextmanager
+    async def dispatcher(self, *, core: int | None = rigs.ENGINE_CORE) -> AsyncIterator[Tree]:
+        async with processes.process("webhook_dispatcher", self.nats_url, self.databases) as process:
+            os.sched_setaffinity(process.pid, {rigs.ENGINE_CORE, rigs.LOAD_CORE} if core is None else {core})
+            yield Tree(process.pid)
+
+
+@asynccontextmanager
+async def rig() -> AsyncIterator[Rig]:
+    with servers.nats_server() as nats_url, servers.postgres_server() as admin:
+        async with servers.database(admin) as databases, sink() as receiver:
+            database = await Database.connect(databases.dsn("webhook_dispatcher"), schema="webhook_dispatcher")
+            await migrate(database, "services.webhook_dispatcher")
+            for step in upkeep.steps(30):
+                await database.execute(step)
+            try:
+                yield Rig(nats_url, databases, database, receiver)
+            finally:
+                await database.close()
+
+
+async def bare() -> measure.Stretch:
+    """aiohttp's client alone: it signs and posts."""
+    async with sink() as receiver:
+        arguments = (sys.executable, "-m", "bench.bare_client", receiver.url, "4")
+        child = await asyncio.create_subprocess_exec(
+            *arguments, stdout=-1, preexec_fn=lambda: os.sched_setaffinity(0, {rigs.ENGINE_CORE})
+        )
+        measured = _meter(Tree(child.pid))
+        out, _ = await child.communicate()
+        return measure.Stretch(json.loads(out), child.returncode or 0, measured.read())
+
+
+async def throughput(processes: int) -> measure.Stretch:
+    """Signed, logged deliveries: the middle four fifths of a backlog, to a hundred endpoints in ten workspaces."""
+    async with rig() as built, AsyncExitStack() as stack:
+        await backlog.add(built.database, await built.endpoints(10, 10), DELIVERIES)
+        core = rigs.ENGINE_CORE if processes == 1 else None
+        trees = [await stack.enter_async_context(built.dispatcher(core=core)) for _ in range(processes)]
+        watched = Tree(*(tree.processes[0].pid for tree in trees))
+        await built.sink.wait(DELIVERIES // 10, seconds=60)
+        measured, before = _meter(watched), built.sink.count
+        await built.sink.wait(DELIVERIES * 9 // 10, seconds=120)
+        spent, made = measured.read(), built.sink.count - before
+    figures = {"per_second": made / spent.seconds, "cpu_s_per_1000": spent.total * 1000 / made}
+    return measure.Stretch(figures | {"per_core_second": made / spent.total}, 0, spent)
+
+
+async def latency() -> measure.Stretch:
+    """From the beginning of the transaction that states an event to its arrival, at so many events a second."""
+    async with rig() as built, built.dispatcher() as watched, _owner(built) as owner:
+        await built.endpoints(1, 1)
+        workspace = await built.database.fetchval("SELECT workspace_id FROM endpoints")
+        await _arrivals(built, owner, workspace, count=A_SECOND)
+        measured = _meter(watched)
+        taken = await _arrivals(built, owner, workspace, count=EVENTS)
+        return measure.Stretch(_percentiles(taken), EVENTS - len(taken), measured.read())
+
+
+async def beside_the_dead() -> measure.Stretch:
+    """The same with a thousand endpoints that never answer: at first, when nobody knows, and when all have failed."""
+    async with rig() as built, built.dispatcher() as watched, _owner(built) as owner:
+        await built.endpoints(1, 1)
+        workspace = await built.database.fetchval("SELECT workspace_id FROM endpoints")
+        await _arrivals(built, owner, workspace, count=A_SECOND)
+        measured = _meter(watched)
+        alone = _percentiles(await _arrivals(built, owner, workspace, count=EVENTS))
+        dead = await built.endpoints(10, DEAD // 10, "/never")
+        await backlog.add(built.database, dead, DEAD * DEAD_WAIT)
+        fresh = _percentiles(await _arrivals(built, owner, workspace, count=EVENTS))
+        await built.database.execute("UPDATE endpoints SET failing_since = now() WHERE id = ANY($1)", dead)
+        await asyncio.sleep(2)
+        beside = _percentiles(await _arrivals(built, owner, workspace, count=EVENTS))
+        spent = measured.read()
+    figures = {
+        f"{when}_{name}": value
+        for when, each in (("alone", alone), ("first", fresh), ("beside", beside))
+        for name, value in each.items()
+    }
+    ratios = {"first_p99_ratio": fresh["p99_ms"] / alone["p99_ms"], "p99_ratio": beside["p99_ms"] / alone["p99_ms"]}
+    return measure.Stretch(figures | ratios, 0, spent)
+
+
+async def memory() -> measure.Stretch:
+    """What the dispatcher takes at most while a hundred thousand rows are due, and before there were any."""
+    async with rig() as built, built.dispatcher() as watched:
+        idle, most = _pss(watched), 0.0
+        measured = _meter(watched)
+        await backlog.add(built.database, await built.endpoints(10, 100), WAITING)
+        for _ in range(40):
+            await asyncio.sleep(0.2)
+            most = max(most, _pss(watched))
+        left = await built.database.fetchval("SELECT count(*) FROM queue")
+        return measure.Stretch({"idle_pss_mb": idle, "most_pss_mb": most, "left": left}, 0, measured.read())
+
+
+async def run(*, quick: bool) -> dict[str, measure.Figures]:
+    os.sched_setaffinity(0, {rigs.LOAD_CORE})
+    stretches = {
+        "bare client": bare,
+        "one dispatcher": lambda: throughput(1),
+        "two dispatchers": lambda: throughput(2),
+        "200 events/s": latency,
+        "1,000 dead endpoints": beside_the_dead,
+        "100,000 due rows": memory,
+    }
+    found: dict[str, measure.Figures] = {}
+    for name, stretch in stretches.items():
+        print(f"  webhooks: {name}", flush=True)
+        found[name] = await measure.medians(stretch, 1 if quick else measure.REPEATS)
+    os.sched_setaffinity(0, {rigs.ENGINE_CORE, rigs.LOAD_CORE})
+    return found
+
+
+def table(found: dict[str, measure.Figures]) -> None:
+    print("\nwebhooks")
+    for name, figures in found.items():
+        print(f"  {name}")
+        for figure, value in figures.items():
+            print(f"    {figure:24}{value:12.2f}")
+
+
+@asynccontextmanager
+async def _owner(built: Rig) -> AsyncIterator[Service]:
+    """Who states the events: the service of feedback, with the relay of its outbox."""
+    async with running("feedback", built.nats_url, built.databases) as service:
+        yield service
+
+
+async def _arrivals(built: Rig, owner: Service, workspace: UUID, *, count: int) -> list[float]:
+    """How long each event took, in milliseconds."""
+    stated: dict[str, float] = {}
+    built.sink.kept, before = [], built.sink.count
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as tasks:
+        for place in range(count):
+            await asyncio.sleep(max(0.0, began + place / A_SECOND - time.monotonic()))
+            tasks.create_task(_state(owner, workspace, stated))
+    await built.sink.wait(before + count, seconds=60)
+    return [(at - stated[msgspec.json.decode(body)["data"]["run_id"]]) * 1000 for at, body in built.sink.kept]
+
+
+async def _state(owner: Service, workspace: UUID, stated: dict[str, float]) -> None:
+    fact = feedback.FeedbackCreated(workspace, ids.new(), ids.new(), "rating", 2)
+    stated[str(fact.run_id)] = time.time()
+    async with owner.database.transaction() as connection:
+        await outbox.state(connection, feedback.CREATED, [fact])
+
+
+def _percentiles(taken: list[float]) -> measure.Figures:
+    return {"p50_ms": load.percentile(taken, 0.5), "p99_ms": load.percentile(taken, 0.99)}
+
+
+def _pss(tree: Tree) -> float:
+    return sum(tree.pss_mb().values())
+
+
+def _meter(watched: Tree) -> Meter:
+    ours = Tree(os.getpid())
+    ours.processes += [each for each in watched.processes if each not in ours.processes]
+    return Meter(watched, ours)
