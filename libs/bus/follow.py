@@ -216,8 +216,11 @@ class Follower:
             if not self._bus.connected:
                 continue
             due = self._pressing_ones() if pressed else self._silent_ones()
-            for readers in _questions(due):
-                question = feed.AskFrames([reader.ask() for reader in readers], self._presence.name)
+            for places in _questions(due):
+                readers = [reader for together in places for reader in together]
+                for reader in readers:
+                    reader.ask()
+                question = feed.AskFrames([together[0].cursor for together in places], self._presence.name)
                 metrics.ASKED_AGAIN.labels("gap" if pressed else "silence").inc(len(readers))
                 self._tasks.start(self._ask(question, readers))
 
@@ -262,12 +265,20 @@ def _is_refusal(error: BaseException) -> bool:
     return isinstance(error, Fault) and not isinstance(error, Lost) and error.code is not Code.TIMEOUT
 
 
-def _questions(readers: list[Reader]) -> Iterator[list[Reader]]:
-    """Shares of at most 500, in each of them a run but once: its answer is found by its id."""
+def _questions(readers: list[Reader]) -> Iterator[list[list[Reader]]]:
+    """Shares of at most 500 places, in each of them a run but once: its answer is found by its id. Readers who are at
+    one place of a run are told together.
+    """
     while readers:
-        share: dict[UUID, Reader] = {}
+        share: dict[UUID, list[Reader]] = {}
+        others: list[Reader] = []
         for reader in readers:
-            if len(share) < _CURSORS_A_QUESTION:
-                share.setdefault(reader.run_id, reader)
+            together = share.get(reader.run_id)
+            if together is None and len(share) < _CURSORS_A_QUESTION:
+                share[reader.run_id] = [reader]
+            elif together is not None and together[0].cursor == reader.cursor:
+                together.append(reader)
+            else:
+                others.append(reader)
         yield list(share.values())
-        readers = [reader for reader in readers if share.get(reader.run_id) is not reader]
+        readers = others

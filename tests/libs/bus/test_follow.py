@@ -135,6 +135,19 @@ async def test_a_lost_end_is_found_after_a_silence_in_one_question_for_all(holde
     assert holder.asked == [20]
 
 
+async def test_readers_at_one_place_of_a_run_are_told_together(holder, follower):
+    start = request()
+    holder.begin(start)
+    await holder.emit(start, *tokens(1, 2), heard=False)
+    readers = [follower.follow(feed.Cursor(start.workspace_id, start.run_id, 1, 1)) for _ in range(3)]
+    for reader in readers:
+        await reader.open()
+    holder.asked.clear()
+    await holder.emit(start, *tokens(3, 3), end(3), heard=False)
+    assert await asyncio.gather(*(numbers(reader) for reader in readers)) == [[(1, 2), (1, 3), (1, 4)]] * 3
+    assert holder.asked == [1]
+
+
 async def test_two_readers_of_one_run_each_have_their_own_place(holder, follower):
     start = request()
     holder.begin(start)

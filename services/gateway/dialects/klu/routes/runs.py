@@ -141,7 +141,7 @@ async def _follow(request: web.Request, stream: sse.Stream, cursor: feed.Cursor)
         await _tell(stream, fault)
 
 
-def _paced(request: web.Request, stream: sse.Stream, run_id: UUID) -> Paced[feed.Frame]:
+def _paced(request: web.Request, stream: sse.Stream, run_id: UUID) -> Paced:
     """The JavaScript SDK loses the second of two events in one read: the busier its machine, the wider the gap."""
     agent = request.headers.get("User-Agent")
     over_event_source = agent is None and request.headers.get("Cache-Control") == "no-cache"
