@@ -50,7 +50,10 @@ class Documents:
         if not isinstance(answer, sandbox.Decoded):
             reason = answer.reason if isinstance(answer, sandbox.Refused) else "it has no answer"
             raise _wrong(f"{url} is neither JSON nor YAML: {reason}.")
-        return msgspec.json.decode(answer.json)
+        try:
+            return msgspec.json.decode(answer.json)
+        except RecursionError:
+            raise _wrong(f"{url} is nested too deeply.") from None
 
 
 def _wrong(message: str) -> Fault:

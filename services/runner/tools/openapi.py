@@ -17,6 +17,7 @@ from libs.contracts.tools import Http, Method, Offered, Place
 _METHODS = ("get", "put", "post", "delete", "head", "patch")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _MOST_REFERENCES = 50
+_DEEPEST = 100
 BODY = "body"
 
 
@@ -151,16 +152,18 @@ class Document:
                 definitions[names[reference]] = self._moved(self._behind(reference), names)
         return {**moved, "$defs": definitions} if definitions else moved
 
-    def _moved(self, value: Any, names: dict[str, str]) -> Any:
+    def _moved(self, value: Any, names: dict[str, str], depth: int = 0) -> Any:
         """With references to `$defs`, and 3.0's `nullable` as a type."""
+        if depth > _DEEPEST:
+            raise _wrong(f"A schema of the document is nested over {_DEEPEST} levels deep.")
         if isinstance(value, list):
-            return [self._moved(item, names) for item in value]
+            return [self._moved(item, names, depth + 1) for item in value]
         if not isinstance(value, dict):
             return value
         if isinstance(reference := value.get("$ref"), str):
             name = names.setdefault(reference, _NOT_IN_NAMES.sub("_", reference.rpartition("/")[2]) + f"_{len(names)}")
             return {"$ref": f"#/$defs/{name}"}
-        moved = {key: self._moved(item, names) for key, item in value.items() if key != "nullable"}
+        moved = {key: self._moved(item, names, depth + 1) for key, item in value.items() if key != "nullable"}
         if value.get("nullable") is True and isinstance(moved.get("type"), str):
             moved["type"] = [moved["type"], "null"]
         return moved

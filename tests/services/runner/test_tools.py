@@ -189,6 +189,17 @@ async def test_an_action_names_its_tools(caller, other):
     assert (await caller.bus.call(actions.UPDATE, renamed)).name == "Ask again"
 
 
+async def test_a_schema_that_is_nested_without_end_is_refused():
+    schema: dict = {"type": "string"}
+    for _ in range(600):
+        schema = {"type": "array", "items": schema}
+    deep = {"requestBody": {"content": {"application/json": {"schema": schema}}}, "operationId": "a"}
+    document = {"openapi": "3.1.0", "servers": [{"url": "https://a.example"}], "paths": {"/a": {"put": deep}}}
+    assert Document(document).offered() == []
+    with pytest.raises(Fault, match="nested"):
+        Document(document).offer(Document(document).operation("a"))
+
+
 async def test_a_document_that_refers_to_others_is_refused():
     outside = {"openapi": "3.1.0", "paths": {"/a": {"$ref": "https://elsewhere.example/a.json"}}}
     with pytest.raises(Fault) as caught:
