@@ -83,7 +83,7 @@ class Steps:
         where = f"steps[{step.position}].config"
         match step.kind:
             case RunAction() as kind:
-                return await self._run_action(step, holder, await _inputs(kind, filling, where))
+                return await self._answer(step) or await self._start(step, holder, await _inputs(kind, filling, where))
             case HttpRequest() as kind:
                 return Came(await self._requests.send(step, kind, filling, where))
             case Wait() as kind:
@@ -97,13 +97,17 @@ class Steps:
             case Condition() as kind:
                 return await _condition(kind, filling, where)
 
-    async def _run_action(self, step: Claimed, holder: str, inputs: str | dict[str, Any]) -> Outcome:
-        if step.action_run_id is not None:
-            kept = (await stored_runs.get(self._database, [step.action_run_id])).get(step.action_run_id)
-            if kept is not None and kept.run.status in runs.ENDED:
-                return _answered(kept.run)
-            if kept is None and step.waited:
-                raise Fault(Code.NOT_FOUND, "The answer was erased.")
+    async def _answer(self, step: Claimed) -> Came | None:
+        """What the run of the step's action came to; None where there is none yet."""
+        if step.action_run_id is None:
+            return None
+        kept = (await stored_runs.get(self._database, [step.action_run_id])).get(step.action_run_id)
+        if kept is None and step.waited:
+            raise Fault(Code.NOT_FOUND, "The answer was erased.")
+        return _answered(kept.run) if kept is not None and kept.run.status in runs.ENDED else None
+
+    async def _start(self, step: Claimed, holder: str, inputs: str | dict[str, Any]) -> Waits:
+        """Under the id that it had, where it was started before."""
         run_id = await automation_steps.name_run(self._database, step, holder, step.action_run_id or ids.new())
         if run_id is not None:
             await self._bus.call(runs.ENQUEUE, _started(step, run_id, inputs), timeout=_START_SECONDS)
