@@ -111,3 +111,28 @@ async def test_what_is_wrong_is_refused_by_its_field_and_what_is_paused_is_not_t
         assert (await other.call(method, path + where, {} if method == "PATCH" else None))[0] == 404
     assert (await client.call("DELETE", path))[0] == 204
     assert (await client.call("GET", path))[0] == 404
+
+
+async def test_automations_that_set_each_other_off_come_to_an_end(engine: Engine):
+    """Each writes into the contact that changed: a change made by hand sets off both, and each of them the other."""
+    client = await engine.workspace("loops")
+    both = []
+    for name in ("left", "right"):
+        config = {"contact_id": "{{ trigger.contact_id }}", "fields": {name: "{{ run.id }}"}}
+        steps = [{"type": "update_contact", "config": config}]
+        made = await client.post("/api/automations", {"name": name, "trigger": "contact_updated", "steps": steps})
+        both.append(f"/api/automations/{made['id']}/runs?status=completed")
+    contact = await client.post("/api/contacts", ALEX)
+    await client.ok("PATCH", f"/api/contacts/{contact['id']}", {"company": "Acme Inc"})
+
+    async def runs() -> bool:
+        return [(await client.get(path))["total"] for path in both] == [2, 2]
+
+    async def stopped() -> Any:
+        notices = (await client.get("/api/notifications"))["data"]
+        return len([notice for notice in notices if notice["type"] == "automation_stopped"]) == 2
+
+    await eventually(runs)
+    await eventually(stopped)
+    assert (await client.get(f"/api/contacts/{contact['id']}"))["metadata"].keys() == {"deal_value", "left", "right"}
+    assert await runs(), "and nothing more"
