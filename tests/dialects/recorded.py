@@ -2,12 +2,16 @@
 
 A pair of a voice's fixtures/ holds the `request`, what the services `answered` by subject, what they were `asked`, and
 the `response`. A service that answered `{"fault": …}` refused. $WORKSPACE stands for the workspace of the key, $URL for
-the gateway's address, $TODAY for the day it is, $ANY for any text that an answer holds. A `body` that is no text is
-sent as JSON.
+the gateway's address, $TODAY for the day it is. A `body` that is no text is sent as JSON.
+
+What the gateway keeps itself is made by requests that go `before`: $1 is the id in the answer to the first of them.
+What is new each time has its shape in the response: $TIME, $CNT for an id that begins so, $LIVE for a key, $ANY, …
 """
 
 import json
+import re
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,15 @@ from libs.contracts import ids
 from libs.contracts.faults import Failure, Fault
 from libs.contracts.runs import StartRun
 from libs.contracts.subjects import DECLARED, Rpc
-from tests.services.gateway.peers import Door
+from tests.services.gateway.peers import Door, Reply
+
+_SHAPES = {
+    "$ANY": r".*",
+    "$TIME": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
+    "$LIVE": r"kl_live_[0-9a-f]{64}",
+    "$PREFIX": r"(kl_live|pv)_[\w-]{1,16}",
+    "$JWT": r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+",
+}
 
 
 def pairs(fixtures: Path) -> list[Any]:
@@ -30,29 +42,45 @@ def pairs(fixtures: Path) -> list[Any]:
     ]
 
 
-async def replay(door: Door, pair: dict[str, Any]) -> None:
+async def replay(door: Door, pair: dict[str, Any], **more: str) -> None:
+    """`more` stand for what else a pair calls by a name with a dollar."""
+    names = {"WORKSPACE": str(door.workspace_id), "URL": door.url, "TODAY": f"{datetime.now(UTC):%A, %Y-%m-%d}"} | more
+    for place, request in enumerate(pair.get("before", []), 1):
+        names[str(place)] = (await _answered(door, request, names)).json["id"]
     await _serve(door, pair.get("answered", {}))
-    request, body = _filled(pair["request"], door), pair["request"].get("body")
-    sent = body.encode() if isinstance(body, str) else request.get("body")
-    answer = await door.call(request["method"], request["path"], sent, headers=request.get("headers", {}))
-    meant = _filled(pair["response"]["body"], door)
-    assert (answer.status, _masked(answer.json, meant)) == (pair["response"]["status"], meant)
-    assert _told(door.peers.asked) == _told(_meant(_filled(pair["asked"], door), door.peers.asked))
+    answer = await _answered(door, pair["request"], names)
+    meant = _shaped(_filled(pair["response"]["body"], names), answer.json)
+    assert (answer.status, answer.json) == (pair["response"]["status"], meant)
+    assert _told(door.peers.asked) == _told(_meant(_filled(pair.get("asked", []), names), door.peers.asked))
 
 
-def _filled(value: Any, door: Door) -> Any:
-    text = json.dumps(value).replace("$WORKSPACE", str(door.workspace_id)).replace("$URL", door.url)
-    text = text.replace("$TODAY", f"{datetime.now(UTC):%A, %Y-%m-%d}")
+async def _answered(door: Door, request: dict[str, Any], names: dict[str, str]) -> Reply:
+    filled, body = _filled(request, names), request.get("body")
+    sent = body.encode() if isinstance(body, str) else filled.get("body")
+    key = {"key": filled["key"]} if "key" in filled else {}
+    return await door.call(filled["method"], filled["path"], sent, headers=filled.get("headers", {}), **key)
+
+
+def _filled(value: Any, names: dict[str, str]) -> Any:
+    text = json.dumps(value)
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(f"${name}", names[name])
     return json.loads(text)
 
 
-def _masked(told: Any, meant: Any) -> Any:
-    """With $ANY for a text where that is meant."""
-    if meant == "$ANY" and isinstance(told, str):
-        return meant
-    if isinstance(told, dict) and isinstance(meant, dict):
-        return {key: _masked(value, meant.get(key)) for key, value in told.items()}
-    return told
+def _shaped(meant: Any, told: Any) -> Any:
+    """What is meant, with what was told in place of each shape that it has."""
+    match meant, told:
+        case dict(), dict():
+            return {name: _shaped(value, told.get(name)) for name, value in meant.items()}
+        case list(), list():
+            return [_shaped(*each) for each in zip_longest(meant, told)][: len(meant)]
+        case "$NUMBER", int():
+            return told
+        case str(), str() if meant.startswith("$"):
+            shape = _SHAPES.get(meant) or rf"{meant[1:].lower()}_[0-9A-HJKMNP-TV-Z]{{26}}"
+            return told if re.fullmatch(shape, told, re.DOTALL) else meant
+    return meant
 
 
 async def _serve(door: Door, answered: dict[str, Any]) -> None:

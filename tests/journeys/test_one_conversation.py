@@ -1,5 +1,7 @@
 """One conversation through all the voices that hold one: whoever goes on sees what was said in the others."""
 
+import hashlib
+import hmac
 import json
 from uuid import UUID
 
@@ -7,7 +9,8 @@ import pytest
 
 from libs.contracts import ids
 from tests.support.engine import Client, Engine
-from tests.support.waiting import eventually
+from tests.support.receiver import Received
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -103,3 +106,40 @@ async def test_aria_knows_the_contact_of_a_turn_and_her_reply_is_told_once(engin
     replies = [body["data"] for body in bodies if body["event"] == "chat.message.created"]
     assert first["message_id"] in [reply["message_id"] for reply in replies]
     assert {reply["conversation_id"] for reply in replies} >= {first["conversation_id"]}
+
+
+async def test_a_conversation_begun_in_klu_goes_on_in_klairoai_and_its_webhook_arrives(engine: Engine) -> None:
+    client = await engine.workspace("klu-to-klairo")
+    app = (await client.post("/v1/apps", {"name": "Support"}))["guid"]
+    action = (await client.post("/v1/actions/create", {"name": "Help", "prompt": "{{message}}", "app": app}))["guid"]
+    session = (await client.post("/v1/sessions", {"action": action}))["guid"]
+    engine.says("Good morning.")
+    await client.post("/v1/actions", {"action": action, "input": "Good morning!", "session": session})
+
+    url = f"{engine.receiver.url}/klu-to-klairo"
+    hook = await client.post("/v1/webhooks", {"url": url, "events": ["aria.message"]})
+    engine.says("It is on its way.")
+    conversation = ids.crockford("conv", UUID(session))
+    reply = await client.post("/v1/chat", {"message": "Where is my order?", "conversation_id": conversation})
+    heard = [message["content"] for message in engine.upstream.asked[-1].body["messages"][1:]]
+    assert heard == ["Good morning!", "Good morning.", "Where is my order?"]
+
+    def arrived() -> list[Received]:
+        return [got for got in engine.receiver.received if got.path.endswith("/klu-to-klairo")]
+
+    await until(lambda: bool(arrived()))
+    (got,) = arrived()
+    event = json.loads(got.body)
+    assert (event["event"], got.headers["X-KlairoAI-Event"]) == ("aria.message", "aria.message")
+    assert event["data"] == {
+        "conversation_id": conversation,
+        "message_id": reply["message_id"],
+        "role": "assistant",
+        "usage": reply["usage"],
+    }
+    digest = hmac.new(hook["secret"].encode(), got.body, hashlib.sha256).hexdigest()
+    assert got.headers["X-KlairoAI-Signature"] == f"sha256={digest}"
+
+    data = (await client.get(f"/v1/sessions/{session}/data"))["data"]
+    assert [point["output"] for point in data] == ["It is on its way.", "Good morning."]
+    assert UUID(data[0]["guid"]) == ids.parse(reply["message_id"])
