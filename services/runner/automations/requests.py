@@ -11,6 +11,7 @@ from libs.contracts.automations import HttpRequest
 from libs.contracts.faults import Code, Fault
 from libs.egress import Egress, Response
 from services.runner.automations.filling import Filling
+from services.runner.automations.soundness import under
 from services.runner.keys import Keys
 from services.runner.store.automation_steps import Claimed
 from services.runner.tools.headers import check_headers, renewed
@@ -30,11 +31,15 @@ class Requests:
 
     async def send(self, step: Claimed, request: HttpRequest, filling: Filling, where: str) -> dict[str, Any]:
         """`status` and `body`. Raises Fault: INVALID where asking again is of no use, else UPSTREAM or TIMEOUT."""
-        url = await filling.address(request.url, f"{where}.url")
-        body, headers = await _body(request, filling, where), await self._headers(step, request, filling, where)
+        with under(where):
+            url = await filling.address(request.url, f"{where}.url")
+            body, headers = await _body(request, filling, where), await self._headers(step, request, filling, where)
+            return _output(await self._answer(request, url, body, headers))
+
+    async def _answer(self, request: HttpRequest, url: str, body: bytes, headers: dict[str, str]) -> Response:
         if body and not isinstance(request.body, str):
             headers = {"Content-Type": "application/json"} | headers
-        answer = await self._egress.request(
+        return await self._egress.request(
             request.method,
             url,
             headers=headers,
@@ -43,7 +48,6 @@ class Requests:
             max_bytes=_LARGEST,
             redirects=_REDIRECTS,
         )
-        return _output(answer)
 
     async def _headers(self, step: Claimed, request: HttpRequest, filling: Filling, where: str) -> dict[str, str]:
         """The maker's own go before ours."""

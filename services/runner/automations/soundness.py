@@ -88,7 +88,7 @@ class Soundness:
             case RunAction(action_id):
                 await self._know_action(made, action_id, f"{where}.action_id")
             case HttpRequest():
-                with _under(where):
+                with under(where):
                     self._check_request(kind)
             case Wait():
                 _check_wait(kind, where)
@@ -210,9 +210,11 @@ def _filled(step: Step) -> dict[str, Any]:
 
 
 @contextmanager
-def _under(where: str) -> Generator[None]:
-    """Fields are named as those of the step."""
+def under(where: str) -> Generator[None]:
+    """Fields are named as those of the step, where it is not named already."""
     try:
         yield
     except Fault as fault:
-        raise Fault(fault.code, fault.message, field=f"{where}.{fault.field}") from None
+        if fault.field is None or fault.field.startswith(where):
+            raise
+        raise Fault(fault.code, fault.message, field=f"{where}.{fault.field}", retry_after=fault.retry_after) from None

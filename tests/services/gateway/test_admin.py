@@ -167,13 +167,16 @@ async def test_a_workspace_keeps_what_ran_in_it_for_as_long_as_it_is_told(admin,
 
 
 @pytest.mark.asyncio
-async def test_a_workspace_has_the_days_of_its_time_zone(admin, database):
+async def test_a_workspace_has_the_days_of_its_time_zone_and_the_fact_is_stated(admin, database):
     _, far, _ = await admin("workspaces", "create", "Kiritimati")
     _, near, _ = await admin("workspaces", "create", "Niue")
     assert near["timezone"] == "UTC"
     code, told, _ = await admin("workspaces", "set", "Kiritimati", "--timezone", "Pacific/Kiritimati")
     assert (code, told["timezone"], told["retention_days"]) == (0, "Pacific/Kiritimati", None)
     await admin("workspaces", "set", "Niue", "--timezone", "Pacific/Niue")
+    stated = await database.fetch("SELECT body FROM outbox WHERE subject = $1", workspaces.TIMEZONE_CHANGED.name)
+    facts = [workspaces.TIMEZONE_CHANGED.unpack(row["body"]) for row in stated]
+    assert workspaces.TimezoneChanged(UUID(near["id"]), "Pacific/Niue") in facts
     own, other = [await clocks.clock(database, UUID(made["id"])) for made in (far, near)]
     assert own.today - other.today >= timedelta(days=1), "they are 25 hours apart"
     gone = await clocks.clock(database, UUID(int=7))

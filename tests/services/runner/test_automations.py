@@ -225,6 +225,13 @@ async def test_a_condition_stops_the_run_or_leaves_steps_out(caller):
         (Condition("{{ trigger.n }}", "less", "3"), {"n": "many"}, "no number", "steps[0].config.left"),
         (Wait(until="{{ trigger.at }}"), {"at": "soon"}, "no moment", "steps[0].config.until"),
         (SendEmail(["{{ trigger.to }}"], "s", "t"), {"to": "x"}, "no e-mail address", "steps[0].config.to[0]"),
+        (HttpRequest("https://a.example/{{ trigger.x + '' }}"), {"x": "a b"}, "no spaces", "steps[0].config.url"),
+        (
+            HttpRequest("https://a.example/", headers={"X": "{{ trigger.x }}"}),
+            {"x": "a\nb"},
+            "can't be sent",
+            "steps[0].config.headers",
+        ),
         (UpdateContact({"a": 1}, "{{ trigger.id }}"), {"id": "x"}, "no id", "steps[0].config.contact_id"),
     ],
 )
