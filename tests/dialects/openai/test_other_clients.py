@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.dialects import sdk
 from tests.dialects.sdk import Sdk, SdkError
-from tests.support.provider import Call, calling
+from tests.support.provider import Answer, Call, calling
 
 pytestmark = pytest.mark.asyncio
 
@@ -39,6 +39,17 @@ async def test_the_javascript_package_lists_completes_and_streams(js, made, engi
     assert chunks[-1]["usage"]["total_tokens"] == 17
     with pytest.raises(SdkError, match="NotFoundError: 404"):
         await js("chat.completions.create", ASKED | {"model": "nothing"})
+
+
+async def test_both_read_how_likely_the_tokens_were(js, langchain, engine):
+    engine.upstream.plays(*[Answer(pieces=("Be", "cause"), scored=2)] * 3)
+    wanted = ASKED | {"logprobs": True, "top_logprobs": 1}
+    whole = await js("chat.completions.create", wanted)
+    chunks = await js("chat.completions.create", wanted | {"stream": True})
+    streamed = [token for chunk in chunks for token in (chunk["choices"][0]["logprobs"] or {"content": []})["content"]]
+    assert [token["token"] for token in streamed] == ["Be", "cause"]
+    assert whole["choices"][0]["logprobs"]["content"] == streamed
+    assert await langchain("logprobs", "Why?", model="Answer", logprobs=True, top_logprobs=1) == streamed
 
 
 async def test_the_javascript_package_makes_responses_and_embeddings(js, engine):

@@ -26,6 +26,10 @@ def chat(question, **settings):
     return {"text": answer.text, "usage": answer.usage_metadata}
 
 
+def logprobs(question, **settings):
+    return package.ChatOpenAI(max_retries=0, **settings).invoke(question).response_metadata["logprobs"]["content"]
+
+
 def stream(question, **settings):
     chunks = list(package.ChatOpenAI(max_retries=0, stream_usage=True, **settings).stream(question))
     whole = reduce(add, chunks)
@@ -55,7 +59,7 @@ def embed(texts, **settings):
     return package.OpenAIEmbeddings(check_embedding_ctx_length=False, **settings).embed_documents(texts)
 
 
-CALLS = {call.__name__: call for call in (chat, stream, agent, structured, embed)}
+CALLS = {call.__name__: call for call in (chat, logprobs, stream, agent, structured, embed)}
 
 
 def main():
