@@ -1,14 +1,12 @@
 """Logs: one JSON object a line on stderr, with the ids of the work in whose course it was written.
 
-The ids travel in context variables: bind them once where the work enters (`with bound(run_id=…)`), never per message.
+The ids travel in context variables: they are set once where the work enters, in a task of its own, never per message.
 Name fields with `extra={"endpoint": id}`; a message is a short sentence without values.
 """
 
 import json
 import logging
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
@@ -20,18 +18,6 @@ run_id: ContextVar[str] = ContextVar("run_id", default="")
 _IDS = (request_id, workspace_id, run_id)
 _LONGEST = 16_384
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-@contextmanager
-def bound(*, request_id: object = None, workspace_id: object = None, run_id: object = None) -> Generator[None]:
-    """Everything logged inside carries these ids; what is not given stays as it was."""
-    given = zip(_IDS, (request_id, workspace_id, run_id), strict=True)
-    tokens = [(variable, variable.set(str(id))) for variable, id in given if id is not None]
-    try:
-        yield
-    finally:
-        for variable, token in tokens:
-            variable.reset(token)
 
 
 def configure(service: str, instance: str, level: str = "INFO", *, stream: TextIO | None = None) -> None:

@@ -1,11 +1,14 @@
 """Bodies: whatever JSON decodes as a voice's Struct, for the property that its translations raise nothing but Fault."""
 
+from collections.abc import Callable
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
 from msgspec import Struct, UnsetType
+
+from libs.contracts.faults import Fault
 
 Fields = dict[Any, dict[str, Any]]
 
@@ -25,6 +28,22 @@ def body_of(type: Any, own: Fields) -> st.SearchStrategy[dict[str, Any]]:
     }
     required = {field.encode_name: sent.pop(field.encode_name) for field in fields if field.required}
     return st.fixed_dictionaries(required, optional=sent)
+
+
+def refusal(body: Any, type: Any, apply: Callable[[Any], Any]) -> Fault | None:
+    """The Fault with which `apply` refuses the JSON `body` as `type`.
+
+    None where it is translated into what can travel, or is no JSON of that type to begin with.
+    """
+    try:
+        decoded = msgspec.convert(body, type)
+    except msgspec.ValidationError:
+        return None
+    try:
+        msgspec.msgpack.encode(apply(decoded))
+    except Fault as fault:
+        return fault
+    return None
 
 
 def _sendable(type: Any, own: Fields) -> st.SearchStrategy[Any]:

@@ -45,8 +45,10 @@ async def test_an_unexpected_exception_is_logged_once_and_reads_internal(runner,
     logs_seen: list[tuple[str, str]] = []
     await runner.serve(ECHO, break_down)
     request = echo()
-    with logs.bound(request_id="req-7"), pytest.raises(Fault) as caught:
+    token = logs.request_id.set("req-7")
+    with pytest.raises(Fault) as caught:
         await gateway.call(ECHO, request)
+    logs.request_id.reset(token)
     assert caught.value.code == Code.INTERNAL
     assert "secret" not in caught.value.message
     assert [record.exc_info[1].args for record in caplog.records if record.exc_info] == [("the secret cause",)]

@@ -42,27 +42,29 @@ def test_a_line_says_when_who_and_what(lines: Lines) -> None:
     }
 
 
-def test_ids_are_bound_to_the_work_and_gone_after_it(lines: Lines) -> None:
-    with logs.bound(request_id="r", workspace_id=7):
-        with logs.bound(run_id="n"):
-            log.info("inner")
-        log.info("outer")
+def test_ids_are_those_of_the_task_that_set_them_and_of_those_it_begins(lines: Lines) -> None:
+    async def part(id: str) -> None:
+        logs.run_id.set(id)
+        await asyncio.sleep(0)
+        log.info("part")
+
+    async def work() -> None:
+        logs.request_id.set("r")
+        logs.workspace_id.set("7")
+        async with asyncio.TaskGroup() as tasks:
+            for id in ("a", "b"):
+                tasks.create_task(part(id))
+        log.info("whole")
+
+    asyncio.run(work())
     log.info("after")
-    ids = [[line.get(name) for name in ("request_id", "workspace_id", "run_id")] for line in lines()]
-    assert ids == [["r", "7", "n"], ["r", "7", None], [None, None, None]]
-
-
-def test_tasks_side_by_side_do_not_share_ids(lines: Lines) -> None:
-    async def work(id: str) -> None:
-        with logs.bound(run_id=id):
-            await asyncio.sleep(0)
-            log.info(id)
-
-    async def both() -> None:
-        await asyncio.gather(work("a"), work("b"))
-
-    asyncio.run(both())
-    assert sorted((line["message"], line["run_id"]) for line in lines()) == [("a", "a"), ("b", "b")]
+    ids = [[line.get(name) for name in ("message", "request_id", "workspace_id", "run_id")] for line in lines()]
+    assert ids == [
+        ["part", "r", "7", "a"],
+        ["part", "r", "7", "b"],
+        ["whole", "r", "7", None],
+        ["after", None, None, None],
+    ]
 
 
 def test_a_traceback_is_one_field_of_one_line(lines: Lines) -> None:

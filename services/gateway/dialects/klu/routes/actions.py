@@ -6,7 +6,8 @@ from aiohttp import web
 
 from libs.contracts import actions, contexts, runs
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns, points
+from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import reply
 from services.gateway.http.body import read, read_optional
@@ -14,36 +15,29 @@ from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-nouns.one(
-    routes,
-    "/v1/actions/{guid}",
-    "action",
-    translate.actions.reply,
-    get=actions.GET,
-    delete=actions.DELETE,
-)
-nouns.paged(routes, "/v1/actions", actions.PAGE, translate.actions.reply)
-
-
-def _asked(request: web.Request) -> actions.GetAction:
-    return nouns.asked(request, actions.GetAction, "action")
+_noun = Noun(routes, "/v1/actions", "action", actions.GetAction, translate.actions.reply)
+_noun.pages(actions.PAGE)
+_noun.gets(actions.GET)
+_noun.deletes(actions.DELETE)
 
 
 @routes.post("/v1/actions/create")
 async def create_action(request: web.Request) -> web.Response:
     wanted = translate.actions.create(request[CALLER], await read(request, wire.actions.CreateAction))
-    return reply.json(translate.actions.reply(await ask(request, actions.CREATE, wanted)))
+    return await _noun.told(request, actions.CREATE, wanted)
 
 
 @routes.put("/v1/actions/{guid}")
 async def update_action(request: web.Request) -> web.Response:
-    wanted = translate.actions.update(request[CALLER], _asked(request), await read(request, wire.actions.UpdateAction))
-    return reply.json(translate.actions.reply(await ask(request, actions.UPDATE, wanted)))
+    wanted = translate.actions.update(
+        request[CALLER], _noun.of(request), await read(request, wire.actions.UpdateAction)
+    )
+    return await _noun.told(request, actions.UPDATE, wanted)
 
 
 @routes.get("/v1/actions/{guid}/versions")
 async def list_versions(request: web.Request) -> web.Response:
-    asked, slice = _asked(request), lists.whole(request)
+    asked, slice = _noun.of(request), lists.whole(request)
     page = await ask(request, actions.VERSIONS, actions.PageVersions(asked.workspace_id, asked.action_id, slice))
     return lists.envelope(page, slice, translate.actions.version)
 
@@ -51,19 +45,19 @@ async def list_versions(request: web.Request) -> web.Response:
 @routes.post("/v1/actions/{guid}/deploy")
 async def deploy_action(request: web.Request) -> web.Response:
     body = await read(request, wire.actions.Deploy)
-    wanted = translate.actions.deploy(request[CALLER], _asked(request), body)
+    wanted = translate.actions.deploy(request[CALLER], _noun.of(request), body)
     return reply.json(translate.actions.deployed(await ask(request, actions.DEPLOY, wanted), wanted.environment))
 
 
 @routes.post("/v1/actions/{guid}/disable")
 async def disable_action(request: web.Request) -> web.Response:
-    wanted = translate.actions.disable(_asked(request), await read_optional(request, wire.actions.Disable))
+    wanted = translate.actions.disable(_noun.of(request), await read_optional(request, wire.actions.Disable))
     return reply.json(translate.actions.disabled(await ask(request, actions.DISABLE, wanted), wanted.environment))
 
 
 @routes.get("/v1/actions/{guid}/context")
 async def get_context(request: web.Request) -> web.Response:
-    asked = _asked(request)
+    asked = _noun.of(request)
     action = await ask(request, actions.GET, asked)
     known = await asyncio.gather(
         *(ask(request, contexts.GET, contexts.GetContext(asked.workspace_id, id)) for id in action.context_ids)
@@ -74,7 +68,7 @@ async def get_context(request: web.Request) -> web.Response:
 @routes.put("/v1/actions/{guid}/context")
 async def set_context(request: web.Request) -> web.Response:
     wanted = translate.actions.set_context(
-        request[CALLER], _asked(request), await read(request, wire.actions.SetContext)
+        request[CALLER], _noun.of(request), await read(request, wire.actions.SetContext)
     )
     await ask(request, actions.UPDATE, wanted)
     return reply.json(True)
@@ -83,7 +77,7 @@ async def set_context(request: web.Request) -> web.Response:
 @routes.get("/v1/actions/{guid}/data")
 async def list_data(request: web.Request) -> web.Response:
     """The Python SDK parses an object, the JavaScript one (over axios) a list."""
-    asked = _asked(request)
+    asked = _noun.of(request)
     await ask(request, actions.GET, asked)
     wanted = runs.PageRuns(asked.workspace_id, action_id=asked.action_id, slice=lists.whole(request))
     found = await points.listed(request, wanted)

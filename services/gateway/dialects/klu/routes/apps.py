@@ -4,27 +4,19 @@ from aiohttp import web
 
 from libs.contracts import actions, apps, runs
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns, points
+from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import paging, reply
-from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-nouns.one(
-    routes,
-    "/v1/apps/{guid}",
-    "app",
-    translate.apps.reply,
-    get=apps.GET,
-    delete=apps.DELETE,
-    deleted=translate.apps.deleted,
-)
-
-
-def _asked(request: web.Request) -> apps.GetApp:
-    return nouns.asked(request, apps.GetApp, "app")
+_noun = Noun(routes, "/v1/apps", "app", apps.GetApp, translate.apps.reply)
+_noun.creates(apps.CREATE, wire.apps.CreateApp, translate.apps.create)
+_noun.gets(apps.GET)
+_noun.updates(apps.UPDATE, wire.apps.UpdateApp, translate.apps.update)
+_noun.deletes(apps.DELETE, render=translate.apps.deleted)
 
 
 @routes.get("/v1/apps")
@@ -37,21 +29,9 @@ async def list_apps(request: web.Request) -> web.Response:
     return reply.json([translate.apps.reply(app) for app in page.items])
 
 
-@routes.post("/v1/apps")
-async def create_app(request: web.Request) -> web.Response:
-    wanted = translate.apps.create(request[CALLER], await read(request, wire.apps.CreateApp))
-    return reply.json(translate.apps.reply(await ask(request, apps.CREATE, wanted)))
-
-
-@routes.put("/v1/apps/{guid}")
-async def update_app(request: web.Request) -> web.Response:
-    wanted = translate.apps.update(_asked(request), await read(request, wire.apps.UpdateApp))
-    return reply.json(translate.apps.reply(await ask(request, apps.UPDATE, wanted)))
-
-
 @routes.get("/v1/apps/{guid}/actions")
 async def list_actions_of_app(request: web.Request) -> web.Response:
-    asked = _asked(request)
+    asked = _noun.of(request)
     await ask(request, apps.GET, asked)
     page = await ask(request, actions.PAGE, actions.PageActions(asked.workspace_id, asked.app_id, lists.whole(request)))
     return reply.json([translate.actions.reply(action) for action in page.items])
@@ -59,7 +39,7 @@ async def list_actions_of_app(request: web.Request) -> web.Response:
 
 @routes.get("/v1/apps/{guid}/data")
 async def list_data_of_app(request: web.Request) -> web.Response:
-    asked = _asked(request)
+    asked = _noun.of(request)
     await ask(request, apps.GET, asked)
     wanted = runs.PageRuns(asked.workspace_id, app_id=asked.app_id, slice=lists.whole(request))
     return reply.json((await points.listed(request, wanted)).items)

@@ -7,7 +7,8 @@ from aiohttp import web
 from libs.contracts import contexts, documents
 from libs.contracts.faults import Fault
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns, uploads
+from services.gateway.dialects.klu.routes import uploads
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import effect, paging, params, reply
 from services.gateway.http.body import read
@@ -16,21 +17,15 @@ from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-_NOUN = "context"
-
 for _root in ("/v1/context", "/v1/contexts"):
-    nouns.one(
-        routes,
-        f"{_root}/{{guid}}",
-        _NOUN,
-        translate.contexts.reply,
-        get=contexts.GET,
-        delete=contexts.DELETE,
-    )
+    _noun = Noun(routes, _root, "context", contexts.GetContext, translate.contexts.reply)
+    _noun.lists(contexts.PAGE)
+    _noun.gets(contexts.GET)
+    _noun.deletes(contexts.DELETE)
 
 
 def asked(request: web.Request) -> contexts.GetContext:
-    return nouns.asked(request, contexts.GetContext, _NOUN)
+    return contexts.GetContext(request[CALLER].workspace_id, params.in_path(request, "context"))
 
 
 @routes.post("/v1/context")
@@ -58,14 +53,6 @@ async def _add_first(request: web.Request, context: contexts.GetContext, urls: l
 async def _add(request: web.Request, context: contexts.GetContext, urls: list[str]) -> None:
     with called(urls="files"):
         await ask(request, documents.ADD_FILES, documents.AddFiles(context.workspace_id, context.context_id, urls))
-
-
-@routes.get("/v1/context")
-@routes.get("/v1/contexts")
-async def list_contexts(request: web.Request) -> web.Response:
-    wanted = contexts.PageContexts(request[CALLER].workspace_id, lists.whole(request))
-    page = await ask(request, contexts.PAGE, wanted)
-    return reply.json([translate.contexts.reply(context) for context in page.items])
 
 
 @routes.put("/v1/context/{guid}")

@@ -5,43 +5,27 @@ import asyncio
 from aiohttp import web
 
 from libs.contracts import experiments, feedback
-from libs.contracts.experiments import GetExperiment, Status
+from libs.contracts.experiments import Status
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import nouns
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import reply
 from services.gateway.http.body import read
-from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-_NOUN = "experiment"
-nouns.one(
-    routes,
-    "/v1/experiments/{guid}",
-    _NOUN,
-    translate.experiments.reply,
-    get=experiments.GET,
-    delete=experiments.DELETE,
-)
-nouns.paged(routes, "/v1/experiments", experiments.PAGE, translate.experiments.reply)
-
-
-def _asked(request: web.Request) -> GetExperiment:
-    return nouns.asked(request, GetExperiment, _NOUN)
-
-
-@routes.post("/v1/experiments")
-async def create_experiment(request: web.Request) -> web.Response:
-    wanted = translate.experiments.create(request[CALLER], await read(request, wire.experiments.CreateExperiment))
-    return reply.json(translate.experiments.reply(await ask(request, experiments.CREATE, wanted)))
+_noun = Noun(routes, "/v1/experiments", "experiment", experiments.GetExperiment, translate.experiments.reply)
+_noun.creates(experiments.CREATE, wire.experiments.CreateExperiment, translate.experiments.create)
+_noun.pages(experiments.PAGE)
+_noun.gets(experiments.GET)
+_noun.deletes(experiments.DELETE)
 
 
 @routes.put("/v1/experiments/{guid}")
 async def update_experiment(request: web.Request) -> web.Response:
-    asked, body = _asked(request), await read(request, wire.experiments.UpdateExperiment)
+    asked, body = _noun.of(request), await read(request, wire.experiments.UpdateExperiment)
     wanted = translate.experiments.update(asked, await ask(request, experiments.GET, asked), body)
-    return reply.json(translate.experiments.reply(await ask(request, experiments.UPDATE, wanted)))
+    return await _noun.told(request, experiments.UPDATE, wanted)
 
 
 @routes.post("/v1/experiments/{guid}/start")
@@ -55,14 +39,14 @@ async def stop_experiment(request: web.Request) -> web.Response:
 
 
 async def _turn(request: web.Request, status: Status) -> web.Response:
-    asked = _asked(request)
+    asked = _noun.of(request)
     wanted = experiments.UpdateExperiment(asked.workspace_id, asked.experiment_id, status=status)
-    return reply.json(translate.experiments.reply(await ask(request, experiments.UPDATE, wanted)))
+    return await _noun.told(request, experiments.UPDATE, wanted)
 
 
 @routes.get("/v1/experiments/{guid}/results")
 async def experiment_results(request: web.Request) -> web.Response:
-    asked = _asked(request)
+    asked = _noun.of(request)
     found, rated = await asyncio.gather(
         ask(request, experiments.RESULTS, asked),
         ask(request, feedback.RATINGS, feedback.RatingsOf(asked.workspace_id, asked.experiment_id)),

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from libs.contracts import feedback
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import nouns
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import reply
 from services.gateway.http.body import read
@@ -12,20 +12,10 @@ from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-nouns.one(
-    routes,
-    "/v1/feedback/{guid}",
-    "feedback",
-    translate.feedback.reply,
-    get=feedback.GET,
-    delete=feedback.DELETE,
-    deleted=translate.feedback.deleted,
-)
-nouns.paged(routes, "/v1/feedback", feedback.PAGE, translate.feedback.reply)
-
-
-def _asked(request: web.Request) -> feedback.GetFeedback:
-    return nouns.asked(request, feedback.GetFeedback, "feedback")
+_noun = Noun(routes, "/v1/feedback", "feedback", feedback.GetFeedback, translate.feedback.reply)
+_noun.pages(feedback.PAGE)
+_noun.gets(feedback.GET)
+_noun.deletes(feedback.DELETE, render=translate.feedback.deleted)
 
 
 @routes.post("/v1/feedback")
@@ -37,6 +27,6 @@ async def create_feedback(request: web.Request) -> web.Response:
 
 @routes.put("/v1/feedback/{guid}")
 async def update_feedback(request: web.Request) -> web.Response:
-    asked, body = _asked(request), await read(request, wire.feedback.UpdateFeedback)
+    asked, body = _noun.of(request), await read(request, wire.feedback.UpdateFeedback)
     wanted = translate.feedback.update(asked, await ask(request, feedback.GET, asked), body)
     return reply.json(translate.feedback.echoed(await ask(request, feedback.UPDATE, wanted), body.value))

@@ -3,9 +3,8 @@
 from aiohttp import web
 
 from libs.contracts import finetunes
-from libs.contracts.finetunes import GetFinetune
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import nouns
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import reply
 from services.gateway.http.body import read
@@ -13,41 +12,22 @@ from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-_NOUN = "fine-tune"
+# The provider is asked to cancel what goes on.
 _CANCEL_SECONDS = 45.0
-nouns.one(routes, "/v1/finetune/{guid}", _NOUN, translate.finetunes.reply, get=finetunes.GET)
-nouns.paged(routes, "/v1/finetune", finetunes.PAGE, translate.finetunes.reply)
-
-
-def _asked(request: web.Request) -> GetFinetune:
-    return nouns.asked(request, GetFinetune, _NOUN)
-
-
-@routes.post("/v1/finetune")
-async def create_finetune(request: web.Request) -> web.Response:
-    wanted = translate.finetunes.create(request[CALLER], await read(request, wire.finetunes.CreateFinetune))
-    return reply.json(translate.finetunes.reply(await ask(request, finetunes.CREATE, wanted)))
+_noun = Noun(routes, "/v1/finetune", "fine-tune", finetunes.GetFinetune, translate.finetunes.reply)
+_noun.creates(finetunes.CREATE, wire.finetunes.CreateFinetune, translate.finetunes.create)
+_noun.pages(finetunes.PAGE)
+_noun.gets(finetunes.GET)
+_noun.updates(finetunes.UPDATE, wire.finetunes.UpdateFinetune, translate.finetunes.update)
+_noun.deletes(finetunes.DELETE, timeout=_CANCEL_SECONDS)
 
 
 @routes.post("/v1/finetune/process")
 async def process_finetune(request: web.Request) -> web.Response:
     wanted = translate.finetunes.process(request[CALLER], await read(request, wire.finetunes.ProcessFinetune))
-    return reply.json(translate.finetunes.reply(await ask(request, finetunes.PROCESS, wanted)))
-
-
-@routes.put("/v1/finetune/{guid}")
-async def update_finetune(request: web.Request) -> web.Response:
-    wanted = translate.finetunes.update(_asked(request), await read(request, wire.finetunes.UpdateFinetune))
-    return reply.json(translate.finetunes.reply(await ask(request, finetunes.UPDATE, wanted)))
-
-
-@routes.delete("/v1/finetune/{guid}")
-async def delete_finetune(request: web.Request) -> web.Response:
-    """The provider is asked to cancel what goes on."""
-    gone = await ask(request, finetunes.DELETE, _asked(request), timeout=_CANCEL_SECONDS)
-    return reply.json(translate.finetunes.reply(gone))
+    return await _noun.told(request, finetunes.PROCESS, wanted)
 
 
 @routes.get("/v1/finetune/{guid}/status")
 async def finetune_status(request: web.Request) -> web.Response:
-    return reply.json(translate.finetunes.status(await ask(request, finetunes.GET, _asked(request))))
+    return reply.json(translate.finetunes.status(await ask(request, finetunes.GET, _noun.of(request))))

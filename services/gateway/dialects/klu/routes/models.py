@@ -5,7 +5,7 @@ from aiohttp import web
 from libs.contracts import models
 from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import nouns
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import paging, reply
 from services.gateway.http.body import read
@@ -13,11 +13,8 @@ from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-_NOUN = "model"
-
-
-def _asked(request: web.Request) -> models.GetModel:
-    return nouns.asked(request, models.GetModel, _NOUN)
+_noun = Noun(routes, "/v1/models", "model", models.GetModel, translate.models.reply)
+_noun.creates(models.CREATE, wire.models.CreateModel, translate.models.create)
 
 
 async def page_of(request: web.Request, slice: Slice) -> Page[models.Model]:
@@ -30,21 +27,15 @@ async def list_models(request: web.Request) -> web.Response:
     return reply.json([translate.models.reply(model) for model in page.items])
 
 
-@routes.post("/v1/models")
-async def create_model(request: web.Request) -> web.Response:
-    wanted = translate.models.create(request[CALLER], await read(request, wire.models.CreateModel))
-    return reply.json(translate.models.reply(await ask(request, models.CREATE, wanted)))
-
-
 @routes.get("/v1/models/default")
 @routes.get("/v1/models/models/default")
 async def get_default_model(request: web.Request) -> web.Response:
     """The second address is what the JavaScript SDK asks for."""
-    asked = models.GetModel(request[CALLER].workspace_id)
-    return reply.json(translate.models.reply(await ask(request, models.GET, asked)))
+    return await _noun.told(request, models.GET, models.GetModel(request[CALLER].workspace_id))
 
 
-nouns.one(routes, "/v1/models/{guid}", _NOUN, translate.models.reply, get=models.GET, delete=models.DELETE)
+_noun.gets(models.GET)
+_noun.deletes(models.DELETE)
 
 
 @routes.post("/v1/models/validate")
@@ -56,10 +47,10 @@ async def validate_key(request: web.Request) -> web.Response:
 
 @routes.put("/v1/models/{guid}")
 async def update_model(request: web.Request) -> web.Response:
-    asked, body = _asked(request), await read(request, wire.models.UpdateModel)
+    asked, body = _noun.of(request), await read(request, wire.models.UpdateModel)
     model = await ask(request, models.GET, asked)
     if (provider := translate.models.update_its_provider(model, asked, body)) is not None:
         await ask(request, models.UPDATE_PROVIDER, provider)
     if (changes := translate.models.update(asked, body)) is not None:
         await ask(request, models.UPDATE, changes)
-    return reply.json(translate.models.reply(await ask(request, models.GET, asked)))
+    return await _noun.told(request, models.GET, asked)

@@ -4,32 +4,24 @@ from aiohttp import web
 
 from libs.contracts import runs, sessions
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns, points
+from services.gateway.dialects.klu.routes import lists, points
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
-from services.gateway.http import paging, reply
+from services.gateway.http import paging
 from services.gateway.http.body import read_optional
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-nouns.one(
-    routes,
-    "/v1/sessions/{guid}",
-    "session",
-    translate.sessions.reply,
-    get=sessions.GET,
-    delete=sessions.DELETE,
-)
-
-
-def _asked(request: web.Request) -> sessions.GetSession:
-    return nouns.asked(request, sessions.GetSession, "session")
+_noun = Noun(routes, "/v1/sessions", "session", sessions.GetSession, translate.sessions.reply)
+_noun.gets(sessions.GET)
+_noun.deletes(sessions.DELETE)
 
 
 @routes.post("/v1/sessions")
 async def create_session(request: web.Request) -> web.Response:
     wanted = translate.sessions.create(request[CALLER], await read_optional(request, wire.sessions.CreateSession))
-    return reply.json(translate.sessions.reply(await ask(request, sessions.CREATE, wanted)))
+    return await _noun.told(request, sessions.CREATE, wanted)
 
 
 @routes.get("/v1/sessions")
@@ -46,7 +38,7 @@ async def list_sessions(request: web.Request) -> web.Response:
 
 @routes.get("/v1/sessions/{guid}/data")
 async def list_data_of_session(request: web.Request) -> web.Response:
-    asked, slice = _asked(request), paging.slice_of(request)
+    asked, slice = _noun.of(request), paging.slice_of(request)
     await ask(request, sessions.GET, asked)
     wanted = runs.PageRuns(asked.workspace_id, session_id=asked.session_id, slice=slice)
     return lists.envelope(await points.listed(request, wanted), slice, lambda point: point)

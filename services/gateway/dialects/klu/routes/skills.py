@@ -5,7 +5,7 @@ from aiohttp import web
 from libs.contracts import actions, tools
 from libs.contracts.paging import Slice
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import nouns
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
@@ -15,21 +15,11 @@ routes = web.RouteTableDef()
 
 # An OpenAPI document or an MCP server is asked meanwhile.
 _SECONDS = 30.0
-
-
-_NOUN = "skill"
-nouns.one(routes, "/v1/skills/{guid}", _NOUN, translate.skills.reply, get=tools.GET, delete=tools.DELETE)
-nouns.paged(routes, "/v1/skills", tools.PAGE, translate.skills.reply)
-
-
-def _asked(request: web.Request) -> tools.GetTool:
-    return nouns.asked(request, tools.GetTool, _NOUN)
-
-
-@routes.post("/v1/skills")
-async def create_skill(request: web.Request) -> web.Response:
-    wanted = translate.skills.create(request[CALLER], await read(request, wire.skills.CreateSkill))
-    return reply.json(translate.skills.reply(await ask(request, tools.CREATE, wanted, timeout=_SECONDS)))
+_noun = Noun(routes, "/v1/skills", "skill", tools.GetTool, translate.skills.reply)
+_noun.creates(tools.CREATE, wire.skills.CreateSkill, translate.skills.create, timeout=_SECONDS)
+_noun.pages(tools.PAGE)
+_noun.gets(tools.GET)
+_noun.deletes(tools.DELETE)
 
 
 @routes.post("/v1/skills/discover")
@@ -41,9 +31,9 @@ async def discover(request: web.Request) -> web.Response:
 
 @routes.put("/v1/skills/{guid}")
 async def update_skill(request: web.Request) -> web.Response:
-    asked, body = _asked(request), await read(request, wire.skills.UpdateSkill)
+    asked, body = _noun.of(request), await read(request, wire.skills.UpdateSkill)
     wanted = translate.skills.update(await ask(request, tools.GET, asked), asked, body)
-    return reply.json(translate.skills.reply(await ask(request, tools.UPDATE, wanted, timeout=_SECONDS)))
+    return await _noun.told(request, tools.UPDATE, wanted, timeout=_SECONDS)
 
 
 @routes.get("/v1/actions/{guid}/skills")

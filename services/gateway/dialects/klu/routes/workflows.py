@@ -3,34 +3,26 @@
 from aiohttp import web
 
 from libs.contracts import automations
-from libs.contracts.automations import GetAutomation, Run
+from libs.contracts.automations import Run
 from libs.contracts.faults import not_found
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists, nouns
+from services.gateway.dialects.klu.routes import lists
+from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import params, reply
 from services.gateway.http.body import read_optional
-from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
 
-_NOUN = "workflow"
-
-
-def _asked(request: web.Request) -> GetAutomation:
-    return nouns.asked(request, GetAutomation, _NOUN)
-
-
-@routes.get("/v1/workflows")
-async def list_workflows(request: web.Request) -> web.Response:
-    wanted = automations.PageAutomations(request[CALLER].workspace_id, slice=lists.whole(request))
-    page = await ask(request, automations.PAGE, wanted)
-    return reply.json([translate.workflows.reply(one) for one in page.items])
+_noun = Noun(routes, "/v1/workflows", "workflow", automations.GetAutomation, translate.workflows.reply)
+_noun.lists(automations.PAGE)
 
 
 @routes.post("/v1/workflows/{guid}/trigger")
 async def trigger_workflow(request: web.Request) -> web.Response:
-    wanted = translate.workflows.trigger(_asked(request), await read_optional(request, wire.workflows.TriggerWorkflow))
+    wanted = translate.workflows.trigger(
+        _noun.of(request), await read_optional(request, wire.workflows.TriggerWorkflow)
+    )
     return reply.json(translate.workflows.triggered(await ask(request, automations.TRIGGER, wanted)))
 
 
@@ -38,7 +30,7 @@ async def trigger_workflow(request: web.Request) -> web.Response:
 @routes.get("/v1/workflows/{guid}/result")
 @routes.get("/v1/workflows//{guid}/result")
 async def list_runs(request: web.Request) -> web.Response:
-    asked = _asked(request)
+    asked = _noun.of(request)
     wanted = automations.PageRuns(asked.workspace_id, asked.automation_id, slice=lists.whole(request))
     page = await ask(request, automations.RUNS, wanted)
     return reply.json([translate.workflows.run(one) for one in page.items])
@@ -58,7 +50,7 @@ async def get_dataset(request: web.Request) -> web.Response:
 
 async def _run(request: web.Request) -> Run:
     """Raises Fault NOT_FOUND for a run that is another workflow's."""
-    asked = _asked(request)
+    asked = _noun.of(request)
     wanted = automations.GetRun(asked.workspace_id, params.in_path(request, "run", name="run"))
     found = await ask(request, automations.RUN, wanted)
     if found.automation_id != asked.automation_id:
