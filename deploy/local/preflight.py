@@ -22,6 +22,9 @@ def check(options: Options) -> BinaryIO:
     """The lock on the data folder, which is held for as long as it is open."""
     _platform()
     _modules(options)
+    if not os.access(options.data, os.F_OK):
+        # Whoever is refused a port is left no empty folder.
+        ports.require(options.ports)
     if options.ready_file:
         _folder(options.ready_file.absolute().parent, "--ready-file")
     _folder(options.data, "--data")

@@ -14,7 +14,7 @@ from libs.contracts.subjects import MAY_CALL
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 # What the images say themselves, and what holds for one installation in a hundred.
-NOT_IN_COMPOSE = {"BLOBS_URL", "PRIVATE_HOST", "PRIVATE_PORT", "POSTGRES_STATEMENT_CACHE_SIZE"}
+NOT_IN_COMPOSE = {"PRIVATE_HOST", "PRIVATE_PORT", "POSTGRES_STATEMENT_CACHE_SIZE"}
 # A first account with a password is enough: keys are made by `admin keys create`.
 NOT_IN_COMPOSE |= {"BOOTSTRAP_WORKSPACE", "BOOTSTRAP_API_KEY"}
 OURS = [name.replace("_", "-") for name in MAY_CALL]
@@ -82,4 +82,11 @@ def test_every_setting_of_a_service_is_in_compose_and_nothing_that_it_does_not_r
     module = importlib.import_module(f"services.{name.replace('-', '_')}.__main__")
     settings = {field.name.upper() for field in structs.fields(module.Settings)}
     told = {variable.removesuffix("_FILE") for variable in COMPOSE["services"][name]["environment"]}
-    assert told == settings - NOT_IN_COMPOSE
+    assert {variable for variable in told if not variable.startswith("AWS_")} == settings - NOT_IN_COMPOSE
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_an_object_store_wants_to_know_is_passed_on_and_not_there_where_nobody_says_it(name):
+    told = COMPOSE["services"][name]["environment"]
+    assert told["BLOBS_URL"] == "${BLOBS_URL:-file:///var/lib/polyvox/blobs}"
+    assert {told[f"AWS_{each}"] for each in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "REGION", "ENDPOINT")} == {None}

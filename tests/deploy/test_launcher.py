@@ -18,13 +18,15 @@ def launched(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_port_that_is_in_use_is_named_with_what_to_do(tmp_path):
+@pytest.mark.parametrize("folder", [".", "new"])
+def test_a_port_that_is_in_use_is_named_with_what_to_do_and_no_folder_is_left(tmp_path, folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ended = launched("--port", str(port), "--data", str(tmp_path))
+        ended = launched("--port", str(port), "--data", str(tmp_path / folder))
     assert ended.returncode == 1
+    assert not (tmp_path / "new").exists()
     [line] = ended.stderr.strip().splitlines()
     assert f"Port {port} on 127.0.0.1" in line
     assert "--port" in line
