@@ -73,9 +73,9 @@ class _Guard:
         self, request: web.Request, voice: Voice | None, wants_caller: bool, handler: Handler
     ) -> web.StreamResponse:
         try:
+            if voice is None and request.path != _ALWAYS_ANSWERED:
+                limiting.admit_stranger(request)
             if voice is None or not wants_caller:
-                if request.path != _ALWAYS_ANSWERED:
-                    limiting.admit_stranger(request)
                 return await handler(request)
             request[CALLER] = caller = await _authenticated(request, voice)
             logs.workspace_id.set(str(caller.workspace_id))

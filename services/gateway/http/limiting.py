@@ -19,6 +19,7 @@ from services.gateway.limits.permits import Standing
 LIMIT, REMAINING, RESET = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining"), istr("X-RateLimit-Reset")
 
 _STANDING = web.RequestKey("standing", Standing)
+_MESSAGE = web.RequestKey("message", bool)
 
 
 async def admit(request: web.Request, caller: Caller) -> None:
@@ -32,6 +33,17 @@ async def admit(request: web.Request, caller: Caller) -> None:
 
 async def admit_message(request: web.Request, workspace_id: UUID) -> None:
     """Before a run that a client wants is started. Raises Fault RATE_LIMITED, UNAVAILABLE."""
+    if not request.pop(_MESSAGE, False):
+        await _count_message(request, workspace_id)
+
+
+async def expect_message(request: web.Request, workspace_id: UUID) -> None:
+    """Where the answer begins before its run is started: counted now, and not again then. Raises as `admit_message`."""
+    await _count_message(request, workspace_id)
+    request[_MESSAGE] = True
+
+
+async def _count_message(request: web.Request, workspace_id: UUID) -> None:
     standing = await request.app[ENGINE].limits.message(workspace_id)
     if standing is not None and not standing.admitted:
         request[_STANDING] = standing
@@ -39,7 +51,7 @@ async def admit_message(request: web.Request, workspace_id: UUID) -> None:
 
 
 def admit_stranger(request: web.Request) -> None:
-    """For what needs no caller, or has none. Raises Fault RATE_LIMITED."""
+    """For what is at no address of a voice, or brings no credential that holds. Raises Fault RATE_LIMITED."""
     engine = request.app[ENGINE]
     standing = request[_STANDING] = engine.addresses.take(engine.proxies.client(request))
     if not standing.admitted:
@@ -49,7 +61,7 @@ def admit_stranger(request: web.Request) -> None:
 
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
-    """An answer that was given before anything was counted shows its address's window as well."""
+    """An answer to what was not counted shows its address's window as well."""
     standing = request.get(_STANDING)
     if standing is None:
         engine = request.app[ENGINE]

@@ -26,9 +26,10 @@ VOICES = [
     ("GET", "/llmstack/api/apps", lambda body: body["detail"]),
     ("GET", "/openai/v1/models", lambda body: body["error"]["message"]),
 ]
-STREAMS = [
+ASKING = [
     ("/klu/v1/actions", {"action": str(examples.ACTION), "input": "Why?"}),
     ("/klairo/v1/chat", {"message": "Why?"}),
+    ("/klisk/api/chat", {"message": "Why?"}),
     ("/openai/v1/chat/completions", {"model": "default", "messages": [{"role": "user", "content": "Why?"}]}),
     ("/openai/v1/responses", {"model": "default", "input": "Why?"}),
 ]
@@ -101,15 +102,29 @@ async def test_one_limit_holds_over_all_voices(door):
         ("GET", "/nothing/here", 404),
         ("DELETE", "/api/auth/login", 405),
         ("OPTIONS", "/klisk/api/chat", 200),
-        ("POST", "/api/auth/login", 400),
     ],
 )
-async def test_an_answer_without_a_caller_shows_the_window_of_its_address(door, method, path, status):
+async def test_a_request_that_is_nobody_s_counts_for_its_address(door, method, path, status):
     before = await door.call("GET", "/nothing", key=None)
     answer = await door.call(method, path, key=None)
     assert answer.status == status
     limit, left, _ = standing(answer)
     assert (limit, left) == (OF_A_STRANGER, standing(before)[1] - 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/api/auth/login", 400),
+        ("GET", "/klu/v1/stream/no-such-right", 200),
+        ("GET", "/klisk/widget.js", 200),
+        ("GET", "/health", 200),
+    ],
+)
+async def test_what_needs_no_key_only_shows_the_window_of_its_address(door, method, path, status):
+    before = await door.call("GET", "/nothing", key=None)
+    answer = await door.call(method, path, key=None)
+    assert (answer.status, standing(answer)) == (status, standing(before))
 
 
 async def test_pages_of_other_origins_may_read_how_it_stands(door):
@@ -146,7 +161,7 @@ async def test_calls_with_a_key_are_counted_by_the_month_and_those_of_who_is_log
 
 
 @pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize(("path", "body"), STREAMS)
+@pytest.mark.parametrize(("path", "body"), ASKING)
 async def test_a_message_over_the_day_s_quota_is_refused_before_anything_begins(door, path, body, streams):
     await door.peers.answer(actions.FIND, examples.action)
     await door.peers.answer(actions.GET, examples.action)

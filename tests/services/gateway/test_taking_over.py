@@ -1,13 +1,16 @@
 """Another gateway counts on where the one that did is gone, and nothing is let in or told twice for that."""
 
 import asyncio
+import time
 from uuid import UUID
 
 import pytest
 
 from libs.contracts import limits
+from libs.contracts.faults import Fault
 from libs.contracts.limits import Kind
 from libs.postgres.database import Database
+from services.gateway.limits import windows
 from tests.services.gateway.counting import Gateway, counting, gateways, spend, workspace
 from tests.support.waiting import eventually, until
 
@@ -52,8 +55,12 @@ async def test_another_counts_on_where_the_one_that_counted_is_gone(nats_url, da
         await first.kill()
         others = [each for each in three if each is not first]
         going_on = [asyncio.create_task(_until_counted(each, others, spending)) for each in others]
+        await until(lambda: any(each.limits.lease.held for each in others), seconds=15)
+        with pytest.raises(Fault, match="does not count"):
+            await counting(others).limits.counter.take(_asked(spending))
         await until(lambda: any(each.limits.counter.counts for each in others), seconds=15)
         await asyncio.gather(*going_on)
+        await asyncio.sleep(1.1)  # nobody has a share of its own any more
         await asyncio.gather(*(spend(each, spending) for each in others))
         total = sum(each.admitted for each in three)
         assert total <= 6060
@@ -61,7 +68,13 @@ async def test_another_counts_on_where_the_one_that_counted_is_gone(nats_url, da
             assert total >= 5940
 
 
+def _asked(workspace_id: UUID) -> limits.Take:
+    """By somebody whom the one that counts has not heard yet."""
+    begins, _ = windows.window(Kind.CHAT_MESSAGES, time.time())
+    return limits.Take(workspace_id, Kind.CHAT_MESSAGES, begins, 6000, "gateway-other", used=0, left=0, wanted=1)
+
+
 async def _until_counted(gateway: Gateway, others: list[Gateway], workspace_id: UUID) -> None:
     while not any(each.limits.counter.counts for each in others):
         await gateway.message(workspace_id)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)

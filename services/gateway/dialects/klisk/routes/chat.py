@@ -16,7 +16,7 @@ from services.gateway.dialects.klisk import conversing, translate, wire
 from services.gateway.dialects.klisk.translate.chat import Asked
 from services.gateway.dialects.klisk.translate.events import Telling
 from services.gateway.engine import ENGINE, ask
-from services.gateway.http import reply, sse
+from services.gateway.http import limiting, reply, sse
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -66,6 +66,8 @@ async def _rejoin(request: web.Request, body: wire.ChatRequest) -> web.Response:
 
 async def _stream(request: web.Request, asked: Asked | None) -> web.StreamResponse:
     """Of the run to start, or of the one that the request resumes."""
+    if asked is not None:
+        await limiting.expect_message(request, request[CALLER].workspace_id)
     async with request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash) as stream:
         try:
             run, frames = await (_resumed(request) if asked is None else _started(request, asked))
