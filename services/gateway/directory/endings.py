@@ -16,6 +16,7 @@ from services.gateway.directory.callers import KEYS, Caller
 from services.gateway.directory.signing_in import standing
 from services.gateway.directory.store import Workspace
 from services.gateway.effects import store as effects
+from services.gateway.limits import store as limits
 
 _LOOK_SECONDS = 60.0
 _BATCH = 200
@@ -34,6 +35,7 @@ async def delete(connection: Connection, workspace: Workspace) -> None:
     await standing.changed(connection, workspace_id=workspace.id)
     await store.delete_workspace(connection, workspace.id)
     await effects.drop_scope(connection, workspace.id)
+    await limits.forget(connection, workspace.id)
     await outbox.state(connection, workspaces.DELETED, [workspaces.WorkspaceDeleted(workspace.id)])
 
 

@@ -10,6 +10,7 @@ from libs.postgres.database import Connection, Database
 from services.gateway.limits.ledger import Key
 
 LEASE = "limits"
+_TABLES = ("limit_windows", "limits_reached")
 
 
 class Row(Struct, frozen=True):
@@ -65,7 +66,7 @@ async def rows(database: Database, key: Key) -> list[Row]:
 
 
 async def write(connection: Connection, rows: Sequence[Row], *, holder: str) -> None:
-    """Nothing where another holds the lease by now: what that one knows is newer."""
+    """Nothing where another holds the lease by now, which knows more, nor of a workspace that is no more."""
     told = sorted(rows, key=lambda row: (row.workspace_id, row.kind, row.begins, row.process))
     await connection.execute(
         """
@@ -74,6 +75,7 @@ async def write(connection: Connection, rows: Sequence[Row], *, holder: str) -> 
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
             AS told (workspace_id, kind, begins, process, used, taken)
         WHERE EXISTS (SELECT FROM leases WHERE name = $7 AND holder = $8)
+            AND EXISTS (SELECT FROM workspaces WHERE id = workspace_id)
         ON CONFLICT (workspace_id, kind, begins, process) DO UPDATE SET used = excluded.used, taken = excluded.taken
         """,
         [row.workspace_id for row in told],
@@ -85,6 +87,11 @@ async def write(connection: Connection, rows: Sequence[Row], *, holder: str) -> 
         LEASE,
         holder,
     )
+
+
+async def forget(connection: Connection, workspace_id: UUID) -> None:
+    for table in _TABLES:
+        await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", workspace_id)
 
 
 async def reached(connection: Connection, key: Key) -> bool:
@@ -100,13 +107,15 @@ async def reached(connection: Connection, key: Key) -> bool:
 
 async def sweep(database: Database) -> None:
     """What is over: windows a while after their end, and processes that nobody saw for an hour."""
-    for table in ("limit_windows", "limits_reached"):
+    for table in _TABLES:
         await database.execute(
             f"""
             DELETE FROM {table} WHERE (kind = $1 AND begins < now() - interval '10 minutes')
-                OR (kind = $2 AND begins < now() - interval '2 days') OR begins < now() - interval '33 days'
+                OR (kind = $2 AND begins < now() - interval '2 days')
+                OR (kind = $3 AND begins < now() - interval '33 days')
             """,
             Kind.REQUESTS,
             Kind.CHAT_MESSAGES,
+            Kind.API_CALLS,
         )
     await database.execute("DELETE FROM processes WHERE seen_at < now() - interval '1 hour'")

@@ -12,6 +12,8 @@ CREATE TABLE limit_windows (
 COMMENT ON TABLE limit_windows IS 'written once a second by the process that counts';
 COMMENT ON COLUMN limit_windows.taken IS 'what the process used, and the permits that it held beside';
 
+CREATE INDEX limit_windows_by_begin ON limit_windows (kind, begins);
+
 CREATE TABLE limits_reached (
     workspace_id uuid NOT NULL,
     kind text NOT NULL,
