@@ -32,6 +32,7 @@ from services.runner.automations.schedules import Schedules, timezone_changed
 from services.runner.automations.soundness import Soundness
 from services.runner.automations.steps import Steps as AutomationSteps
 from services.runner.automations.working import Working as Automating
+from services.runner.automations.working import answered
 from services.runner.catalog import Catalog
 from services.runner.datasets import Datasets
 from services.runner.erasing import Erasing
@@ -123,6 +124,7 @@ def _hear(service: Service) -> None:
     service.hear(workspaces.EXPIRED, erased.of_expired)
     service.hear(workspaces.TIMEZONE_CHANGED, timezone_changed)
     service.hear(contacts.ERASED, erased.of_contacts)
+    service.hear(runs.FINISHED, answered)
     for event, tell in hearing.HEARD:
         service.hear(event, hearing.setting_off(tell))
 

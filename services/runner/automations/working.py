@@ -10,9 +10,12 @@ from uuid import UUID
 
 import msgspec
 
+from libs.bus.hear import Heard
 from libs.contracts import contacts
 from libs.contracts.contacts import GetContact
 from libs.contracts.faults import Code, Fault
+from libs.contracts.runs import OF_AUTOMATIONS, RunFinished
+from libs.postgres.database import Connection
 from libs.postgres.leases import Lease
 from libs.runtime.foundation import Service
 from services.runner.automations import ending, filling
@@ -28,8 +31,7 @@ log = logging.getLogger(__name__)
 
 _SLOTS = 64
 _SLOTS_OF_WORKSPACE = 16
-_IDLE_SECONDS = 1.0
-_GOING_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
 _TRIES = 4
 # What comes back, or has room again, however long that takes.
 _AWAY = frozenset({Code.UNAVAILABLE, Code.RATE_LIMITED})
@@ -38,22 +40,22 @@ _AGAIN = _AWAY | {Code.UPSTREAM, Code.TIMEOUT, Code.INTERNAL}
 _OURS = Fault(Code.INTERNAL, "Something went wrong on our side.")
 
 
+async def answered(connection: Connection, heard: list[Heard[RunFinished]]) -> None:
+    """Runs of steps' actions have ended: the steps go on."""
+    ids = [event.fact.run_id for event in heard if event.fact.voice == OF_AUTOMATIONS]
+    if ids and await automation_steps.answered(connection, ids):
+        connection.wake_after(TOPIC)
+
+
 class Working:
     def __init__(self, service: Service, lease: Lease, steps: Steps, renderer: Renderer) -> None:
         database = service.database
         self._database, self._bus, self._steps, self._renderer = database, service.bus, steps, renderer
-        self._going = True
-        self.shift = Shift(lease, self._claim, self._do, slots=_SLOTS, rest=self._rest)
+        self.shift = Shift(lease, self._claim, self._do, slots=_SLOTS, rest=lambda: _LOOK_SECONDS)
         database.on_commit(TOPIC, self.shift.wake)
 
-    def _rest(self) -> float:
-        """While actions run for steps they are looked after four times a second."""
-        return _GOING_SECONDS if self._going else _IDLE_SECONDS
-
     async def _claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Claimed]:
-        claimed = await automation_steps.claim(self._database, holder, limit=limit, busy=busy, each=_SLOTS_OF_WORKSPACE)
-        self._going = await automation_steps.any_waits_for_a_run(self._database)
-        return claimed
+        return await automation_steps.claim(self._database, holder, limit=limit, busy=busy, each=_SLOTS_OF_WORKSPACE)
 
     async def _do(self, step: Claimed, holder: str) -> None:
         try:

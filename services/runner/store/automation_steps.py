@@ -19,20 +19,34 @@ from services.runner.store.pages import one
 
 _ROW = """SELECT id, position, name, kind ->> 'type' AS type, status, output, failure, action_run_id,
     CASE WHEN status = 'waiting' THEN due_at END AS due_at, started_at, finished_at FROM automation_steps"""
+_OPEN = "status IN ('running', 'waiting')"
 _LIVE = "ARRAY(SELECT name FROM leases WHERE until >= now())"
-# Of one workspace so many steps are worked on at once as $4 says, by all processes together.
+# Workspace by workspace, so that none waits behind another's backlog. Of each so many steps are worked on at once as $4
+# says, by all processes together.
 _CLAIM = f"""
-WITH open AS MATERIALIZED (
-    SELECT id, workspace_id, due_at, holder IS NOT NULL AND holder = ANY ({_LIVE}) AS held
-    FROM automation_steps AS step WHERE status IN ('running', 'waiting') AND due_at <= now() AND NOT EXISTS (
-        SELECT FROM runs WHERE runs.id = step.action_run_id AND runs.status IN ('queued', 'running')
-    )
-), ranked AS (
-    SELECT id, held, row_number() OVER (PARTITION BY workspace_id ORDER BY held DESC, due_at) AS place FROM open
+WITH RECURSIVE spaces AS (
+    (SELECT workspace_id FROM automation_steps WHERE {_OPEN} ORDER BY workspace_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT next.workspace_id FROM automation_steps AS next
+        WHERE {_OPEN} AND next.workspace_id > spaces.workspace_id ORDER BY next.workspace_id LIMIT 1
+    ) FROM spaces WHERE workspace_id IS NOT NULL
+), held AS MATERIALIZED (
+    SELECT workspace_id, count(*) AS steps FROM automation_steps
+    WHERE holder IS NOT NULL AND holder = ANY ({_LIVE}) GROUP BY workspace_id
+), open AS (
+    SELECT free.id, free.due_at FROM spaces LEFT JOIN held USING (workspace_id), LATERAL (
+        SELECT id, due_at FROM automation_steps AS step
+        WHERE {_OPEN} AND step.workspace_id = spaces.workspace_id AND due_at <= now() AND id <> ALL ($3)
+        AND (holder IS NULL OR holder = $1 OR holder <> ALL ({_LIVE})) AND NOT EXISTS (
+            SELECT FROM runs WHERE runs.id = step.action_run_id AND runs.status IN ('queued', 'running')
+        )
+        ORDER BY due_at LIMIT greatest(0, $4 - coalesce(held.steps, 0))
+    ) AS free
 ), due AS (
-    SELECT id, status AS was FROM automation_steps WHERE id IN (SELECT id FROM ranked WHERE place <= $4)
-    AND (holder IS NULL OR holder = $1 OR holder <> ALL ({_LIVE})) AND id <> ALL($3)
-    AND status IN ('running', 'waiting') ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT id, status AS was FROM automation_steps
+    WHERE id IN (SELECT id FROM open ORDER BY due_at LIMIT $2) AND {_OPEN}
+    AND (holder IS NULL OR holder = $1 OR holder <> ALL ({_LIVE})) FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE automation_steps SET holder = $1, status = 'running', tries = tries + 1,
         started_at = coalesce(started_at, now())
@@ -42,6 +56,8 @@ SELECT claimed.id, claimed.workspace_id, run_id, position, name, kind, action_ru
     claimed.started_at, automation_id, automation_name, payload, contact_id, chain, sealed_headers
 FROM claimed JOIN automation_runs ON automation_runs.id = run_id
 """
+# The end of a run wakes the step that waits for it; were it not heard of, it would be seen after so long.
+_LOOK_SECONDS = 15.0
 
 
 class Claimed(Struct, frozen=True):
@@ -89,11 +105,13 @@ async def claim(database: Database, holder: str, *, limit: int, busy: Sequence[U
     return [one(row, Claimed) for row in await database.fetch(_CLAIM, holder, limit, list(busy), each)]
 
 
-async def any_waits_for_a_run(database: Database) -> bool:
-    return await database.fetchval(
-        """SELECT EXISTS (SELECT FROM automation_steps
-        WHERE status IN ('running', 'waiting') AND due_at <= now() AND action_run_id IS NOT NULL)"""
+async def answered(connection: Connection, action_run_ids: Sequence[UUID]) -> bool:
+    """The steps that wait for these runs are due. False where none does."""
+    done = await connection.execute(
+        f"UPDATE automation_steps SET due_at = least(due_at, now()) WHERE action_run_id = ANY($1) AND {_OPEN}",
+        list(action_run_ids),
     )
+    return not done.endswith(" 0")
 
 
 async def of(database: Database, run_id: UUID) -> list[StepRun]:
@@ -121,13 +139,16 @@ async def name_run(database: Database, step: Claimed, holder: str, action_run_id
 
 
 async def wait(database: Database, step: Claimed, holder: str, *, until: datetime | None = None) -> None:
-    """Until a moment, or for the run of its action to end."""
+    """Until a moment, or for the run of its action to end, which it may have done meanwhile."""
     await database.execute(
-        """UPDATE automation_steps SET status = 'waiting', holder = NULL, tries = 0, due_at = coalesce($3, now())
+        """UPDATE automation_steps SET status = 'waiting', holder = NULL, tries = 0, due_at = coalesce($3, CASE
+            WHEN EXISTS (SELECT FROM runs WHERE runs.id = action_run_id AND runs.status NOT IN ('queued', 'running'))
+            THEN now() ELSE now() + $4 * interval '1 second' END)
         WHERE id = $1 AND holder = $2 AND status = 'running'""",
         step.id,
         holder,
         until,
+        _LOOK_SECONDS,
     )
 
 

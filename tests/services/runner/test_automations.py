@@ -29,7 +29,7 @@ from libs.contracts.automations import (
     Wait,
 )
 from libs.contracts.faults import Code, Fault
-from tests.services.runner.automating import facts, failure_of, fault, get, headers_of, make, ran
+from tests.services.runner.automating import ended, facts, failure_of, fault, get, headers_of, make, ran, trigger
 from tests.support.provider import Answer
 from tests.support.receiver import receiver
 
@@ -258,6 +258,17 @@ async def test_a_request_is_tried_again_under_one_key_where_that_may_help(caller
     refused = await ran(caller, made)
     assert failure_of(refused).message == "The server answered 422: no such lead"
     assert len(hook.received) == 3, "what a server refuses is not asked again"
+
+
+async def test_a_workspace_has_so_many_steps_worked_on_at_once_and_keeps_no_other_waiting(caller, other, hook):
+    busy, quick = await make(caller, HttpRequest(hook.url)), await make(other, HELLO)
+    hook.answer(delay=0.5)
+    begun = [await trigger(caller, busy) for _ in range(24)]
+    await hook.wait(16)
+    assert (await ran(other, quick)).status is RunStatus.COMPLETED
+    assert len(hook.received) < 24
+    assert {(await ended(caller, run)).status for run in begun} == {RunStatus.COMPLETED}
+    assert hook.most_at_once == 16
 
 
 async def test_an_action_that_fails_fails_the_run(caller, upstream):
