@@ -17,6 +17,7 @@ from libs.blobs import Blobs
 from libs.bus import deadline, metrics, stream
 from libs.bus.bodies import BLOB, Bodies
 from libs.bus.connection import Connection, Lost, Unserved
+from libs.bus.pull import Progress, progress
 from libs.bus.serve import FAULT, REQUEST, TIMEOUT, Served
 from libs.bus.tasks import Tasks
 from libs.contracts.faults import Failure, Fault
@@ -93,6 +94,10 @@ class Bus:
         if answer.headers is not None and FAULT in answer.headers:
             raise Fault.of(_failures.decode(body))
         return body
+
+    async def heard(self) -> Progress:
+        """How far this service, in all its processes, has taken in the stream of events. Raises Fault UNAVAILABLE."""
+        return await progress(self.connection, self.owner)
 
     async def serve(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 import nats.js.errors
+from msgspec import Struct
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
@@ -50,6 +51,26 @@ async def ensure_consumer(connection: Connection, service: str, subjects: Iterab
     )
     with faults(connection):
         await connection.jetstream().add_consumer(EVENTS, config)  # pyright: ignore[reportUnknownMemberType]
+
+
+class Progress(Struct, frozen=True):
+    """Numbers in the stream: the last message that any process of the service was given, and the last up to which all
+    are taken in.
+    """
+
+    delivered: int
+    taken_in: int
+
+
+async def progress(connection: Connection, service: str) -> Progress:
+    """How far all processes of the service together have come. Raises Fault UNAVAILABLE."""
+    with faults(connection):
+        try:
+            found = await connection.jetstream().consumer_info(EVENTS, service)
+        except nats.js.errors.NotFoundError:
+            return Progress(0, 0)
+    delivered, floor = found.delivered, found.ack_floor
+    return Progress(delivered.stream_seq if delivered else 0, floor.stream_seq if floor else 0)
 
 
 async def _made(connection: Connection, service: str) -> ConsumerConfig | None:

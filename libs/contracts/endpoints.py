@@ -16,7 +16,8 @@ from libs.contracts.subjects import Event, Rpc
 class Endpoint(Struct, frozen=True):
     """`status` is active or disabled; `failing_since` is when the first attempt failed since the last that arrived.
 
-    `public_key` verifies its v1a signatures, where it has them.
+    `public_key` verifies its v1a signatures, where it has them. `ordered`: its deliveries are made one at a time, in
+    the order of their events.
     """
 
     id: UUID
@@ -28,6 +29,7 @@ class Endpoint(Struct, frozen=True):
     created_at: datetime
     failing_since: datetime | None = None
     public_key: str | None = None
+    ordered: bool = False
 
 
 class CreateEndpoint(Struct, frozen=True):
@@ -43,6 +45,7 @@ class CreateEndpoint(Struct, frozen=True):
     id: UUID | None = None
     asymmetric: bool = False
     at_most: int | None = None
+    ordered: bool = False
 
 
 class CreatedEndpoint(Struct, frozen=True):
@@ -66,6 +69,7 @@ class UpdateEndpoint(Struct, frozen=True):
     events: list[str] | None = None
     description: str | None = None
     status: Literal["active", "disabled"] | None = None
+    ordered: bool | None = None
 
 
 class PageEndpoints(Struct, frozen=True):

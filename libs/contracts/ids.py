@@ -1,4 +1,4 @@
-"""Ids: UUIDv7, ordered by the millisecond of their making.
+"""Ids: UUIDv7, ordered by the moment of their making.
 
 One id has two spellings: a UUID, or a prefix and 26 Crockford digits; either is accepted everywhere.
 """
@@ -17,10 +17,11 @@ NONE = UUID(int=0)
 
 
 def new() -> UUID:
-    """A UUIDv7 (RFC 9562, section 5.7)."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    return UUID(int=milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & 0x3FFFFFFFFFFFFFFF)
+    """A UUIDv7 (RFC 9562, section 5.7) that counts the milliseconds in 1/4096 (section 6.2, method 3)."""
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = nanoseconds * 4096 // 1_000_000
+    random = int.from_bytes(os.urandom(8), "big") & 0x3FFFFFFFFFFFFFFF
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
 
 
 def derived(id: UUID, place: int) -> UUID:

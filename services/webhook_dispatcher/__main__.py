@@ -29,6 +29,7 @@ from services.webhook_dispatcher.deliveries import Deliveries
 from services.webhook_dispatcher.dispatcher import Dispatcher
 from services.webhook_dispatcher.endpoints import Endpoints, Secrets
 from services.webhook_dispatcher.fan_outs import QUEUED, FanOuts, fan_out
+from services.webhook_dispatcher.heard import Heard
 from services.webhook_dispatcher.mail import server
 from services.webhook_dispatcher.mail.postman import QUEUED as MAIL_QUEUED
 from services.webhook_dispatcher.mail.postman import Postman, post
@@ -82,6 +83,7 @@ async def build(service: Service, settings: Settings) -> None:
         service.database,
         attempts.attempt,
         limits=Limits(settings.delivery_slots, settings.delivery_slots_each, settings.delivery_slots_workspace),
+        heard=Heard(service.database, service.bus.heard),
         seconds=settings.delivery_seconds,
     )
     upkeep = Upkeep(service.database, kept_days=settings.deliveries_kept_days)
@@ -126,6 +128,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("wakes", wakes.run)
     service.background("fan-outs", FanOuts(service.database).run)
     service.background("dispatcher", dispatcher.run)
+    service.background("in order", dispatcher.in_order.run)
     service.background("aside", dispatcher.run_aside)
     service.background("orphans", dispatcher.release)
     service.background("upkeep", upkeep.run)

@@ -15,6 +15,8 @@ from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
 from libs.postgres.group_commit import GroupCommit
 from services.webhook_dispatcher import metrics
+from services.webhook_dispatcher.heard import Heard
+from services.webhook_dispatcher.in_order import InOrder
 from services.webhook_dispatcher.outcome import Outcome
 from services.webhook_dispatcher.room import HANGS_SECONDS, Limits, Place, Room
 from services.webhook_dispatcher.settling import settle
@@ -47,11 +49,13 @@ class Dispatcher:
         attempt: Callable[[Claimed], Awaitable[Outcome]],
         *,
         limits: Limits,
+        heard: Heard,
         seconds: float,
     ) -> None:
         self._database, self._attempt, self._seconds = database, attempt, seconds
         self._room = Room(limits)
         self._turns = {False: Turns(_WIDTH), True: Turns(_WIDTH)}
+        self.in_order = InOrder(database, self._room, self._begin, heard=heard, seconds=seconds)
         self._settling = GroupCommit(database, settle)
         self._open: dict[asyncio.Task[None], Open] = {}
         self._woken = asyncio.Event()
@@ -60,6 +64,7 @@ class Dispatcher:
 
     def wake(self) -> None:
         self._woken.set()
+        self.in_order.wake()
 
     async def run(self) -> None:
         """Until `drain`. Woken when something was queued, and once a second for what has become due meanwhile."""
@@ -88,7 +93,8 @@ class Dispatcher:
     async def drain(self) -> None:
         """Claim nothing more, and let the attempts under way end. One that is cut off will be made again."""
         self._closing = True
-        self.wake()
+        self._woken.set()
+        self.in_order.close()
         try:
             while self._open:
                 await asyncio.wait(self._open)
@@ -113,9 +119,8 @@ class Dispatcher:
         return self._begin_all(await claims.in_turn(self._database, self._room, self._turns[slow], asked))
 
     def _begin_all(self, batch: Batch) -> bool:
-        trusted = {id for _, id in self._room.trusted()}
         for claimed in batch.claimed:
-            self._begin(claimed, doubtful=not claimed.slow and claimed.target.id not in trusted)
+            self._begin(claimed)
         return batch.more
 
     def _tell_hanging_apart(self) -> None:
@@ -138,8 +143,10 @@ class Dispatcher:
         except TimeoutError:
             pass
 
-    def _begin(self, claimed: Claimed, *, doubtful: bool) -> None:
-        place = structs.replace(_place(claimed), doubtful=doubtful)
+    def _begin(self, claimed: Claimed) -> None:
+        place = _place(claimed)
+        if not place.slow and not self._room.trusts(place.endpoint_id):
+            place = structs.replace(place, doubtful=True)
         task = asyncio.get_running_loop().create_task(self._deliver(claimed))
         self._room.take(place)
         self._open[task] = Open(place, time.monotonic())
@@ -166,8 +173,10 @@ class Dispatcher:
         self._room.give_back(place)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("An attempt failed on our side", exc_info=error, extra={"delivery": claimed.id})
+        if claimed.ordered:
+            self.in_order.wake()
         if self._behind and self._room.wide(place):
-            self.wake()
+            self._woken.set()
 
 
 def _place(claimed: Claimed) -> Place:

@@ -14,6 +14,7 @@ from libs.egress import Egress
 from libs.postgres.database import Connection, Database
 from libs.runtime.sealing import Sealer
 from services.webhook_dispatcher import events, signing
+from services.webhook_dispatcher.fan_outs import QUEUED
 from services.webhook_dispatcher.store import endpoints as store
 
 # Both secrets sign for so long after a change.
@@ -51,8 +52,12 @@ class Endpoints:
             self._egress.check(request.url)
         wanted = None if request.events is None else events.subscription(request.events)
         async with self._database.transaction() as connection:
-            if request.status == "disabled" and await store.get(connection, request.workspace_id, request.endpoint_id):
-                await store.disable(connection, [request.endpoint_id])
+            known = await store.get(connection, request.workspace_id, request.endpoint_id)
+            if known and request.ordered not in (None, known.ordered):
+                await store.put_in_order(connection, known.id, ordered=not known.ordered)
+                connection.wake_after(QUEUED)
+            if known and request.status == "disabled":
+                await store.disable(connection, [known.id])
             changed = await store.update(connection, request, events=wanted)
         if changed is None:
             raise not_found("webhook", request.endpoint_id)

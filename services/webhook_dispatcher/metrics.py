@@ -15,7 +15,8 @@ QUEUED_SECONDS = Gauge("polyvox_webhook_deliveries_oldest_seconds", "How long th
 
 _QUEUE = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8
-FROM (SELECT due_at FROM queue WHERE claimed_until IS NULL AND NOT waits AND due_at <= now() LIMIT 100000) AS due
+FROM (SELECT due_at FROM queue WHERE claimed_until IS NULL AND NOT waits AND NOT ordered AND due_at <= now()
+      LIMIT 100000) AS due
 """
 
 _MAIL = "SELECT count(*) FROM mails WHERE status = 'queued' AND due_at <= now()"

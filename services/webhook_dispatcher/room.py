@@ -70,6 +70,10 @@ class Room:
             del self._answered[first]
         return [(workspace_id, id) for id, (_, workspace_id) in self._answered.items()]
 
+    def trusts(self, endpoint_id: UUID) -> bool:
+        at, _ = self._answered.get(endpoint_id, (0.0, None))
+        return at > time.monotonic() - HANGS_SECONDS
+
     def free(self, *, slow: bool) -> int:
         open_here = self._workspaces[slow].total()
         if slow:

@@ -17,7 +17,7 @@ from services.webhook_dispatcher.turns import Taken, Turns
 
 SETTLE_SECONDS = 5.0
 
-_READY = "claimed_until IS NULL AND NOT waits AND slow = $6"
+_READY = "claimed_until IS NULL AND NOT waits AND NOT ordered AND slow = $6"
 _ROOM = """
     WITH RECURSIVE endpoint_room AS (
         SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[]) AS room (endpoint_id, open, most)
@@ -149,6 +149,7 @@ class Claimed(Struct, frozen=True):
     workspace_id: UUID
     target: Target
     slow: bool
+    ordered: bool = False
 
 
 class Batch(Struct, frozen=True):
@@ -193,7 +194,7 @@ async def _claim(
         await by_index(connection)
         rows = await connection.fetch(_ROOM + which + _TAKE, *arguments)
         found = [row for row in rows if row["delivery_id"] is not None]
-        return await _claimed(connection, found, slow=slow) if found else [], rows
+        return await whole(connection, found, slow=slow) if found else [], rows
 
 
 def _arguments(room: Room, asked: Asked) -> tuple[object, ...]:
@@ -212,8 +213,8 @@ def _arguments(room: Room, asked: Asked) -> tuple[object, ...]:
     )
 
 
-async def _claimed(connection: Connection, found: Sequence[Record], *, slow: bool) -> list[Claimed]:
-    """With what is the same for many of them, fetched once."""
+async def whole(connection: Connection, found: Sequence[Record], *, slow: bool, ordered: bool = False) -> list[Claimed]:
+    """What was claimed, with what is the same for many of them fetched once."""
     rows = await connection.fetch(_TARGETS, list({row["endpoint_id"] for row in found}))
     targets = {id: Target(id, url, active, tuple(secrets), key) for id, url, active, secrets, key in rows}
     rows = await connection.fetch(_BODIES, list({row["event_id"] for row in found}))
@@ -221,5 +222,5 @@ async def _claimed(connection: Connection, found: Sequence[Record], *, slow: boo
     claimed: list[Claimed] = []
     for delivery_id, number, event_id, event, workspace_id, endpoint_id, *_ in found:
         body = bodies.get((event_id, event))
-        claimed.append(Claimed(delivery_id, number, event, body, workspace_id, targets[endpoint_id], slow))
+        claimed.append(Claimed(delivery_id, number, event, body, workspace_id, targets[endpoint_id], slow, ordered))
     return claimed

@@ -12,7 +12,7 @@ from libs.postgres.database import Connection, Database
 from libs.postgres.text import clean
 from services.webhook_dispatcher.notices import Disabled
 
-_COLUMNS = "id, workspace_id, url, events, description, status, created_at, failing_since, public_key"
+_COLUMNS = "id, workspace_id, url, events, description, status, created_at, failing_since, public_key, ordered"
 
 
 class Sealed(Struct, frozen=True):
@@ -34,8 +34,8 @@ async def insert(
     """None where there is one of that id already."""
     row = await connection.fetchrow(
         f"""
-        INSERT INTO endpoints (id, workspace_id, url, events, description, secret, signing_key, public_key)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO endpoints (id, workspace_id, url, events, description, secret, signing_key, public_key, ordered)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
         """,
         id,
@@ -46,6 +46,7 @@ async def insert(
         sealed.secret,
         sealed.signing_key,
         sealed.public_key,
+        given.ordered,
     )
     return _endpoint(row) if row else None
 
@@ -100,6 +101,23 @@ async def update(
         change.status,
     )
     return _endpoint(row) if row else None
+
+
+async def put_in_order(connection: Connection, id: UUID, *, ordered: bool) -> None:
+    """Or in none, from now on, what waits for it included.
+
+    The lock has what is being fanned out to it committed before, or done after and by the new rule.
+    """
+    await connection.execute("SELECT FROM endpoints WHERE id = $1 FOR UPDATE", id)
+    await connection.execute("UPDATE endpoints SET ordered = $2 WHERE id = $1", id, ordered)
+    await connection.execute(
+        """
+        UPDATE queue SET ordered = $2, waits = NOT $2 AND claimed_until IS NULL AND due_at > now()
+        WHERE endpoint_id = $1 AND ordered <> $2
+        """,
+        id,
+        ordered,
+    )
 
 
 async def rotate(

@@ -30,7 +30,7 @@ _FAN_OUT = """
         ) AS endpoint
     ), wanted AS (
         SELECT delivery_id(event_id, endpoint_id) AS id, endpoint_id, near.workspace_id, event_id, event, at, body,
-               about, status, failing_since IS NOT NULL AS slow
+               about, status, failing_since IS NOT NULL AS slow, ordered
         FROM near JOIN endpoints ON endpoints.id = endpoint_id
         WHERE place <= $1 AND status IN ('active', 'listening')
           AND near.events && string_to_array(patterns, ' ') AND NOT near.events && string_to_array(twins, ' ')
@@ -49,8 +49,8 @@ _FAN_OUT = """
         SELECT id, workspace_id, endpoint_id, event_id, event, at FROM wanted
         ON CONFLICT DO NOTHING RETURNING id
     ), queued AS (
-        INSERT INTO queue (delivery_id, workspace_id, endpoint_id, event_id, event, slow)
-        SELECT id, workspace_id, endpoint_id, event_id, event, slow FROM wanted JOIN added USING (id)
+        INSERT INTO queue (delivery_id, workspace_id, endpoint_id, event_id, event, slow, ordered)
+        SELECT id, workspace_id, endpoint_id, event_id, event, slow, ordered FROM wanted JOIN added USING (id)
         WHERE status = 'active'
         RETURNING delivery_id
     ), kept AS (

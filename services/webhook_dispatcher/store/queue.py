@@ -51,7 +51,8 @@ async def failed(connection: Connection, outcomes: Sequence[Outcome]) -> list[Fa
             RETURNING queue.delivery_id, endpoint_id, event
         ), again AS (
             UPDATE queue
-            SET attempts = number, due_at = now() + make_interval(secs => retry_in), claimed_until = NULL, waits = true
+            SET attempts = number, due_at = now() + make_interval(secs => retry_in), claimed_until = NULL,
+                waits = NOT ordered
             FROM outcome
             WHERE queue.delivery_id = ANY ($1) AND queue.delivery_id = outcome.delivery_id AND attempts = number - 1
               AND retry_in IS NOT NULL
@@ -94,7 +95,7 @@ async def quicken(database: Database) -> bool:
         """
         UPDATE queue SET slow = false WHERE delivery_id IN (
             SELECT delivery_id FROM queue JOIN endpoints ON endpoints.id = endpoint_id
-            WHERE slow AND failing_since IS NULL AND claimed_until IS NULL AND NOT waits
+            WHERE slow AND failing_since IS NULL AND claimed_until IS NULL AND NOT waits AND NOT queue.ordered
             LIMIT 1000 FOR UPDATE OF queue SKIP LOCKED
         ) RETURNING delivery_id
         """,

@@ -95,6 +95,18 @@ async def test_an_asymmetric_webhook_shows_its_public_key(door):
     assert door.peers.asked[-1] == endpoints.CreateEndpoint(door.workspace_id, URL, ["*"], asymmetric=True)
 
 
+async def test_a_webhook_that_wants_its_deliveries_in_order_says_so(door):
+    in_order = structs.replace(endpoint, ordered=True)
+    await door.peers.answer(endpoints.CREATE, endpoints.CreatedEndpoint(in_order, "whsec_abc"))
+    answer = await door.call("POST", "/api/webhooks", {"url": URL, "events": ["*"], "ordered": True})
+    assert answer.json["ordered"] is True
+    assert door.peers.asked[-1] == endpoints.CreateEndpoint(door.workspace_id, URL, ["*"], ordered=True)
+    await door.peers.answer(endpoints.UPDATE, endpoint)
+    answer = await door.call("PATCH", f"/v1/webhooks/{WEBHOOK}", {"ordered": False})
+    assert "ordered" not in answer.json
+    assert door.peers.asked[-1] == endpoints.UpdateEndpoint(door.workspace_id, ENDPOINT, ordered=False)
+
+
 async def test_a_webhook_is_changed_where_the_body_says_so(door):
     await door.peers.answer(endpoints.UPDATE, endpoint)
     answer = await door.call("PATCH", f"/v1/webhooks/{WEBHOOK}", {"events": ["*"], "status": "disabled"})

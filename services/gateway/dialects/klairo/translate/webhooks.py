@@ -19,6 +19,7 @@ def create(caller: Caller, body: wire.webhooks.CreateWebhook, *, at_most: int | 
         body.description or "",
         asymmetric=body.asymmetric,
         at_most=at_most,
+        ordered=body.ordered,
     )
 
 
@@ -30,6 +31,7 @@ def update(named: endpoints.GetEndpoint, body: wire.webhooks.UpdateWebhook) -> e
         events=body.events,
         description=body.description,
         status=body.status,
+        ordered=body.ordered,
     )
 
 
@@ -43,6 +45,7 @@ def created(made: endpoints.CreatedEndpoint) -> wire.webhooks.CreatedWebhook:
         status=shown.status,
         created_at=shown.created_at,
         public_key=shown.public_key,
+        ordered=shown.ordered,
         secret=made.secret,
     )
 
@@ -56,6 +59,7 @@ def webhook(endpoint: endpoints.Endpoint) -> wire.webhooks.Webhook:
         status=endpoint.status,
         created_at=endpoint.created_at,
         public_key=endpoint.public_key or UNSET,
+        ordered=endpoint.ordered or UNSET,
     )
 
 

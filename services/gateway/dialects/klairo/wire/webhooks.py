@@ -11,6 +11,7 @@ class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     events: list[str]
     description: str | None = None
     asymmetric: bool = False
+    ordered: bool = False
 
 
 class UpdateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,6 +21,7 @@ class UpdateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     events: list[str] | None = None
     description: str | None = None
     status: Literal["active", "disabled"] | None = None
+    ordered: bool | None = None
 
 
 class NamedWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +38,7 @@ class NamedDelivery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Webhook(Struct, frozen=True, kw_only=True):
-    """The `public_key` is there where an asymmetric signature was asked for."""
+    """The `public_key` is there where an asymmetric signature was asked for, and `ordered` where it is true."""
 
     id: str
     url: str
@@ -45,6 +47,7 @@ class Webhook(Struct, frozen=True, kw_only=True):
     status: str
     created_at: datetime
     public_key: str | UnsetType = UNSET
+    ordered: bool | UnsetType = UNSET
 
 
 class CreatedWebhook(Webhook, frozen=True, kw_only=True):
