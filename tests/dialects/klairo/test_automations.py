@@ -152,12 +152,14 @@ async def test_steps_are_read_by_their_types(door):
         {"type": "run_action", "name": "ask", "config": {"action_id": ids.crockford("act", ACTION), "inputs": "Hi"}},
         {"type": "wait", "config": {"seconds": 3600}},
         {"type": "send_email", "config": {"to": ["a@b.example"], "subject": "s", "text": "t"}},
+        {"type": "send_email", "config": {"to": "a@b.example", "subject": "s", "body": "t"}},
         {"type": "condition", "config": {"left": "{{ trigger.n }}", "op": "at_least", "right": "3"}},
     ]
     assert (await door.call("POST", "/api/automations", {"name": "N", "steps": given})).status == 201
     assert door.peers.asked[-1].steps == [
         Step(RunAction(ACTION, "Hi"), "ask"),
         Step(Wait(3600)),
+        Step(SendEmail(["a@b.example"], "s", "t")),
         Step(SendEmail(["a@b.example"], "s", "t")),
         Step(Condition("{{ trigger.n }}", "at_least", "3")),
     ]

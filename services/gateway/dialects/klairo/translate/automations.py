@@ -120,7 +120,8 @@ def _step(given: GivenStep, where: str) -> Step:
     if kind is None:
         message = f"{params.shown(given.type)!r} is no type of step: expected {', '.join(_KINDS)}."
         raise Fault(Code.INVALID, message, field=f"{where}.type")
-    return Step(_read(_with_ids(given.config, where), kind, f"{where}.config"), given.name or "")
+    config = _of_mail(given.config) if kind is SendEmail else _with_ids(given.config, where)
+    return Step(_read(config, kind, f"{where}.config"), given.name or "")
 
 
 def _with_ids(config: dict[str, Any], where: str) -> dict[str, Any]:
@@ -130,6 +131,12 @@ def _with_ids(config: dict[str, Any], where: str) -> dict[str, Any]:
     if (id := ids.parse(text)) is None:
         raise Fault(Code.INVALID, "This is no id.", field=f"{where}.config.action_id")
     return config | {"action_id": id}
+
+
+def _of_mail(config: dict[str, Any]) -> dict[str, Any]:
+    """One address may stand for a list of it, and `body` for `text`."""
+    given = {"text" if name == "body" and "text" not in config else name: value for name, value in config.items()}
+    return given | {"to": [given["to"]]} if isinstance(given.get("to"), str) else given
 
 
 def _read(config: dict[str, Any], kind: type[Any], where: str, *, but: tuple[str, ...] = ()) -> Any:
