@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from libs.contracts import actions, apps, ids
 from libs.contracts.apps import App, CreateApp, FindApp, GetApp, PageApps, UpdateApp
-from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Database
@@ -41,10 +41,7 @@ class Apps:
 
     async def find(self, asked: FindApp) -> App:
         """Raises Fault NOT_FOUND where there is no app with an action."""
-        app = await stored.default(self._database, asked.workspace_id)
-        if app is None:
-            raise Fault(Code.NOT_FOUND, "There is no app with an action yet: make one.")
-        return app
+        return await self._catalog.default_app(asked.workspace_id)
 
     async def page(self, asked: PageApps) -> Page[App]:
         return await stored.page(self._database, asked)
@@ -60,6 +57,7 @@ class Apps:
                 await stored.yield_default(connection, asked.workspace_id)
             await stored.update(connection, storable(asked))
             await changed(connection, APP, str(asked.app_id))
+            await changed(connection, NAMES, str(asked.workspace_id))
         return await self.get(GetApp(asked.workspace_id, asked.app_id))
 
     async def _update_default(self, app: App, asked: UpdateApp) -> None:

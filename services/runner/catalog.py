@@ -23,8 +23,8 @@ from services.runner.store import actions, apps, models, tools
 from services.runner.store.models import Candidates
 from services.runner.tools.ready import Ready
 
-# Kinds of changes, which whoever writes such a row states. What may be a workspace's default model and the names of its
-# actions are cached under its id.
+# Kinds of changes, which whoever writes such a row states. What may be a workspace's default model, and the names of
+# its actions with its default app, are cached under its id.
 ACTION, APP, NAMES, MODEL, DEFAULT = "runner.action", "runner.app", "runner.names", "runner.model", "runner.default"
 TOOL = "runner.tool"
 INSTALLATION = "installation"
@@ -38,6 +38,13 @@ class ReadyModel(Struct, frozen=True):
     price: Price | None
     sees_images: bool = False
     calls_tools: bool = True
+
+
+class Names(Struct, frozen=True):
+    """What a workspace calls its actions, the oldest first, and the app that answers where none is named."""
+
+    actions: dict[str, UUID] = {}
+    app_id: UUID | None = None
 
 
 class Catalog:
@@ -74,13 +81,21 @@ class Catalog:
 
     async def named(self, workspace_id: UUID, name: str) -> Scripted:
         """The action of that name or id, or the first one where none is named. Raises Fault NOT_FOUND."""
-        names = await self._names.get(str(workspace_id)) or {}
+        names = (await self._names.get(str(workspace_id)) or Names()).actions
         id = names.get(name) or ids.parse(name) if name else next(iter(names.values()), None)
         if id is None:
             raise (
                 not_found("action", repr(name)) if name else Fault(Code.NOT_FOUND, "There is no action yet: make one.")
             )
         return await self.action(workspace_id, id)
+
+    async def default_app(self, workspace_id: UUID) -> App:
+        """Raises Fault NOT_FOUND where there is no app with an action."""
+        names = await self._names.get(str(workspace_id)) or Names()
+        app = names.app_id and await self._apps.get(str(names.app_id))
+        if not app:
+            raise Fault(Code.NOT_FOUND, "There is no app with an action yet: make one.")
+        return app
 
     async def _default(self, workspace_id: UUID, app_id: UUID) -> Scripted | None:
         app = await self._apps.get(str(app_id))
@@ -119,12 +134,12 @@ class Catalog:
         action = await actions.of_any_workspace(self._database, UUID(id))
         return action and await self._prompting.script(action)
 
-    async def _load_names(self, workspace_id: str) -> dict[str, UUID]:
-        """The oldest first, which is the one that keeps a name two have."""
+    async def _load_names(self, workspace_id: str) -> Names:
+        """The oldest is the one that keeps a name two have."""
         names: dict[str, UUID] = {}
         for id, name in await actions.names(self._database, UUID(workspace_id)):
             names.setdefault(name, id)
-        return names
+        return Names(names, await apps.default(self._database, UUID(workspace_id)))
 
     async def _load_app(self, id: str) -> App | None:
         return await apps.of_any_workspace(self._database, UUID(id))

@@ -41,14 +41,13 @@ async def of_any_workspace(database: Database, id: UUID) -> apps.App | None:
     return perhaps(row, apps.App)
 
 
-async def default(database: Database, workspace_id: UUID) -> apps.App | None:
+async def default(database: Database, workspace_id: UUID) -> UUID | None:
     """The workspace's default app, or its first that has an action."""
-    row = await database.fetchrow(
-        f"""{_APP} WHERE workspace_id = $1 AND ("default" OR default_action_id IS NOT NULL)
+    return await database.fetchval(
+        """SELECT id FROM apps WHERE workspace_id = $1 AND ("default" OR default_action_id IS NOT NULL)
         ORDER BY "default" DESC, created_at, id LIMIT 1""",
         workspace_id,
     )
-    return perhaps(row, apps.App)
 
 
 async def page(database: Database, asked: apps.PageApps) -> Page[apps.App]:
