@@ -21,7 +21,8 @@ from bench.machine import Meter, Tree
 from bench.sink import Sink, sink
 from libs.contracts import feedback, ids
 from libs.postgres import outbox
-from libs.postgres.database import Database
+from libs.postgres.database import Connection, Database
+from libs.postgres.group_commit import GroupCommit
 from libs.postgres.migrate import migrate
 from libs.runtime.service import Service
 from services.webhook_dispatcher.store import upkeep
@@ -31,6 +32,7 @@ from tests.support.services import running
 DELIVERIES, WAITING = 20_000, 100_000
 EVENTS, A_SECOND = 1200, 200
 DEAD, DEAD_WAIT = 1000, 5
+BARE_SECONDS = 4.0
 
 
 class Rig(Struct, frozen=True):
@@ -70,13 +72,16 @@ async def rig() -> AsyncIterator[Rig]:
 async def bare() -> measure.Stretch:
     """aiohttp's client alone: it signs and posts."""
     async with sink() as receiver:
-        arguments = (sys.executable, "-m", "bench.bare_client", receiver.url, "4")
+        arguments = (sys.executable, "-m", "bench.bare_client", receiver.url, str(BARE_SECONDS))
         child = await asyncio.create_subprocess_exec(
             *arguments, stdout=-1, preexec_fn=lambda: os.sched_setaffinity(0, {rigs.ENGINE_CORE})
         )
+        await receiver.wait(1, seconds=30)
         measured = _meter(Tree(child.pid))
+        await asyncio.sleep(BARE_SECONDS / 2)
+        spent = measured.read()
         out, _ = await child.communicate()
-        return measure.Stretch(json.loads(out), child.returncode or 0, measured.read())
+        return measure.Stretch(json.loads(out), child.returncode or 0, spent)
 
 
 async def throughput(processes: int) -> measure.Stretch:
@@ -178,21 +183,25 @@ async def _owner(built: Rig) -> AsyncIterator[Service]:
 async def _arrivals(built: Rig, owner: Service, workspace: UUID, *, count: int) -> list[float]:
     """How long each event took, in milliseconds."""
     stated: dict[str, float] = {}
+    commits = GroupCommit(owner.database, _write)
     built.sink.kept, before = [], built.sink.count
     began = time.monotonic()
     async with asyncio.TaskGroup() as tasks:
         for place in range(count):
             await asyncio.sleep(max(0.0, began + place / A_SECOND - time.monotonic()))
-            tasks.create_task(_state(owner, workspace, stated))
+            tasks.create_task(_state(commits, workspace, stated))
     await built.sink.wait(before + count, seconds=60)
     return [(at - stated[msgspec.json.decode(body)["data"]["run_id"]]) * 1000 for at, body in built.sink.kept]
 
 
-async def _state(owner: Service, workspace: UUID, stated: dict[str, float]) -> None:
+async def _state(commits: GroupCommit[feedback.FeedbackCreated], workspace: UUID, stated: dict[str, float]) -> None:
     fact = feedback.FeedbackCreated(workspace, ids.new(), ids.new(), "rating", 2)
     stated[str(fact.run_id)] = time.time()
-    async with owner.database.transaction() as connection:
-        await outbox.state(connection, feedback.CREATED, [fact])
+    await commits.add(fact)
+
+
+async def _write(connection: Connection, facts: list[feedback.FeedbackCreated]) -> None:
+    await outbox.state(connection, feedback.CREATED, facts)
 
 
 def _percentiles(taken: list[float]) -> measure.Figures:

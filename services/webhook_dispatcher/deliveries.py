@@ -24,8 +24,9 @@ class Deliveries:
         self._database, self._egress = database, egress
 
     async def latest(self, request: deliveries.LatestDeliveries) -> list[deliveries.Delivery]:
-        await self._endpoint(self._database, request.workspace_id, request.endpoint_id)
-        return await store.latest(self._database, request.endpoint_id, max(0, min(request.limit, _MOST)))
+        endpoint = await self._endpoint(self._database, request.workspace_id, request.endpoint_id)
+        most = max(0, min(request.limit, _MOST))
+        return await store.latest(self._database, endpoint.id, most, born=endpoint.created_at)
 
     async def test(self, request: deliveries.SendTest) -> deliveries.Delivery:
         """Queues a `test.ping`; what became of it is in the log a moment later."""

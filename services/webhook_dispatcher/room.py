@@ -88,8 +88,11 @@ class Room:
         return self._most.get(endpoint_id, self.limits.each)
 
     def known(self) -> dict[UUID, tuple[int, int]]:
-        """Attempts open and allowed, at each endpoint where either is worth telling."""
-        return {id: (self.endpoints[id], self.most(id)) for id in {*self.endpoints, *self._most}}
+        """Attempts open and allowed, at each endpoint where either is worth telling: one is what those that fail have
+        anyway.
+        """
+        recovering = (id for id, most in self._most.items() if most > 1)
+        return {id: (self.endpoints[id], self.most(id)) for id in {*self.endpoints, *recovering}}
 
     def take(self, place: Place) -> None:
         self.endpoints[place.endpoint_id] += 1

@@ -4,7 +4,7 @@ Rows are only ever added.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,21 @@ async def add_to(connection: Connection, message: Message, endpoint_id: UUID) ->
     """Queue a message for this endpoint alone, whatever it subscribed to. Its delivery's id, added now or before."""
     await connection.execute(_ADD_TO, endpoint_id, message.event_id, message.event, message.body, message.at)
     return await connection.fetchval("SELECT delivery_id($1, $2)", message.event_id, endpoint_id)
+
+
+_LATEST = """
+    SELECT delivery.id, delivery.endpoint_id, delivery.event_id, delivery.event, delivery.created_at,
+           delivery.redelivery_of,
+           queue.delivery_id IS NOT NULL AS waits, queue.due_at,
+           ARRAY(SELECT ROW (number, at, latency_ms, status_code, error, excerpt) FROM attempts
+                 WHERE attempts.delivery_id = delivery.id AND attempts.delivery_id >= $3 ORDER BY at) AS attempts
+    FROM deliveries AS delivery LEFT JOIN queue ON queue.delivery_id = delivery.id
+    WHERE delivery.endpoint_id = $1 AND delivery.id >= $3
+    ORDER BY delivery.id DESC LIMIT $2
+"""
+_RECENT = timedelta(days=2)
+# An event may be older than the endpoint that it is delivered to.
+_BEFORE = timedelta(days=1)
 
 
 class Sent(Struct, frozen=True):
@@ -100,23 +115,21 @@ async def add_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> N
     )
 
 
-async def latest(database: Database, endpoint_id: UUID, limit: int) -> list[deliveries.Delivery]:
-    """Newest first, with their attempts, all as they were at one moment."""
-    rows = await database.fetch(
-        """
-        SELECT delivery.id, delivery.endpoint_id, delivery.event_id, delivery.event, delivery.created_at,
-               delivery.redelivery_of,
-               queue.delivery_id IS NOT NULL AS waits, queue.due_at,
-               ARRAY(SELECT ROW (number, at, latency_ms, status_code, error, excerpt)
-                     FROM attempts WHERE attempts.delivery_id = delivery.id ORDER BY at) AS attempts
-        FROM deliveries AS delivery LEFT JOIN queue ON queue.delivery_id = delivery.id
-        WHERE delivery.endpoint_id = $1
-        ORDER BY delivery.id DESC LIMIT $2
-        """,
-        endpoint_id,
-        limit,
-    )
+async def latest(database: Database, endpoint_id: UUID, limit: int, *, born: datetime) -> list[deliveries.Delivery]:
+    """Newest first, with their attempts, all as they were at one moment; `born` is when the endpoint was made.
+
+    The newest days alone are looked at where they have enough: each further day is a partition more to read.
+    """
+    first, recent = born - _BEFORE, datetime.now(UTC) - _RECENT
+    rows = await database.fetch(_LATEST, endpoint_id, limit, _floor(max(first, recent)))
+    if len(rows) < limit and first < recent:
+        rows = await database.fetch(_LATEST, endpoint_id, limit, _floor(first))
     return [_delivery(row) for row in rows]
+
+
+def _floor(moment: datetime) -> UUID:
+    """No id of that moment or later is below it."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def _delivery(row: Any) -> deliveries.Delivery:
