@@ -26,6 +26,11 @@ class Mail(Struct, frozen=True):
     created_at: datetime
     number: int
 
+    @property
+    def plain(self) -> bool:
+        """Whether every server can take it: an address may hold letters that some can't (RFC 6531)."""
+        return "".join(self.recipients).isascii()
+
 
 def message_id(event_id: UUID, sender: str) -> str:
     return f"<{event_id}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
@@ -34,7 +39,7 @@ def message_id(event_id: UUID, sender: str) -> str:
 def written(mail: Mail, sender: str) -> bytes:
     """Raises ValueError for an address that is none."""
     name, address = parseaddr(sender)
-    message = EmailMessage(policy=SMTP if "".join(mail.recipients).isascii() else SMTPUTF8)
+    message = EmailMessage(policy=SMTP if mail.plain else SMTPUTF8)
     message["From"] = Address(name, addr_spec=address)
     message["To"] = [_address(recipient) for recipient in mail.recipients]
     message["Subject"] = " ".join(mail.subject.split())
@@ -47,7 +52,13 @@ def written(mail: Mail, sender: str) -> bytes:
 
 
 def _address(text: str) -> Address:
+    """The standard library knows ASCII addresses alone: any other is as good as one with an x for each such letter."""
+    plain = "".join("x" if letter.isalnum() and not letter.isascii() else letter for letter in text)
+    name, _, domain = text.rpartition("@")
+    if not text.isprintable():
+        raise ValueError("it is no e-mail address")
     try:
-        return Address(addr_spec=text)
+        known = Address(addr_spec=plain)
+        return known if plain == text else Address(username=name, domain=domain)
     except (HeaderParseError, ValueError, IndexError, AttributeError) as wrong:
         raise ValueError("it is no e-mail address") from wrong

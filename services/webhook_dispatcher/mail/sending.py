@@ -12,6 +12,7 @@ from email.utils import parseaddr
 
 import aiosmtplib
 from aiosmtplib import SMTP
+from msgspec import structs
 
 from services.webhook_dispatcher.mail.message import Mail, written
 from services.webhook_dispatcher.mail.outcome import Answer, Outcome, decide
@@ -38,15 +39,21 @@ class Sender:
         return decide(mail, answer, at=at, latency_ms=latency, steps=self._steps)
 
     async def _answer(self, mail: Mail) -> Answer:
+        """Without whom the mail is for, whom servers like to name: the log is kept for longer than that."""
+        answer = await self._tried(mail)
+        if answer.error and mail.recipient:
+            return structs.replace(answer, error=answer.error.replace(mail.recipient, "…"))
+        return answer
+
+    async def _tried(self, mail: Mail) -> Answer:
         if self._server is None:
             return Answer(error=_NO_SERVER, final=True)
         try:
             message = written(mail, self._address)
+            async with asyncio.timeout(SECONDS):
+                return await self._sent(self._server, mail, message)
         except ValueError as wrong:
             return Answer(error=f"It can't be written: {wrong}.", final=True)
-        try:
-            async with asyncio.timeout(SECONDS):
-                return await self._sent(self._server, mail.recipient, message)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             return _refused(refused.recipients[0], final=True)
         except aiosmtplib.SMTPAuthenticationError as refused:
@@ -62,7 +69,7 @@ class Sender:
             log.info("The mail server was not reached", extra={"error": str(error)})
             return Answer(error="The mail server could not be reached, or broke off.")
 
-    async def _sent(self, server: Server, recipient: str, message: bytes) -> Answer:
+    async def _sent(self, server: Server, mail: Mail, message: bytes) -> Answer:
         client = SMTP(
             hostname=server.host,
             port=server.port,
@@ -73,8 +80,8 @@ class Sender:
             start_tls=server.starttls,
         )
         async with client:
-            options = ["SMTPUTF8", "BODY=8BITMIME"] if not recipient.isascii() else []
-            await client.sendmail(parseaddr(self._address)[1], [recipient], message, mail_options=options)
+            options = [] if mail.plain else ["SMTPUTF8", "BODY=8BITMIME"]
+            await client.sendmail(parseaddr(self._address)[1], [mail.recipient], message, mail_options=options)
         return Answer()
 
 

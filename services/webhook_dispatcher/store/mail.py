@@ -87,10 +87,11 @@ async def settle(connection: Connection, outcome: Outcome) -> bool:
 
 
 async def log(connection: Connection, outcome: Outcome) -> None:
+    """Of a mail that was erased meanwhile there is no log."""
     await connection.execute(
         """
-        INSERT INTO mail_attempts (mail_id, number, at, latency_ms, code, error) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT DO NOTHING
+        INSERT INTO mail_attempts (mail_id, number, at, latency_ms, code, error)
+        SELECT id, $2, $3, $4, $5, $6 FROM mails WHERE id = $1 FOR KEY SHARE ON CONFLICT DO NOTHING
         """,
         outcome.mail.id,
         outcome.mail.number,

@@ -125,7 +125,10 @@ async def test_what_passes_is_tried_again_with_the_same_message(bus, postman, ma
 
 
 async def test_each_recipient_is_written_to_for_himself(bus, postman, mails):
-    mails.refuses = {"gone@acme.example": "550 5.1.1 No such user", "busy@acme.example": "450 4.2.1 Mailbox busy"}
+    mails.refuses = {
+        "gone@acme.example": "550 5.1.1 <gone@acme.example> No such user",
+        "busy@acme.example": "450 4.2.1 Mailbox busy",
+    }
     fact = mail("ann@acme.example", "gone@acme.example", "busy@acme.example", "ann@acme.example")
     event = await state(bus, automations.MAIL_ASKED, fact)
     of_gone, of_busy = ids.derived(event, 1), ids.derived(event, 2)
@@ -141,7 +144,7 @@ async def test_each_recipient_is_written_to_for_himself(bus, postman, mails):
     assert refused["code"] == 550
     (notice,) = (await told(bus, fact.workspace_id)).items
     assert (notice.type, notice.metadata["run_id"]) == ("mail_failed", str(fact.run_id))
-    assert notice.body == "To g…@acme.example: The mail server answered 550: 5.1.1 No such user"
+    assert notice.body == "To g…@acme.example: The mail server answered 550: 5.1.1 <…> No such user"
 
 
 async def test_a_mail_that_used_up_its_schedule_has_failed_and_is_told_of(bus, postman, mails):
@@ -153,6 +156,14 @@ async def test_a_mail_that_used_up_its_schedule_has_failed_and_is_told_of(bus, p
         await due_now(postman, event)
     assert len(await ended(postman, event, "failed")) == 5
     assert [notice.type for notice in (await told(bus, fact.workspace_id)).items] == ["mail_failed"]
+
+
+async def test_an_address_may_hold_any_letters(bus, postman, mails):
+    event = await state(bus, automations.MAIL_ASKED, mail("jörg@äcme.example", "ann@acme.example"))
+    for place in range(2):
+        await ended(postman, ids.derived(event, place), "sent")
+    assert {taken.recipients[0] for taken in mails.taken} == {"jörg@äcme.example", "ann@acme.example"}
+    assert mails.taken[0].message["To"] == "jörg@äcme.example, ann@acme.example"
 
 
 @pytest.mark.parametrize("to", ["no address", "a@b@c", "", "ann@acme.example\r\nRCPT TO:<eve@evil.example>"])
