@@ -20,6 +20,18 @@ class Kind(StrEnum):
     CHAT_MESSAGES = "chat_messages_per_day"
     API_CALLS = "api_calls_per_month"
 
+    @property
+    def spoken(self) -> str:
+        """As people say it."""
+        return _SPOKEN[self]
+
+
+_SPOKEN = {
+    Kind.REQUESTS: "requests a minute",
+    Kind.CHAT_MESSAGES: "chat messages a day",
+    Kind.API_CALLS: "requests with an API key a month",
+}
+
 
 class Take(Struct, frozen=True):
     """So many permits are `wanted` now; `process` has `used` some in the window, and has others `left`."""

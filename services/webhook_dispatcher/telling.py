@@ -12,7 +12,6 @@ from msgspec import structs
 
 from libs.bus.hear import Heard
 from libs.contracts import ids, limits, plans, runs
-from libs.contracts.limits import Kind
 from libs.postgres.database import Connection
 from services.webhook_dispatcher.notices import Notice
 from services.webhook_dispatcher.payloads import ARIA
@@ -20,11 +19,6 @@ from services.webhook_dispatcher.store import notifications as store
 
 Fact = TypeVar("Fact")
 
-_ALLOWS = {
-    Kind.REQUESTS: "requests a minute",
-    Kind.CHAT_MESSAGES: "chat messages a day",
-    Kind.API_CALLS: "requests with an API key a month",
-}
 _REPLIED = ("aria_replied", "Aria has answered", "An answer that nobody waited for any more is in its conversation.")
 _FAILED = ("aria_failed", "Aria could not answer", "An answer that nobody waited for any more could not be given.")
 
@@ -81,12 +75,12 @@ def plan_changed(event_id: UUID, _: datetime, fact: plans.PlanChanged) -> Notice
 
 def limit_reached(_: UUID, at: datetime, fact: limits.LimitReached) -> Notice:
     """Of each limit one a day, however many windows of that day are used up."""
-    allows = f"The plan {fact.plan} allows {fact.limit} {_ALLOWS[fact.kind]}"
+    used_up = f"The {fact.kind.spoken} of the plan {fact.plan} ({fact.limit}) are used up"
     return Notice(
         id=ids.named(fact.workspace_id, f"usage_limit_reached {fact.kind} {at.date()}"),
         workspace_id=fact.workspace_id,
         type="usage_limit_reached",
         title="Limit reached",
-        body=f"{allows}: more are refused until {fact.ends:%F %H:%M} UTC.",
+        body=f"{used_up}: more are refused until {fact.ends:%F %H:%M} UTC.",
         metadata={"kind": fact.kind, "limit": fact.limit, "plan": fact.plan},
     )

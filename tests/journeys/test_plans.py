@@ -55,7 +55,7 @@ async def test_messages_of_a_plan_are_used_up_in_every_voice_and_another_plan_ha
         await client.call("POST", "/klairo/v1/chat", {"message": "Why?", "stream": True}),
     ]
     for status, body in over:
-        assert (status, "allows 2 chat messages a day" in json.dumps(body)) == (429, True)
+        assert (status, "plan's chat messages a day (2)" in json.dumps(body)) == (429, True)
     assert len(engine.upstream.asked) == 2, "no model was asked"
 
     _, reached = await heard("plan.changed", "usage.limit_reached")

@@ -9,7 +9,10 @@ from services.gateway.limits.company import Company
 from services.gateway.limits.counter import Counter
 from services.gateway.limits.ledger import Key
 
-_ANSWER_SECONDS = 0.5
+_ANSWER_SECONDS = 2.0
+# For so long whoever did not answer, or does not count, is not asked again.
+_SILENT_SECONDS = 4.0
+_REFUSED_SECONDS = 1.0
 
 
 class Asking:
@@ -32,8 +35,8 @@ class Asking:
         metrics.ASKED.inc()
         try:
             return await self._bus.call(TAKE, asked, timeout=_ANSWER_SECONDS, to=counter)
-        except Fault:
-            self._company.doubt()
+        except Fault as fault:
+            self._company.doubt(_SILENT_SECONDS if fault.code is Code.TIMEOUT else _REFUSED_SECONDS)
             raise
 
     async def used(self, key: Key, own: int) -> int:

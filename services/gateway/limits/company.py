@@ -32,9 +32,9 @@ class Company:
         """Whom to ask; None while nobody is known to answer."""
         return self._counter if time.monotonic() >= self._doubted_until else None
 
-    def doubt(self) -> None:
-        """It did not answer: it is not asked for a while."""
-        self._doubted_until = time.monotonic() + _CALL_SECONDS
+    def doubt(self, seconds: float) -> None:
+        """It gave no answer: it is not asked for so long."""
+        self._doubted_until = time.monotonic() + seconds
 
     async def run(self) -> None:
         """For ever."""
@@ -52,6 +52,8 @@ class Company:
     async def call(self) -> None:
         seen = await store.roll_call(self._database, self.name, _SEEN_SECONDS)
         self.size = max(self.size, seen.processes) if seen.counter is None else seen.processes
+        if seen.counter != self._counter:
+            self._doubted_until = 0.0
         self.alone = self.size == 1
         self._counter = seen.counter
 

@@ -5,7 +5,6 @@ not. A message is a run that a client starts, by whichever voice.
 """
 
 import asyncio
-import logging
 import math
 import time
 from uuid import UUID
@@ -25,15 +24,8 @@ from services.gateway.limits.counter import Counter
 from services.gateway.limits.permits import Permits, Standing
 from services.gateway.plans.plans import PLANS, Plans, Terms
 
-log = logging.getLogger(__name__)
-
 _TELL_SECONDS = 1.0
 _WINDOWS_A_MESSAGE = 2000
-_ALLOWS = {
-    Kind.REQUESTS: "{} requests a minute",
-    Kind.CHAT_MESSAGES: "{} chat messages a day",
-    Kind.API_CALLS: "{} requests with an API key a month",
-}
 
 
 class Limits:
@@ -95,7 +87,7 @@ class Limits:
 
 
 def refused(standing: Standing) -> Fault:
-    message = f"The plan of this workspace allows {_ALLOWS[standing.kind].format(standing.limit)}: try again later."
+    message = f"This workspace has used up its plan's {standing.kind.spoken} ({standing.limit}): try again later."
     return Fault(Code.RATE_LIMITED, message, retry_after=max(1, math.ceil(standing.ends - time.time())))
 
 

@@ -30,43 +30,33 @@ class Standing(Struct, frozen=True):
     ends: int
 
 
-class Held:
+class Held(Struct, eq=False):
     """What this process has of one window of a workspace.
 
-    `left` of its permits are not used yet, `rest` are nobody's so far. `until`: the moment to look again, the window's
-    end or sooner. Before `again_at` it is no use to ask for more.
+    `left` of its permits are not used yet, `rest` are nobody's so far; below `low` more are asked for. `until`: the
+    moment to look again, the window's end or sooner. Before `again_at` it is no use to ask. `shared`: its permits are a
+    share that was taken while nobody counted.
     """
 
-    __slots__ = (
-        "again_at",
-        "asking",
-        "begins",
-        "ends",
-        "left",
-        "limit",
-        "low",
-        "rest",
-        "shared",
-        "told",
-        "until",
-        "used",
-        "waiting",
-    )
-
-    def __init__(self, begins: int, ends: int, limit: int | None) -> None:
-        self.begins, self.ends, self.limit = begins, ends, limit
-        self.until, self.again_at = float(ends), 0.0
-        self.used = self.left = self.low = self.waiting = 0
-        self.rest = limit or 0
-        # Its permits are a share that was taken while nobody counted.
-        self.shared = False
-        self.asking: asyncio.Task[None] | None = None
-        self.told: tuple[int, int] = (0, 0)
+    begins: int
+    ends: int
+    limit: int | None
+    until: float
+    used: int = 0
+    left: int = 0
+    rest: int = 0
+    low: int = 0
+    again_at: float = 0.0
+    shared: bool = False
+    waiting: int = 0
+    asking: "asyncio.Task[None] | None" = None
+    told: tuple[int, int] = (0, 0)
 
 
 class Permits:
     def __init__(self, kind: Kind, asking: Asking) -> None:
         self.kind, self._asking = kind, asking
+        self._refused = metrics.REFUSED.labels(kind)
         self._held: dict[UUID, Held] = {}
 
     async def take(self, workspace_id: UUID, limit: int | None) -> Standing | None:
@@ -78,7 +68,7 @@ class Permits:
         if held.left < 1:
             await self._fill(held, workspace_id)
             if held.left < 1:
-                metrics.REFUSED.labels(self.kind).inc()
+                self._refused.inc()
                 return Standing(self.kind, False, limit, 0, held.ends)
         held.left -= 1
         held.used += 1
@@ -115,11 +105,12 @@ class Permits:
         if held is not None and now < held.until and held.limit == limit:
             return held
         if held is None or now >= held.ends:
-            held = self._held[workspace_id] = Held(*windows.window(self.kind, now), limit)
+            begins, ends = windows.window(self.kind, now)
+            held = self._held[workspace_id] = Held(begins, ends, limit, until=ends)
             return held
         # A share holds for a moment, and permits of another limit do not hold: they go back with the next question.
         held.left, held.shared, held.limit = 0, False, limit
-        held.until, held.again_at = float(held.ends), 0.0
+        held.until, held.again_at = held.ends, 0.0
         return held
 
     async def _fill(self, held: Held, workspace_id: UUID) -> None:
@@ -136,7 +127,7 @@ class Permits:
 
     def _more(self, held: Held, workspace_id: UUID) -> None:
         """Asks for more: at once where this process counts, else in a task of its own."""
-        asked = self._take(held, workspace_id)
+        asked = self._question(held, workspace_id)
         given = self._asking.at_once(asked)
         if given is not None:
             _give(held, asked, given.permits, given.taken)
@@ -145,7 +136,7 @@ class Permits:
         held.asking.add_done_callback(lambda _: setattr(held, "asking", None))
 
     async def _ask(self, held: Held, workspace_id: UUID) -> None:
-        asked = self._take(held, workspace_id)
+        asked = self._question(held, workspace_id)
         try:
             given = await self._asking.ask(asked)
         except Fault:
@@ -160,7 +151,7 @@ class Permits:
         held.shared = True
         held.until = held.again_at = min(held.ends, time.time() + _ALONE_SECONDS)
 
-    def _take(self, held: Held, workspace_id: UUID) -> Take:
+    def _question(self, held: Held, workspace_id: UUID) -> Take:
         assert held.limit is not None
         return Take(
             workspace_id=workspace_id,

@@ -69,7 +69,7 @@ async def test_every_voice_refuses_what_is_over_the_limit_in_its_own_words(door,
         assert standing(answer) == (2, left, windows.window(Kind.REQUESTS, time.time())[1])
     refused = await door.call(method, path, key=key)
     assert refused.status == 429
-    assert message(refused.json) == "The plan of this workspace allows 2 requests a minute: try again later."
+    assert message(refused.json) == "This workspace has used up its plan's requests a minute (2): try again later."
     limit, left, ends = standing(refused)
     assert (limit, left) == (2, 0)
     assert 0 <= ends - time.time() - int(refused.headers["Retry-After"]) + 1 <= 2
@@ -148,7 +148,7 @@ async def test_calls_with_a_key_are_counted_by_the_month_and_those_of_who_is_log
         assert (told["usage"], told["limit"], told["plan"]) == (used, 3, "growth")
     refused = await door.call("GET", "/v1/workspaces", key=key)
     assert refused.status == 429
-    assert "allows 3 requests with an API key a month" in refused.json["message"]
+    assert "plan's requests with an API key a month (3)" in refused.json["message"]
     assert standing(refused) == (3, 0, windows.window(Kind.API_CALLS, time.time())[1])
 
     held = await token(door, "monthly@example.test")
@@ -170,7 +170,7 @@ async def test_a_message_over_the_day_s_quota_is_refused_before_anything_begins(
     key = await key_of(door, f"Quota {path} {streams}", chat_messages_per_day=0)
     refused = await door.call("POST", path, body | {"stream": streams}, key=key)
     assert refused.status == 429, refused.text
-    assert "allows 0 chat messages a day" in refused.text
+    assert "plan's chat messages a day (0)" in refused.text
     assert standing(refused) == (0, 0, windows.window(Kind.CHAT_MESSAGES, time.time())[1])
     wait = int(refused.headers["Retry-After"])
     assert wait <= 86_400
