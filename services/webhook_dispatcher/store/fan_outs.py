@@ -12,6 +12,7 @@ from msgspec import Struct
 from libs.contracts import public_events
 from libs.postgres.database import Connection
 from services.webhook_dispatcher.payloads import Message
+from services.webhook_dispatcher.store.queue import by_index
 
 # Endpoints looked at in one transaction, shared among its events, and the fan-outs that it goes on with.
 _LOOKS = 1000
@@ -98,9 +99,8 @@ async def begin(connection: Connection, messages: Sequence[Message]) -> Part:
     """
     if not messages:
         return Part(queued=False, remains=False)
-    row = await connection.fetchrow(
-        _FAN_OUT,
-        max(1, _LOOKS // len(messages)),
+    return await _part(
+        connection,
         [message.workspace_id for message in messages],
         [message.event_id for message in messages],
         [message.event for message in messages],
@@ -111,8 +111,6 @@ async def begin(connection: Connection, messages: Sequence[Message]) -> Part:
         [message.body for message in messages],
         [message.about for message in messages],
     )
-    assert row is not None
-    return Part(*row)
 
 
 async def go_on(connection: Connection) -> Part:
@@ -122,6 +120,12 @@ async def go_on(connection: Connection) -> Part:
         return Part(queued=False, remains=False)
     columns = [list(column) for column in zip(*rows, strict=True)]
     nothing = [None] * len(rows)
-    row = await connection.fetchrow(_FAN_OUT, max(1, _LOOKS // len(rows)), *columns, nothing, nothing)
+    part = await _part(connection, *columns, nothing, nothing)
+    return Part(part.queued, remains=True)
+
+
+async def _part(connection: Connection, *columns: Sequence[object]) -> Part:
+    await by_index(connection)
+    row = await connection.fetchrow(_FAN_OUT, max(1, _LOOKS // len(columns[0])), *columns)
     assert row is not None
-    return Part(row["queued"], remains=True)
+    return Part(*row)

@@ -9,6 +9,7 @@ import pytest_asyncio
 from libs.contracts import ids
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
+from services.webhook_dispatcher import metrics
 from services.webhook_dispatcher.room import Limits, Place, Room
 from services.webhook_dispatcher.store import claims
 from services.webhook_dispatcher.store.claims import Asked, Claimed
@@ -132,6 +133,18 @@ async def test_what_is_for_endpoints_that_fail_goes_to_the_other_lane(database):
     room, turns = Room(Limits(64, 8, 64)), Turns(64)
     assert {each.target.id for each in await claimed(database, room, turns)} == {healthy}
     assert [each.target.id for each in await claimed(database, room, turns, slow=True)] == [dead]
+
+
+async def test_what_is_due_is_counted_without_what_waits_for_its_time_its_turn_or_its_receiver(database):
+    workspace = ids.new()
+    plain, later, failing, in_order = [await waiting(database, workspace, 4, since=60) for _ in range(4)]
+    for endpoint, change in ((later, "waits = true"), (failing, "slow = true"), (in_order, "ordered = true")):
+        await database.execute(f"UPDATE queue SET {change} WHERE endpoint_id = $1", endpoint)
+    due, seconds, behind, _ = await metrics.queue(database).look()
+    assert (due, behind) == (4, 4)
+    assert 60 <= seconds < 180
+    await database.execute("DELETE FROM queue WHERE endpoint_id = $1", plain)
+    assert [*await metrics.queue(database).look()][:2] == [0, 0]
 
 
 async def test_a_backlog_is_claimed_as_quickly_by_plans_that_were_made_when_there_was_none(database):
