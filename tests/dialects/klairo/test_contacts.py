@@ -1,14 +1,18 @@
 """KlairoAI's contacts, over a real door: the gateway keeps them itself."""
 
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from libs.contracts import automations, contacts, ids
 from libs.contracts.automations import ContactUpdateAsked
+from libs.contracts.faults import Code, Fault
 from services.gateway.contacts import book, store
 from services.gateway.contacts.book import CreateContact
+from services.gateway.directory import clocks
 from tests.services.gateway.peers import Door, new_key
 from tests.support.calling import state
 from tests.support.waiting import eventually
@@ -195,6 +199,57 @@ async def test_every_change_is_stated_once_and_what_changes_nothing_is_not(works
     ]
 
 
+async def looked_up(workspace, **sought: Any) -> list[str]:
+    """By the runner, for a model."""
+    asked = contacts.SearchContacts(await workspace.id(), **sought)
+    found = await workspace.door.peers.buses["runner"].call(contacts.SEARCH, asked)
+    assert found.total == len(found.items)
+    return [contact.name for contact in found.items]
+
+
+async def test_contacts_of_a_day_are_those_of_the_workspaces_time_zone(workspace):
+    made = {"Late": "2026-03-10T10:30Z", "Early": "2026-03-10T09:30Z", "Next": "2026-03-11T10:00Z"}
+    for name, at in made.items():
+        id = ids.parse((await workspace.make(name=name))["id"])
+        await workspace.door.service.database.execute(
+            "UPDATE contacts SET created_at = $2 WHERE id = $1", id, datetime.fromisoformat(at)
+        )
+    async with workspace.door.service.database.transaction() as connection:
+        await clocks.set_timezone(connection, await workspace.id(), "Pacific/Kiritimati")
+    assert await looked_up(workspace, until=date(2026, 3, 10)) == ["Early"]
+    assert await looked_up(workspace, since=date(2026, 3, 11), until=date(2026, 3, 11)) == ["Late"]
+    assert await looked_up(workspace, since=date(2026, 3, 12)) == ["Next"], "it is 14 hours ahead"
+    assert await looked_up(workspace, since=date(2026, 3, 12), until=date(2026, 3, 11)) == []
+    assert await looked_up(workspace, until=date.max) == ["Next", "Early", "Late"]
+
+
+async def test_whom_a_text_mentions_is_found_by_a_whole_word_of_it(workspace):
+    await workspace.make(name="Ann Smith", company="Acme")
+    await workspace.make(name="Bob Smithers")
+    await workspace.make(name="Al Of")
+    assert await looked_up(workspace, text="Draft a mail of the SMITH proposal", mentioned=True) == ["Ann Smith"]
+    assert await looked_up(workspace, text="What does acme, or bob, want?", mentioned=True) == [
+        "Bob Smithers",
+        "Ann Smith",
+    ]
+    assert await looked_up(workspace, text="Is it so?", mentioned=True) == []
+    assert await looked_up(workspace, text="...", mentioned=True) == []
+    assert await looked_up(workspace, text="smith", tag="none") == []
+
+
+async def test_only_the_runner_asks_for_contacts_and_gets_those_of_the_workspace(workspace, door):
+    made, own = await workspace.make(**ALEX), await workspace.id()
+    bus, id = door.peers.buses["runner"], ids.parse(made["id"])
+    for named in (contacts.GetContact(own, id), contacts.GetContact(own, email="ALEX@acmecorp.com")):
+        assert (await bus.call(contacts.GET, named)).id == id
+        with pytest.raises(Fault) as missing:
+            await bus.call(contacts.GET, structs.replace(named, workspace_id=ids.new()))
+        assert missing.value.code is Code.NOT_FOUND
+    for other in ("feedback", "retrieval", "webhook_dispatcher"):
+        with pytest.raises(ValueError, match="may not call"):
+            await door.peers.buses[other].call(contacts.GET, contacts.GetContact(own, id))
+
+
 async def asked(workspace, fields: dict[str, Any], *, times: int = 1, **named: Any) -> ContactUpdateAsked:
     """An automation asks for the change; returns once what it asked for has been seen to, or was nobody's."""
     fact = ContactUpdateAsked(await workspace.id(), ids.new(), ids.new(), fields, chain=[AUTOMATION], **named)
@@ -212,7 +267,9 @@ async def asked(workspace, fields: dict[str, Any], *, times: int = 1, **named: A
 @pytest.mark.parametrize("by", ["contact_id", "email"])
 async def test_what_an_automation_asks_for_is_changed_once(workspace, by):
     made = await workspace.make(**ALEX)
-    named = {"contact_id": ids.parse(made["id"])} if by == "contact_id" else {"email": "ALEX@acmecorp.com"}
+    named: dict[str, Any] = {"contact_id": ids.parse(made["id"])}
+    if by == "email":
+        named = {"email": "ALEX@acmecorp.com"}
     fields = {"tags": ["client"], "stage": "won", "deal_value": 13_000, "metadata": {"source": None}}
     await asked(workspace, fields, times=2, **named)
     changed = (await workspace.call("GET", f"/api/contacts/{made['id']}")).json
