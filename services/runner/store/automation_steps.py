@@ -6,7 +6,7 @@ written by its holder, once: a step that has ended stays as it is.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from msgspec import Struct
@@ -22,7 +22,8 @@ _ROW = """SELECT id, position, name, kind ->> 'type' AS type, status, output, fa
 _OPEN = "status IN ('running', 'waiting')"
 _LIVE = "ARRAY(SELECT name FROM leases WHERE until >= now())"
 # Workspace by workspace, so that none waits behind another's backlog. Of each so many steps are worked on at once as $4
-# says, by all processes together.
+# says, by all processes together; what this one holds and is not busy with ($3) it left undone. Kinds that it does not
+# know ($5) are left to runners of a newer version.
 _CLAIM = f"""
 WITH RECURSIVE spaces AS (
     (SELECT workspace_id FROM automation_steps WHERE {_OPEN} ORDER BY workspace_id LIMIT 1)
@@ -33,12 +34,12 @@ WITH RECURSIVE spaces AS (
     ) FROM spaces WHERE workspace_id IS NOT NULL
 ), held AS MATERIALIZED (
     SELECT workspace_id, count(*) AS steps FROM automation_steps
-    WHERE holder IS NOT NULL AND holder = ANY ({_LIVE}) GROUP BY workspace_id
+    WHERE holder IS NOT NULL AND holder = ANY ({_LIVE}) AND (holder <> $1 OR id = ANY ($3)) GROUP BY workspace_id
 ), open AS (
     SELECT free.id, free.due_at FROM spaces LEFT JOIN held USING (workspace_id), LATERAL (
         SELECT id, due_at FROM automation_steps AS step
         WHERE {_OPEN} AND step.workspace_id = spaces.workspace_id AND due_at <= now() AND id <> ALL ($3)
-        AND (holder IS NULL OR holder = $1 OR holder <> ALL ({_LIVE})) AND NOT EXISTS (
+        AND kind ->> 'type' = ANY ($5) AND (holder IS NULL OR holder = $1 OR holder <> ALL ({_LIVE})) AND NOT EXISTS (
             SELECT FROM runs WHERE runs.id = step.action_run_id AND runs.status IN ('queued', 'running')
         )
         ORDER BY due_at LIMIT greatest(0, $4 - coalesce(held.steps, 0))
@@ -58,6 +59,9 @@ FROM claimed JOIN automation_runs ON automation_runs.id = run_id
 """
 # The end of a run wakes the step that waits for it; were it not heard of, it would be seen after so long.
 _LOOK_SECONDS = 15.0
+
+
+_KINDS = [str(kind.__struct_config__.tag) for kind in get_args(Kind)]
 
 
 class Claimed(Struct, frozen=True):
@@ -102,7 +106,7 @@ async def put(connection: Connection, workspace_id: UUID, run_id: UUID, steps: S
 
 async def claim(database: Database, holder: str, *, limit: int, busy: Sequence[UUID], each: int) -> list[Claimed]:
     """Steps that are due, and none that the caller itself is `busy` with; `each` of a workspace at once, at most."""
-    return [one(row, Claimed) for row in await database.fetch(_CLAIM, holder, limit, list(busy), each)]
+    return [one(row, Claimed) for row in await database.fetch(_CLAIM, holder, limit, list(busy), each, _KINDS)]
 
 
 async def answered(connection: Connection, action_run_ids: Sequence[UUID]) -> bool:

@@ -29,7 +29,8 @@ from libs.contracts.automations import (
     Wait,
 )
 from libs.contracts.faults import Code, Fault
-from tests.services.runner.automating import ended, facts, failure_of, fault, get, headers_of, make, ran, trigger
+from tests.services.runner.automating import ended, facts, failure_of, fault, get, headers_of, make, ran, told, trigger
+from tests.services.runner.conftest import eventually
 from tests.support.provider import Answer
 from tests.support.receiver import receiver
 
@@ -262,13 +263,30 @@ async def test_a_request_is_tried_again_under_one_key_where_that_may_help(caller
 
 async def test_a_workspace_has_so_many_steps_worked_on_at_once_and_keeps_no_other_waiting(caller, other, hook):
     busy, quick = await make(caller, HttpRequest(hook.url)), await make(other, HELLO)
-    hook.answer(delay=0.5)
-    begun = [await trigger(caller, busy) for _ in range(24)]
+    hook.answer(delay=4, times=16)
+    begun = await asyncio.gather(*(trigger(caller, busy) for _ in range(18)))
     await hook.wait(16)
     assert (await ran(other, quick)).status is RunStatus.COMPLETED
-    assert len(hook.received) < 24
+    assert len(hook.received) == 16
     assert {(await ended(caller, run)).status for run in begun} == {RunStatus.COMPLETED}
     assert hook.most_at_once == 16
+
+
+async def test_steps_that_were_left_undone_are_taken_up_again_and_hold_up_nothing(caller, runner, databases):
+    """As after an outage of the database: they are the instance's still, which works on none of them."""
+    waiting = [await trigger(caller, await make(caller, Wait(3600))) for _ in range(16)]
+    for run in waiting:
+        await eventually(lambda run=run: told(caller, run.id), lambda run: run.steps[0].status is StepStatus.WAITING)
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    await connection.execute(
+        """UPDATE automation_steps SET status = 'running', holder = $1, due_at = now() WHERE workspace_id = $2""",
+        runner.instance,
+        caller.workspace_id,
+    )
+    await connection.close()
+    assert (await ran(caller, await make(caller, HELLO))).status is RunStatus.COMPLETED
+    for run in waiting:
+        await eventually(lambda run=run: told(caller, run.id), lambda run: run.steps[0].status is StepStatus.WAITING)
 
 
 async def test_an_action_that_fails_fails_the_run(caller, upstream):
