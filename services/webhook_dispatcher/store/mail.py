@@ -13,6 +13,9 @@ from libs.postgres.text import clean
 from services.webhook_dispatcher.mail.message import Mail
 from services.webhook_dispatcher.mail.outcome import Outcome
 
+# A claim looks at so many due ones, so that one workspace's do not hide the others'.
+_SIGHT = 1000
+_FREE = "status = 'queued' AND due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())"
 _COLUMNS = (
     "id, message_id, workspace_id, automation_id, run_id, recipient, recipients, subject, text, created_at,"
     " attempts + 1 AS number"
@@ -46,19 +49,23 @@ async def add(connection: Connection, mails: Sequence[Mail]) -> None:
 
 
 async def claim(database: Database, limit: int, *, seconds: float) -> list[Mail]:
-    """The longest due first, those too whose holder is no more."""
+    """One of each workspace's after the other, the longest due first; those too whose holder is no more."""
     rows = await database.fetch(
         f"""
         WITH due AS (
-            SELECT id FROM mails
-            WHERE status = 'queued' AND due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
-            ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+            SELECT id, workspace_id, due_at FROM mails WHERE {_FREE} ORDER BY due_at LIMIT $3
+        ), turns AS (
+            SELECT id, due_at, row_number() OVER (PARTITION BY workspace_id ORDER BY due_at) AS turn FROM due
+        ), chosen AS (
+            SELECT id FROM mails WHERE id IN (SELECT id FROM turns ORDER BY turn, due_at LIMIT $1) AND {_FREE}
+            FOR UPDATE SKIP LOCKED
         )
-        UPDATE mails SET claimed_until = now() + make_interval(secs => $2) FROM due WHERE mails.id = due.id
+        UPDATE mails SET claimed_until = now() + make_interval(secs => $2) FROM chosen WHERE mails.id = chosen.id
         RETURNING {_COLUMNS.replace("id,", "mails.id,", 1)}
         """,
         limit,
         seconds,
+        _SIGHT,
     )
     return [Mail(**row) for row in rows]
 

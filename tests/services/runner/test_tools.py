@@ -9,6 +9,7 @@ import pytest_asyncio
 from libs.contracts import actions, ids, tools
 from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import Http, Mcp, OpenApi, SearchContext
+from services.runner.providers import presets
 from services.runner.tools.builtin.names import IDS
 from services.runner.tools.openapi import Document
 from tests.services.runner.toolcases import CITY, DOCUMENT, make, tool_site
@@ -205,3 +206,14 @@ async def test_a_document_that_refers_to_others_is_refused():
     with pytest.raises(Fault) as caught:
         Document(outside, "https://pets.example/").offered()
     assert "outside" in caught.value.message
+
+
+CALLING = (
+    "gpt-4o-mini claude-sonnet-4-5 gemini-2.5-flash llama3.1:8b qwen2.5:7b mistral-large-latest openai/gpt-oss-20b own"
+)
+TOOLLESS = "SmolLM2-135M-Instruct gemma3:4b google/gemma-2-9b-it llama2 gpt-3.5-turbo-instruct o1-mini claude-2.1 phi-3"
+
+
+@pytest.mark.parametrize(("llms", "calls"), [(CALLING, True), (TOOLLESS, False)])
+async def test_some_models_are_known_to_call_no_tools(llms, calls):
+    assert {llm: presets.calls_tools(llm) for llm in llms.split()} == dict.fromkeys(llms.split(), calls)

@@ -185,6 +185,14 @@ async def test_a_killed_postmans_mail_is_taken_up_by_another(bus, postman, mails
     await ended(postman, event, "sent")
 
 
+async def test_one_workspaces_flood_does_not_hold_up_the_others(bus, postman, mails):
+    flood = mail(*(f"n{n}@flood.example" for n in range(60)))
+    other = mail("ann@acme.example")
+    await state(bus, automations.MAIL_ASKED, flood, other)
+    order = [taken.recipients[0] for taken in await mails.wait(61)]
+    assert order.index("ann@acme.example") < 20, "some are under way already"
+
+
 async def test_a_deleted_workspaces_mail_is_not_sent_any_more(bus, postman, mails):
     mails.answers.append("451 Later")
     fact = mail()
