@@ -12,13 +12,13 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from libs.contracts import runs
+from libs.contracts import automations, ids, runs
 from tests.faults import script
 from tests.faults.ledger import RUNS, STREAMS, Entry, Kind, Ledger
 from tests.support.receiver import Received
 
 _SCHEMAS = ("gateway", "runner", "retrieval", "feedback", "webhook_dispatcher")
-_ENDED = ("succeeded", "failed", "cancelled")
+_ENDED = ("succeeded", "failed", "cancelled", "completed")
 
 
 class Run(Struct, frozen=True):
@@ -28,10 +28,17 @@ class Run(Struct, frozen=True):
     output: str
 
 
+class AutomationRun(Struct, frozen=True):
+    id: str
+    word: str
+    status: str
+
+
 class Truth(Struct, frozen=True):
     """What the engine has of one workspace. `told` counts finished events by run, `due` all deliveries ever."""
 
     runs: list[Run]
+    automation_runs: list[AutomationRun]
     told: Counter[str]
     counted: int
     counted_tokens: int
@@ -59,6 +66,7 @@ async def read(connection: asyncpg.Connection, workspace: UUID) -> Truth:
     due, queued = await _deliveries(connection, workspace)
     return Truth(
         runs=await _runs(connection, workspace),
+        automation_runs=await _automation_runs(connection, workspace),
         told=await _told(connection, workspace),
         counted=int(usage[0]),
         counted_tokens=int(usage[1]),
@@ -79,16 +87,24 @@ async def _runs(connection: asyncpg.Connection, workspace: UUID) -> list[Run]:
     return [Run(*row) for row in rows]
 
 
+async def _automation_runs(connection: asyncpg.Connection, workspace: UUID) -> list[AutomationRun]:
+    rows = await connection.fetch(
+        "SELECT id::text, payload ->> 'word', status FROM runner.automation_runs WHERE workspace_id = $1", workspace
+    )
+    return [AutomationRun(*row) for row in rows]
+
+
 async def _told(connection: asyncpg.Connection, workspace: UUID) -> Counter[str]:
-    rows = await connection.fetch("SELECT body FROM runner.outbox WHERE subject = $1", runs.FINISHED.name)
-    facts = [runs.FINISHED.unpack(row["body"]) for row in rows]
+    events = {event.name: event for event in (runs.FINISHED, automations.COMPLETED, automations.FAILED)}
+    rows = await connection.fetch("SELECT subject, body FROM runner.outbox WHERE subject = ANY($1)", list(events))
+    facts = [events[row["subject"]].unpack(row["body"]) for row in rows]
     return Counter(str(fact.run_id) for fact in facts if fact.workspace_id == workspace)
 
 
 async def _deliveries(connection: asyncpg.Connection, workspace: UUID) -> tuple[int, int]:
     row = await connection.fetchrow(
         "SELECT count(*), count(queue.delivery_id) FROM webhook_dispatcher.deliveries"
-        " LEFT JOIN webhook_dispatcher.queue ON queue.delivery_id = deliveries.id WHERE workspace_id = $1",
+        " LEFT JOIN webhook_dispatcher.queue ON queue.delivery_id = deliveries.id WHERE deliveries.workspace_id = $1",
         workspace,
     )
     assert row is not None
@@ -104,8 +120,8 @@ async def _put_aside(connection: asyncpg.Connection) -> list[str]:
     return found
 
 
-def wrong(truth: Truth, ledger: Ledger, received: list[Received]) -> list[str]:
-    """Sentences, none where all holds."""
+def wrong(truth: Truth, ledger: Ledger, received: list[Received], told: list[Received]) -> list[str]:
+    """Sentences, none where all holds. `received` are the webhooks, `told` the requests that automations made."""
     checks = (
         _answered(ledger),
         _runs_of_keys(truth, ledger),
@@ -114,6 +130,7 @@ def wrong(truth: Truth, ledger: Ledger, received: list[Received]) -> list[str]:
         _usage(truth),
         _documents(truth, ledger),
         _feedback(truth, ledger),
+        _automations(truth, ledger, told),
         _webhooks(truth, received),
         truth.put_aside,
         ledger.errors,
@@ -168,7 +185,7 @@ def _text(entry: Entry, run: Run) -> Iterator[str]:
 
 
 def _outcomes(truth: Truth) -> Iterator[str]:
-    for run in truth.runs:
+    for run in [*truth.runs, *truth.automation_runs]:
         if run.status not in _ENDED:
             yield f"run {run.id} of {run.word} is still {run.status}"
         elif truth.told[run.id] != 1:
@@ -184,7 +201,7 @@ def _usage(truth: Truth) -> Iterator[str]:
         yield f"usage counts {truth.counted_tokens} tokens, and the runs that succeeded took {least}"
 
 
-def unbroken(ledger: Ledger) -> Iterator[str]:
+def unbroken(truth: Truth, ledger: Ledger) -> Iterator[str]:
     """What must not be where processes are only stopped in order: no run fails, and nothing is refused for good.
 
     Retrieval is one process: what needs it is refused while it is down. 409 is the word for a first try still at work.
@@ -192,6 +209,9 @@ def unbroken(ledger: Ledger) -> Iterator[str]:
     for entry in ledger.of(*RUNS):
         if entry.failed:
             yield f"{entry.kind} {entry.word} ({entry.guid}) failed, though its runner was only stopped"
+    for run in truth.automation_runs:
+        if run.status == "failed":
+            yield f"automation {run.word} ({run.id}) failed, though its runner was only stopped"
     for (status, path), times in ledger.refusals.items():
         if status != 409 and "/context" not in path:
             yield f"{path} answered {status}, {times} times"
@@ -213,6 +233,23 @@ def _feedback(truth: Truth, ledger: Ledger) -> Iterator[str]:
         if entry.guid is not None and entry.guid not in truth.feedback:
             yield f"feedback {entry.word} was accepted as {entry.guid}, and is lost"
         yield from _made_once(entry, truth.values[f"Say {entry.word}."])
+
+
+def _automations(truth: Truth, ledger: Ledger, told: list[Received]) -> Iterator[str]:
+    """Set off once for a key. A run that completed has told what its action said, however often under one key."""
+    times = Counter(run.word for run in truth.automation_runs)
+    for entry in ledger.of(Kind.AUTOMATION):
+        if entry.guid is not None and entry.guid not in [run.id for run in truth.automation_runs]:
+            yield f"automation {entry.word} was accepted as {entry.guid}, and is lost"
+        yield from _made_once(entry, times[entry.word])
+    for run in truth.automation_runs:
+        said = {
+            (each.headers["Idempotency-Key"], each.body.decode())
+            for each in told
+            if run.word in each.body.decode().split(":")
+        }
+        if run.status == "completed" and said != {(f"{run.id}-tell", script.of(run.word).text)}:
+            yield f"automation {run.word} completed, and told {said}"
 
 
 def _made_once(entry: Entry, times: int) -> Iterator[str]:
@@ -246,6 +283,9 @@ def _facts(truth: Truth) -> Iterator[tuple[str, str]]:
             yield ("generation.completed" if run.status == "succeeded" else "generation.failed"), run.id
     yield from (("document.indexed", id) for id, status in truth.documents.items() if status == "indexed")
     yield from (("feedback.created", id) for id in truth.feedback)
+    for run in truth.automation_runs:
+        id = ids.crockford("run", UUID(run.id))
+        yield from (("automation.run", id), (f"automation.run.{run.status}", id))
 
 
 def _others(ids: Iterable[tuple[str, str]], facts: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     CANCELLED = "cancelled"
     DOCUMENT = "document"
     FEEDBACK = "feedback"
+    AUTOMATION = "automation"
 
 
 STREAMS = frozenset({Kind.STREAMING, Kind.CANCELLED})

@@ -16,10 +16,16 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 from msgspec import Struct
 
+from libs.contracts import ids
 from tests.faults.ledger import RUNS, STREAMS, Entry, Kind, Ledger
 
 _TIMEOUT = aiohttp.ClientTimeout(total=25.0, sock_read=10.0)
-_KINDS = (Kind.BLOCKING, Kind.STREAMING, Kind.STREAMING, Kind.ASYNC, Kind.CANCELLED, Kind.DOCUMENT, Kind.FEEDBACK)
+_KINDS = (
+    *(Kind.BLOCKING, Kind.STREAMING, Kind.STREAMING, Kind.ASYNC, Kind.CANCELLED),
+    *(Kind.DOCUMENT, Kind.FEEDBACK, Kind.AUTOMATION),
+)
+# What an answer calls the id of what came of it, which is a run's where nothing else is said.
+_ID = {Kind.DOCUMENT: "guid", Kind.FEEDBACK: "guid", Kind.AUTOMATION: "run_id"}
 # What is so large goes between the services as a blob.
 _LARGE, _LARGE_SHARE = 300_000, 0.1
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
@@ -31,14 +37,17 @@ class GaveUp(Exception):
 
 
 class Place(Struct, frozen=True):
-    """A workspace of a run's own, with what its load needs. `run` is a data point to give feedback on."""
+    """A workspace of a run's own, with what its load needs. `run` is a data point to give feedback on, `automation`
+    runs the action and tells what it said.
+    """
 
     urls: list[str]
     key: str
     workspace: str
-    action: str
-    context: str
-    run: str
+    action: str = ""
+    context: str = ""
+    automation: str = ""
+    run: str = ""
 
 
 class Client:
@@ -59,10 +68,12 @@ class Client:
             case Kind.FEEDBACK:
                 path = "/v1/feedback"
                 body = {"data_guid": self._place.run, "type": "correction", "value": f"Say {entry.word}."}
+            case Kind.AUTOMATION:
+                path, body = f"/api/automations/{self._place.automation}/trigger", {"payload": {"word": entry.word}}
             case _:
                 path, body = "/v1/actions/", self._run(entry)
         answer = await self.post(path, body, entry.key)
-        entry.guid = answer["data_guid"] if entry.kind in RUNS else answer["guid"]
+        entry.guid = str(ids.parse(answer[_ID.get(entry.kind, "data_guid")]))
         if entry.kind in RUNS:
             await self._read(entry, answer)
 
@@ -87,7 +98,7 @@ class Client:
 
     async def _answer(self, method: str, path: str, **options: Any) -> Any:
         async with self._session.request(method, self.somewhere(path), timeout=_TIMEOUT, **options) as answer:
-            if answer.status in (200, 201):
+            if answer.status in (200, 201, 202):
                 return await answer.json()
             self._ledger.refusals[answer.status, answer.url.path] += 1
             told = f"{method} {answer.url.path} answered {answer.status}: {await answer.text()}"

@@ -55,13 +55,17 @@ async def test_a_seed_plans_the_same_blows_every_time() -> None:
     assert first != other
 
 
+AUTOMATION = "01a21403-44f7-7331-8b4f-9b17d8103697"
+
+
 def _truth(**more: object) -> checks.Truth:
     """One streamed run, its event, its counting and its delivery, all as they should be."""
     said = script.of("w1x0")
     run = checks.Run("run", "w1x0", "succeeded", said.text)
     none = Counter[str]()
     facts = {"runs": [run], "told": Counter(["run"]), "counted": 1, "counted_tokens": len(said.pieces), "due": 1}
-    more = {"documents": {}, "texts": none, "feedback": none, "values": none, "queued": 0, "put_aside": []} | more
+    nothing = {"documents": {}, "texts": none, "feedback": none, "values": none, "automation_runs": []}
+    more = nothing | {"queued": 0, "put_aside": []} | more
     return checks.Truth(**(facts | more))  # pyright: ignore[reportArgumentType]
 
 
@@ -77,23 +81,29 @@ def _truth(**more: object) -> checks.Truth:
         ({"counted": 2}, "usage counts 2 runs, and 1 ended"),
         ({"due": 2}, "2 deliveries are kept"),
         ({"documents": {"document": "indexed"}}, "document.indexed of document never arrived"),
+        ({"automation_runs": [checks.AutomationRun(AUTOMATION, "w1x1", "running")]}, "of w1x1 is still running"),
+        (
+            {"automation_runs": [checks.AutomationRun(AUTOMATION, "w1x1", "completed")]},
+            "w1x1 completed, and told set()",
+        ),
+        ({"automation_runs": [checks.AutomationRun(AUTOMATION, "w1x1", "failed")]}, "automation.run.failed of run_"),
         ({"put_aside": ["feedback.dead_letters has one"]}, "feedback.dead_letters"),
     ],
 )
 async def test_the_checks_notice_what_is_lost_or_doubled(changed: dict[str, object], told: str) -> None:
     entry = Entry(Kind.STREAMING, "w1x0", "key", guid="run", text=script.of("w1x0").text, finished=True)
-    assert any(told in sentence for sentence in checks.wrong(_truth(**changed), Ledger([entry]), []))
+    assert any(told in sentence for sentence in checks.wrong(_truth(**changed), Ledger([entry]), [], []))
 
 
 async def test_a_stream_that_was_read_otherwise_than_it_is_kept_is_noticed() -> None:
     entry = Entry(Kind.STREAMING, "w1x0", "key", guid="run", text="Else", finished=True)
-    assert any("was read as 'Else'" in sentence for sentence in checks.wrong(_truth(), Ledger([entry]), []))
+    assert any("was read as 'Else'" in sentence for sentence in checks.wrong(_truth(), Ledger([entry]), [], []))
 
 
 async def test_a_rolling_restart_may_fail_no_run_and_refuse_nothing_but_what_one_process_does() -> None:
     entry = Entry(Kind.STREAMING, "w1x0", "key", guid="run", failed=True)
     refusals = Counter({(409, "/v1/actions/"): 3, (503, "/v1/context/1/documents"): 2, (503, "/v1/feedback"): 1})
-    failed, refused = checks.unbroken(Ledger([entry], refusals=refusals))
+    failed, refused = checks.unbroken(_truth(), Ledger([entry], refusals=refusals))
     assert "w1x0 (run) failed" in failed
     assert refused == "/v1/feedback answered 503, 1 times"
 

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -98,19 +99,29 @@ class _Trial:
     async def _furnish(self, session: aiohttp.ClientSession) -> load.Place:
         """A workspace with an endpoint, an action, a context and one run, all before the first blow."""
         urls, secret, workspace = self._cluster.urls, *await self._workspace()
-        client = load.Client(session, load.Place(urls, secret, workspace, "", "", ""), Ledger())
+        client = load.Client(session, load.Place(urls, secret, workspace), Ledger())
 
         async def create(path: str, body: object, id: str = "guid") -> str:
             return (await client.post(path, body, f"furnish-{path}"))[id]
 
-        hook = self._receiver.url.removesuffix("/hook") + self._hook
         self._receiver.by_path[self._hook] = Moods(self._seed).answer
-        await create("/api/webhooks", {"url": hook, "events": ["*"]}, "id")
+        await create("/api/webhooks", {"url": self._url(self._hook), "events": ["*"]}, "id")
         app = await create("/v1/apps", {"name": "Faults"})
         action = await create("/v1/actions/create", {"name": "Say", "prompt": "Say {{word}}.", "app": app})
         context = await create("/v1/context", {"name": "Faults"})
+        automation = await create("/api/automations", {"name": "Say and tell", "steps": self._steps(action)}, "id")
         asked = {"action": action, "input": {"word": f"w{self._seed}x0000"}}
-        return load.Place(urls, secret, workspace, action, context, await create("/v1/actions", asked, "data_guid"))
+        run = await create("/v1/actions", asked, "data_guid")
+        return load.Place(urls, secret, workspace, action, context, automation, run)
+
+    def _steps(self, action: str) -> list[dict[str, Any]]:
+        """Of an automation that runs the action, and tells another server what it said."""
+        say = {"action_id": action, "inputs": {"word": "{{ trigger.word }}"}}
+        tell = {"url": self._url(self._told), "body": "{{ steps.say.answer }}"}
+        return [
+            {"type": "run_action", "name": "say", "config": say},
+            {"type": "http_request", "name": "tell", "config": tell},
+        ]
 
     async def _workspace(self) -> tuple[str, str]:
         """The key and the id of a new one."""
@@ -148,8 +159,9 @@ class _Trial:
         deadline, wrong, good = time.monotonic() + self._options.settle, ["the database could not be read"], 0
         while time.monotonic() < deadline and good < 2:
             with suppress(OSError, asyncpg.PostgresError, TimeoutError):
-                wrong = checks.wrong(await _truth(self._cluster, place), self._ledger, self._received())
-                wrong += list(checks.unbroken(self._ledger)) if self._scenario is Scenario.ROLLING else []
+                truth = await _truth(self._cluster, place)
+                wrong = checks.wrong(truth, self._ledger, self._received(self._hook), self._received(self._told))
+                wrong += list(checks.unbroken(truth, self._ledger)) if self._scenario is Scenario.ROLLING else []
                 good = 0 if wrong else good + 1
             await asyncio.sleep(1.0 if good else 0.3)
         return wrong
@@ -158,11 +170,19 @@ class _Trial:
     def _hook(self) -> str:
         return f"/hook/{self._seed}"
 
-    def _received(self) -> list[Received]:
-        return [each for each in self._receiver.received if each.path == self._hook]
+    @property
+    def _told(self) -> str:
+        """Where the automation tells what was said."""
+        return f"/told/{self._seed}"
+
+    def _url(self, path: str) -> str:
+        return self._receiver.url.removesuffix("/hook") + path
+
+    def _received(self, path: str) -> list[Received]:
+        return [each for each in self._receiver.received if each.path == path]
 
     def _verdict(self, took: float, wrong: list[str]) -> Verdict:
-        received, ledger = self._received(), self._ledger
+        received, ledger = self._received(self._hook), self._ledger
         return Verdict(
             seed=self._seed,
             blows=self._told_blows(),
