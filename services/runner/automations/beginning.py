@@ -43,9 +43,10 @@ class Triggering:
         """Raises Fault NOT_FOUND, CONFLICT where it is not active, TOO_LARGE."""
         run_id = asked.id or ids.new()
         async with self._database.transaction() as connection:
+            # Two who set off the same run at once come one after the other.
+            found = await stored.lock(connection, asked.workspace_id, asked.automation_id)
             if (known := await automation_runs.find(connection, asked.workspace_id, run_id)) is not None:
                 return known
-            found = await stored.lock(connection, asked.workspace_id, asked.automation_id)
             _must_be_active(found)
             await begin(connection, run_id, found, Cause(_MANUAL, asked.payload))
         return await self.run(GetRun(asked.workspace_id, run_id))

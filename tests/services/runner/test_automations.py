@@ -295,3 +295,12 @@ async def test_an_action_that_fails_fails_the_run(caller, upstream):
     run = await ran(caller, await make(caller, RunAction(action.id, {"question": "Why?"})))
     assert run.status is RunStatus.FAILED
     assert failure_of(run).message.startswith("The action failed: ")
+
+
+async def test_a_run_that_several_set_off_at_once_under_one_id_is_one(caller, databases):
+    made = await make(caller, HELLO)
+    asked = automations.TriggerAutomation(caller.workspace_id, made.id, {"n": 1}, ids.new())
+    begun = await asyncio.gather(*(caller.bus.call(automations.TRIGGER, asked) for _ in range(8)))
+    assert {run.id for run in begun} == {asked.id}
+    started = await facts(databases, automations.STARTED, caller.workspace_id)
+    assert [fact.run_id for fact in started] == [asked.id]
