@@ -26,7 +26,7 @@ async def serve_apps(door: Door) -> None:
     """Each app that is made is another one."""
     await door.peers.answer(
         apps.CREATE,
-        lambda asked: apps.App(asked.id, door.workspace_id, asked.name, "", "", None, None, *[examples.NOW] * 2),
+        lambda asked: apps.App(asked.id, door.workspace_id, asked.name, "", "", None, None, examples.NOW, examples.NOW),
     )
     door.peers.asked.clear()
 

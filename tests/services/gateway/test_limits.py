@@ -202,3 +202,14 @@ async def test_an_address_without_a_key_is_refused_when_it_asks_too_often(nats_u
         assert int(refused.headers["Retry-After"]) <= 60
         assert (await door.call("GET", "/health", key=None)).status == 200
         assert (await door.call("GET", "/v1/workspaces")).status == 200, "who has a key is not held up by others"
+
+
+async def test_two_gateways_let_in_together_what_a_plan_allows(nats_url, databases):
+    async with opened(nats_url, databases) as one, opened(nats_url, databases) as other:
+        key = await key_of(one, "Both", requests_per_minute=200)
+        # Each knows of the other by then.
+        await asyncio.sleep(2)
+        calls = [door.call("GET", "/v1/workspaces", key=key) for door in (one, other) for _ in range(150)]
+        statuses = [answer.status for answer in await asyncio.gather(*calls)]
+        assert set(statuses) == {200, 429}
+        assert 198 <= statuses.count(200) <= 200
