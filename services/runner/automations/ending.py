@@ -16,7 +16,7 @@ from services.runner.store import automations as stored
 from services.runner.store.automation_steps import Claimed
 
 # Events outlive what they tell of, and why a step failed may repeat what a server said.
-_SAID_THERE = "What went wrong is told where the run is: in its steps."
+_SAID_THERE = "The steps of its run say why."
 
 
 async def complete(database: Database, step: Claimed, holder: str, came: Came) -> None:

@@ -21,6 +21,7 @@ ROOTS = ("trigger", "steps", "automation", "run")
 _PATH = re.compile(r"\{\{\s*([A-Za-z_]\w*(?:\.\w+)*)\s*\}\}", re.ASCII)
 _JINJA = re.compile(r"\{[{%#]")
 _DEEPEST = 32
+_MOST_NAMED = 20
 
 
 class Filling:
@@ -77,15 +78,24 @@ class Filling:
 
     def _found(self, path: str, field: str) -> Any:
         value: Any = self._scope
-        for name in path.split("."):
+        names = path.split(".")
+        for place, name in enumerate(names):
             match value:
                 case dict() if name in value:
                     value = value[name]
                 case list() if name.isdigit() and int(name) < len(value):
                     value = value[int(name)]
                 case _:
-                    raise Fault(Code.INVALID, f"There is no value for {path}.", field=field)
+                    there = _has(".".join(names[:place]), value)
+                    raise Fault(Code.INVALID, f"There is no value for {path}{there}.", field=field)
         return value
+
+
+def _has(path: str, value: Any) -> str:
+    """What there is in its place, by name."""
+    if not path or not isinstance(value, dict) or not value:
+        return ""
+    return f": {path} has {', '.join(sorted(map(str, value))[:_MOST_NAMED])}"
 
 
 async def check(renderer: Renderer, value: Any, field: str, earlier: set[str]) -> None:

@@ -221,7 +221,8 @@ async def test_a_condition_stops_the_run_or_leaves_steps_out(caller):
 @pytest.mark.parametrize(
     ("kind", "payload", "says", "field"),
     [
-        (Notify("{{ trigger.name }}"), {}, "There is no value for trigger.name", "steps[0].config.title"),
+        (Notify("{{ trigger.name }}"), {}, "There is no value for trigger.name.", "steps[0].config.title"),
+        (Notify("{{ trigger.name }}"), {"b": 1, "a": 2}, "trigger.name: trigger has a, b.", "steps[0].config.title"),
         (Notify("{{ trigger.a.b + 1 }}"), {"a": {}}, "can't be rendered", "steps[0].config.title"),
         (Condition("{{ trigger.n }}", "less", "3"), {"n": "many"}, "no number", "steps[0].config.left"),
         (Wait(until="{{ trigger.at }}"), {"at": "soon"}, "no moment", "steps[0].config.until"),
