@@ -101,6 +101,27 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(notifications.PAGE, told.page)
     service.serve(notifications.READ, told.read)
 
+    _fan_out(service)
+    _erase(service)
+    _tell(service)
+    _send_mail(service, settings, steps)
+
+    wakes = Wakes(service.bus, QUEUED)
+    service.database.on_commit(QUEUED, dispatcher.wake)
+    service.database.on_commit(QUEUED, wakes.wake)
+    await service.bus.on_nudge(QUEUED, dispatcher.wake)
+    service.background("wakes", wakes.run)
+    service.background("fan-outs", FanOuts(service.database).run)
+    service.background("dispatcher", dispatcher.run)
+    service.background("in order", dispatcher.in_order.run)
+    service.background("aside", dispatcher.run_aside)
+    service.background("orphans", dispatcher.release)
+    service.background("upkeep", upkeep.run)
+    service.on_stop(dispatcher.drain)
+
+
+def _fan_out(service: Service) -> None:
+    """What subscribers are told of."""
     service.hear(runs.FINISHED, fan_out(*payloads.OF_A_RUN))
     service.hear(feedback.CREATED, fan_out(payloads.feedback_created))
     service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
@@ -113,27 +134,15 @@ async def build(service: Service, settings: Settings) -> None:
     service.hear(contacts.UPDATED, fan_out(payloads.contact_updated))
     service.hear(plans.CHANGED, fan_out(payloads.plan_changed))
     service.hear(limits.REACHED, fan_out(payloads.limit_reached))
+
+
+def _erase(service: Service) -> None:
     service.hear(runs.ERASED, erased.of_runs)
     service.hear(documents.ERASED, erased.of_documents)
     service.hear(contacts.ERASED, erased.of_contacts)
     service.hear(workspaces.DELETED, erased.of_workspaces)
     service.hear(workspaces.EXPIRED, erased.of_expired)
-
-    _tell(service)
-    _send_mail(service, settings, steps)
-    wakes = Wakes(service.bus, QUEUED)
-    service.database.on_commit(QUEUED, dispatcher.wake)
-    service.database.on_commit(QUEUED, wakes.wake)
-    await service.bus.on_nudge(QUEUED, dispatcher.wake)
-    service.background("wakes", wakes.run)
-    service.background("fan-outs", FanOuts(service.database).run)
-    service.background("dispatcher", dispatcher.run)
-    service.background("in order", dispatcher.in_order.run)
-    service.background("aside", dispatcher.run_aside)
-    service.background("orphans", dispatcher.release)
-    service.background("upkeep", upkeep.run)
     service.background("erasures", Erasures(service.database, erasing.STEPS).run)
-    service.on_stop(dispatcher.drain)
 
 
 def _tell(service: Service) -> None:
