@@ -278,6 +278,7 @@ FORBIDDEN: list[tuple[Any, set[str]]] = [
     (wire.models.Provider, {"created_at", "updated_at", "created_by_id"}),
     (wire.sessions.Session, {"created_at", "updated_at", "created_by_id", "action_id"}),
     (wire.documents.Document, {"created_at", "updated_at"}),
+    (wire.workflows.Workflow, {"created_at", "updated_at"}),
     (wire.contexts.Context, {"created_by_id"}),
     (wire.workspaces.Workspace, {"created_by_id"}),
 ]
