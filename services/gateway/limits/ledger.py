@@ -16,14 +16,16 @@ _BLOCKS = 100
 
 
 class Account:
-    """One window of a workspace. `known`: what was counted in it before is in it."""
+    """One window of a workspace. `known`: what was counted in it before is in it. `unwritten`: permits that nobody else
+    knows of.
+    """
 
-    __slots__ = ("_taken", "_used", "known", "reached", "taken", "used")
+    __slots__ = ("_taken", "_used", "known", "reached", "taken", "unwritten", "used")
 
     def __init__(self, *, known: bool) -> None:
         self._taken: dict[str, int] = {}
         self._used: dict[str, int] = {}
-        self.taken = self.used = 0
+        self.taken = self.used = self.unwritten = 0
         self.known, self.reached = known, False
 
     def book(self, process: str, used: int, left: int) -> bool:
