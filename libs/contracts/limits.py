@@ -54,15 +54,16 @@ class Given(Struct, frozen=True):
 
 
 class LookUp(Struct, frozen=True):
+    """`process` asks what the others used; what it used it knows itself."""
+
     workspace_id: UUID
     kind: Kind
     begins: int
     process: str
-    used: int
 
 
 class Used(Struct, frozen=True):
-    """By all processes, as they last told."""
+    """As they last told."""
 
     used: int
 

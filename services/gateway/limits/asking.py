@@ -40,10 +40,9 @@ class Asking:
             raise
 
     async def used(self, key: Key, own: int) -> int:
-        """As it was last written down where nobody counts. Raises Fault UNAVAILABLE."""
-        looking = LookUp(*key, process=self.name, used=own)
+        """By all processes; as it was last written down where nobody counts. Raises Fault UNAVAILABLE."""
         try:
-            return (await self._look_up(self._must_count(), looking)).used
+            return own + (await self._look_up(self._must_count(), LookUp(*key, self.name))).used
         except Fault:
             rows = await store.rows(self._database, key)
             return own + sum(row.used for row in rows if row.process != self.name)

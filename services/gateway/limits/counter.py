@@ -76,11 +76,10 @@ class Counter:
         """Raises Fault UNAVAILABLE."""
         self._must_hold()
         key = (asked.workspace_id, asked.kind, asked.begins)
-        self._book(key, asked.process, asked.used, 0)
         account = self._account(key)
         if not account.known:
             await self._read(account, key)
-        return Used(account.used)
+        return Used(account.used_beside(asked.process))
 
     def hear(self, said: Spending) -> None:
         if self._lease.held:
@@ -114,9 +113,9 @@ class Counter:
 
     async def write(self) -> None:
         """Raises Fault UNAVAILABLE; then it is written the next time."""
+        self._hurry.clear()
         if not self.counts:
             return
-        self._hurry.clear()
         changed, self._changed = self._changed, set()
         refused, self._refused = self._refused, {}
         try:

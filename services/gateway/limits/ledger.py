@@ -44,6 +44,10 @@ class Account:
         self._put(process, self._used.get(process, 0), self._taken.get(process, 0) + permits)
         return permits
 
+    def used_beside(self, process: str) -> int:
+        """By all others."""
+        return self.used - self._used.get(process, 0)
+
     def shares(self) -> dict[str, tuple[int, int]]:
         """Of each process, what it used and took."""
         return {process: (self._used.get(process, 0), taken) for process, taken in self._taken.items()}

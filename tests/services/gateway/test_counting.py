@@ -53,6 +53,16 @@ async def test_what_a_gateway_holds_and_does_not_use_is_a_hundredth(three, datab
     assert 1188 <= 2 + 1 + await spend(counter, spending) <= 1200
 
 
+async def test_asking_what_was_used_changes_nothing(three, database):
+    spending = await workspace(database, "Asking", chat_messages_per_day=3000)
+    counter = counting(three)
+    holding = next(each for each in three if each is not counter)
+    assert await holding.message(spending)
+    assert await holding.limits.used(spending, Kind.CHAT_MESSAGES) == 1
+    let_in = 1 + await spend(counter, spending) + await spend(holding, spending)
+    assert 2970 <= let_in <= 3000
+
+
 async def test_what_has_no_limit_is_counted_too(three, database):
     spending = await workspace(database, "Unlimited", chat_messages_per_day=None)
     for each in three:
