@@ -48,6 +48,8 @@ class Settings(Common, kw_only=True, frozen=True):
     public_url: str = ""
     # Proxies whose word on where a client comes from is taken, as CIDRs.
     trusted_proxies: str = ""
+    # Whether what comes over plain HTTP is refused, which the proxies tell.
+    require_https: bool = False
     requests_at_once: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 4096
     body_megabytes_at_once: Annotated[int, Meta(ge=1, description="a whole number from 1")] = 256
     stalled_seconds: Annotated[float, Meta(gt=0, description="a number of seconds")] = 30.0
@@ -72,7 +74,7 @@ class Settings(Common, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         server.addresses(self.listen)
-        Proxies.of(self.trusted_proxies)
+        Proxies.of(self.trusted_proxies, https_only=self.require_https)
         if not self.master_keys:
             raise ValueError("MASTER_KEYS is missing: expected kid:base64 of 32 bytes, to seal links with")
         if self.public_url and not _is_start(self.public_url):
@@ -115,7 +117,7 @@ async def build(service: Service, settings: Settings) -> None:
         logins=await asyncio.to_thread(Logins, service.database, tokens),
         effects=Effects(service.database, service.sealer),
         streams=Streams(stalled_seconds=settings.stalled_seconds),
-        proxies=Proxies.of(settings.trusted_proxies),
+        proxies=Proxies.of(settings.trusted_proxies, https_only=settings.require_https),
         public_url=settings.public_url,
         run_seconds=settings.run_seconds,
         room=Room(requests=settings.requests_at_once, body_bytes=settings.body_megabytes_at_once << 20),

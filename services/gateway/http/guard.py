@@ -73,6 +73,8 @@ class _Guard:
         self, request: web.Request, voice: Voice | None, wants_caller: bool, handler: Handler
     ) -> web.StreamResponse:
         try:
+            if request.path != _ALWAYS_ANSWERED:
+                request.app[ENGINE].proxies.admit(request)
             if voice is None and request.path != _ALWAYS_ANSWERED:
                 limiting.admit_stranger(request)
             if voice is None or not wants_caller:

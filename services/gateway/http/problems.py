@@ -10,11 +10,19 @@ from libs.contracts.faults import HTTP_STATUS, Code, Fault
 
 log = logging.getLogger(__name__)
 
-_CODES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+_CODES = {
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "TOO_LARGE",
+    426: "UPGRADE_REQUIRED",
+}
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
     413: "The body is too large.",
+    426: "Ask over HTTPS: this installation answers nothing else.",
 }
 
 
@@ -27,6 +35,7 @@ class Problem(Struct, frozen=True):
     field: str | None = None
     retry_after: float | None = None
     allow: str | None = None
+    upgrade: str | None = None
 
     @property
     def passes(self) -> bool:
@@ -41,6 +50,8 @@ class Problem(Struct, frozen=True):
             headers["WWW-Authenticate"] = "Bearer"
         if self.allow is not None:
             headers["Allow"] = self.allow
+        if self.upgrade is not None:
+            headers["Upgrade"] = self.upgrade
         return headers
 
 
@@ -67,4 +78,5 @@ def _of_fault(fault: Fault) -> Problem:
 
 def _of_http(error: web.HTTPException) -> Problem:
     message = _SENTENCES.get(error.status, error.reason)
-    return Problem(error.status, _CODES.get(error.status, "BAD_REQUEST"), message, allow=error.headers.get("Allow"))
+    code, told = _CODES.get(error.status, "BAD_REQUEST"), error.headers
+    return Problem(error.status, code, message, allow=told.get("Allow"), upgrade=told.get("Upgrade"))

@@ -1,7 +1,7 @@
 """Where a client comes from, behind the proxies that the installation trusts.
 
 The rule: an X-Forwarded-For is read from its end, each address being as true as the one who wrote it: the first that
-is no trusted proxy's is the client's, and what stands before it is the client's own word.
+is no trusted proxy's is the client's, and what stands before it is the client's own word. So is an X-Forwarded-Proto.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,27 @@ Address = IPv4Address | IPv6Address
 @dataclass(frozen=True)
 class Proxies:
     trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+    https_only: bool = False
 
     @classmethod
-    def of(cls, cidrs: str) -> "Proxies":
+    def of(cls, cidrs: str, *, https_only: bool = False) -> "Proxies":
         """`10.0.0.0/8,::1`. Raises ValueError, saying what is wrong."""
         try:
-            return cls(tuple(ip_network(part.strip()) for part in cidrs.split(",") if part.strip()))
+            trusted = tuple(ip_network(part.strip()) for part in cidrs.split(",") if part.strip())
         except ValueError as error:
             raise ValueError(f"TRUSTED_PROXIES holds a range that is none: {error}") from None
+        if https_only and not trusted:
+            raise ValueError("REQUIRE_HTTPS needs TRUSTED_PROXIES: the proxies whose X-Forwarded-Proto is believed")
+        return cls(trusted, https_only)
+
+    def admit(self, request: web.Request) -> None:
+        """Raises HTTPUpgradeRequired for what did not come over HTTPS, where only that is let in."""
+        if self.https_only and not self._came_over_https(request):
+            raise web.HTTPUpgradeRequired(headers={hdrs.UPGRADE: "TLS/1.2, HTTP/1.1"})
+
+    def _came_over_https(self, request: web.Request) -> bool:
+        said = request.headers.getall(hdrs.X_FORWARDED_PROTO, [""])[-1].rpartition(",")[2]
+        return self._trusts(_parsed(request.remote or "")) and said.strip().lower() == "https"
 
     def client(self, request: web.Request) -> Address | None:
         """None where it can't be told: over a Unix socket, or where a trusted proxy wrote something else."""

@@ -292,3 +292,15 @@ async def test_a_stop_breaks_streams_off_and_finishes_answers(nats_url, database
     assert (await answering).status == 200
     with pytest.raises(aiohttp.ClientPayloadError):
         await ended
+
+
+async def test_where_https_is_required_plain_http_is_told_to_upgrade_in_each_voice(nats_url, databases):
+    async with opened(nats_url, databases, require_https=True, trusted_proxies="127.0.0.1") as door:
+        for path in ("/api/contacts", "/klu/v1/apps", "/klisk/api/info", "/llmstack/api/apps", "/openai/v1/models"):
+            refused = await door.call("GET", path)
+            assert (refused.status, refused.headers["Upgrade"]) == (426, "TLS/1.2, HTTP/1.1")
+            assert "HTTPS" in refused.text
+        assert (await door.call("GET", "/nowhere")).status == 426
+        assert (await door.call("GET", "/health")).status != 426
+        over_https = await door.call("GET", "/api/contacts", headers={"X-Forwarded-Proto": "https"})
+        assert over_https.status == 200

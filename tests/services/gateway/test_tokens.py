@@ -1,9 +1,11 @@
 """Tokens and where clients come from: what is read, and what is not believed."""
 
+from contextlib import nullcontext
 from ipaddress import ip_address
 
 import jwt
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,3 +77,28 @@ def test_a_client_is_the_first_from_the_end_that_is_no_trusted_proxy(trusted, pe
 def test_a_range_of_proxies_that_is_none_is_refused_at_the_start():
     with pytest.raises(ValueError, match="TRUSTED_PROXIES"):
         Proxies.of("10.0.0.1/8")
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "let_in"),
+    [
+        ("10.0.0.1", ["https"], True),
+        ("10.0.0.1", ["HTTPS "], True),
+        ("10.0.0.1", ["http, https"], True),
+        ("10.0.0.1", ["http"], False),
+        ("10.0.0.1", ["https, http"], False),
+        ("10.0.0.1", ["https", "http"], False),
+        ("10.0.0.1", [], False),
+        ("203.0.113.9", ["https"], False),
+    ],
+)
+def test_where_https_is_required_a_trusted_proxy_must_have_said_so(peer, told, let_in):
+    request = make_mocked_request("GET", "/", headers=[("X-Forwarded-Proto", line) for line in told])
+    with nullcontext() if let_in else pytest.raises(web.HTTPUpgradeRequired):
+        Proxies.of("10.0.0.0/8", https_only=True).admit(request.clone(remote=peer))
+    Proxies.of("10.0.0.0/8").admit(request)
+
+
+def test_https_can_only_be_required_where_somebody_tells_of_it():
+    with pytest.raises(ValueError, match="REQUIRE_HTTPS needs TRUSTED_PROXIES"):
+        Proxies.of("", https_only=True)
