@@ -65,6 +65,17 @@ async def rows(database: Database, key: Key) -> list[Row]:
     return [Row(**row) for row in found]
 
 
+async def used(connection: Connection, key: Key) -> int:
+    """In one window, by all processes."""
+    return await connection.fetchval(
+        """
+        SELECT coalesce(sum(used), 0)::bigint FROM limit_windows
+        WHERE workspace_id = $1 AND kind = $2 AND begins = to_timestamp($3)
+        """,
+        *key,
+    )
+
+
 async def write(connection: Connection, rows: Sequence[Row], *, holder: str) -> None:
     """Nothing where another holds the lease by now, which knows more, nor of a workspace that is no more."""
     told = sorted(rows, key=lambda row: (row.workspace_id, row.kind, row.begins, row.process))

@@ -116,7 +116,9 @@ async def test_a_workspace_has_figures_of_its_own_beside_its_plan(admin):
     assert made["own"] == ["requests_per_minute", "chat_messages_per_day", "webhooks"]
     figures = (made["requests_per_minute"], made["chat_messages_per_day"], made["webhooks"], made["automations"])
     assert figures == (1000, None, 20, 50)
-    assert (await admin("plans", "show", "Special"))[1] == made
+    shown = (await admin("plans", "show", "Special"))[1]
+    assert shown["allowed"] == made
+    assert shown["used"] == {"requests_per_minute": 0, "chat_messages_per_day": 0, "api_calls_per_month": 0}
     _, again, _ = await admin("plans", "set", "Special", "pro")
     assert (again["own"], again["webhooks"]) == ([], 5)
 

@@ -1,6 +1,7 @@
 """Limits counted over several gateways: exact within a hundredth, whoever counts and whatever becomes of it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from libs.contracts.limits import Kind
+from services.gateway.limits import store, windows
 from tests.services.gateway.counting import Gateway, counting, gateways, spend, workspace
 from tests.support.waiting import eventually
 
@@ -43,6 +45,13 @@ async def test_a_large_limit_is_shared_by_all_and_exact_within_a_hundredth(three
     assert min(let_in) > 50, "each of them lets in what it is asked for"
     await asyncio.gather(*(each.limits.tell_now() for each in three))
     await until_told(three, spending, sum(let_in))
+    begins, _ = windows.window(Kind.CHAT_MESSAGES, time.time())
+
+    async def written() -> bool:
+        async with database.acquire() as connection:
+            return await store.used(connection, (spending, Kind.CHAT_MESSAGES, begins)) == sum(let_in)
+
+    await eventually(written, seconds=5)
 
 
 async def test_what_a_gateway_holds_and_does_not_use_is_a_hundredth(three, database):

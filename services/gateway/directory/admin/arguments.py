@@ -108,7 +108,7 @@ def _passwords(nouns: Any) -> None:
 def _plans(nouns: Any) -> None:
     verbs = _verbs(nouns, "plans", "list plans, and put workspaces on them")
     _command(verbs, "list", plans.list_all, "list all plans with what they allow; -: no limit")
-    show = _command(verbs, "show", plans.show, "show what a workspace is allowed; -: no limit")
+    show = _command(verbs, "show", plans.show, "show what a workspace is allowed and has used; -: no limit")
     show.add_argument("workspace", help="id, name or slug")
     change = _command(verbs, "set", plans.set_workspace, "put a workspace on a plan, with these figures of its own")
     change.add_argument("workspace", help="id, name or slug")

@@ -1,13 +1,17 @@
 """The commands that say how much a workspace may do: its plan, and figures of its own beside it."""
 
+import time
 from argparse import Namespace
 from uuid import UUID
 
 from msgspec import Struct
 
-from libs.postgres.database import Database
+from libs.contracts.limits import Kind
+from libs.postgres.database import Connection, Database
 from libs.runtime.commands.answers import Answer
 from services.gateway.directory import people
+from services.gateway.limits import store as limits
+from services.gateway.limits import windows
 from services.gateway.plans import plans, store
 from services.gateway.plans.store import Own, Put
 
@@ -19,6 +23,8 @@ FIGURES = {
     "webhooks": "webhooks that it may have, or unlimited",
     "automations": "automations that it may have, or unlimited",
 }
+
+_COLUMNS = ("workspace", "plan", *FIGURES)
 
 
 class Allowed(Struct, frozen=True):
@@ -35,6 +41,13 @@ class Allowed(Struct, frozen=True):
     automations: int | None
 
 
+class Shown(Struct, frozen=True):
+    """For --json: with what was `used` of each limit in the minute, the day and the month that go on."""
+
+    allowed: Allowed
+    used: dict[Kind, int]
+
+
 async def list_all(database: Database, options: Namespace) -> Answer:
     async with database.acquire() as connection:
         found = await store.plans(connection)
@@ -45,7 +58,10 @@ async def show(database: Database, options: Namespace) -> Answer:
     async with database.acquire() as connection:
         workspace = await people.find_workspace(connection, options.workspace)
         put = await plans.of(connection, workspace.id)
-    return _answer(workspace.id, workspace.name, put)
+        used = {kind: await _used(connection, workspace.id, kind) for kind in Kind}
+    allowed = _allowed(workspace.id, workspace.name, put)
+    notes = ", ".join(f"{count} {kind.spoken}" for kind, count in used.items())
+    return Answer(Shown(allowed, used), [allowed], _COLUMNS, (f"Used so far: {notes}",))
 
 
 async def set_workspace(database: Database, options: Namespace) -> Answer:
@@ -54,12 +70,19 @@ async def set_workspace(database: Database, options: Namespace) -> Answer:
         workspace = await people.find_workspace(connection, options.workspace)
         put = Put(await plans.find(connection, options.plan), Own(**given))
         await plans.change(connection, workspace.id, put)
-    return _answer(workspace.id, workspace.name, put)
+    allowed = _allowed(workspace.id, workspace.name, put)
+    return Answer(allowed, [allowed], _COLUMNS)
 
 
-def _answer(workspace_id: UUID, workspace: str, put: Put) -> Answer:
+async def _used(connection: Connection, workspace_id: UUID, kind: Kind) -> int:
+    """As it was written down within the last second."""
+    begins, _ = windows.window(kind, time.time())
+    return await limits.used(connection, (workspace_id, kind, begins))
+
+
+def _allowed(workspace_id: UUID, workspace: str, put: Put) -> Allowed:
     figures = put.figures()
-    allowed = Allowed(
+    return Allowed(
         workspace_id,
         workspace,
         figures.name,
@@ -70,4 +93,3 @@ def _answer(workspace_id: UUID, workspace: str, put: Put) -> Answer:
         figures.webhooks,
         figures.automations,
     )
-    return Answer(allowed, [allowed], ("workspace", "plan", *FIGURES))
