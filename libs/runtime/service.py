@@ -5,6 +5,7 @@
 
 import gc
 import logging
+import os
 import secrets
 import sys
 from asyncio import Event
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 _LEFTOVERS_SECONDS = 2.0
 # New objects between two collections: Python's 700 cost a busy service an eighth of its time.
 _GC_THRESHOLDS = (100_000, 50, 1000)
+# Host names are looked up in threads: with uvloop's four, a few names that nobody answers for would hold up all others.
+_LOOKUPS = "64"
 _NO_COMMANDS: Mapping[str, commands.Command] = MappingProxyType({})
 
 
@@ -40,6 +43,7 @@ def run(name: str, settings: type[S], build: Build[S], own: Mapping[str, command
     loaded = load(settings)
     instance = new_instance(name)
     logs.configure(name, instance, loaded.log_level)
+    os.environ.setdefault("UV_THREADPOOL_SIZE", _LOOKUPS)
     sys.exit(uvloop.run(_main(name, instance, loaded, build)))
 
 
