@@ -27,11 +27,12 @@ _DUE = """
 """
 _FIND = f"""
     WITH RECURSIVE step AS (
-        (SELECT endpoint_id, 1 AS place FROM queue WHERE ordered AND endpoint_id > $1 ORDER BY endpoint_id LIMIT 1)
+        (SELECT endpoint_id, 1 AS place FROM queue WHERE ordered AND endpoint_id > $1
+         ORDER BY endpoint_id, event_id, delivery_id LIMIT 1)
         UNION ALL
         SELECT next.endpoint_id, place + 1 FROM step CROSS JOIN LATERAL (
             SELECT endpoint_id FROM queue WHERE ordered AND queue.endpoint_id > step.endpoint_id
-            ORDER BY endpoint_id LIMIT 1
+            ORDER BY endpoint_id, event_id, delivery_id LIMIT 1
         ) AS next WHERE place < $2
     )
     SELECT endpoint_id, attempts = 0, due_at, (SELECT max(endpoint_id::text)::uuid FROM step HAVING max(place) >= $2)

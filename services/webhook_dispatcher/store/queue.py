@@ -17,7 +17,9 @@ async def by_index(connection: Connection) -> None:
     The queue is empty most of the time, and what Postgres knows of it may be from then: a plan made for an empty table
     reads a whole backlog for each of its rows.
     """
-    await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+    await connection.execute(
+        "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off"
+    )
 
 
 async def _fetch(database: Database, sql: str, *args: object) -> list[Record]:

@@ -11,7 +11,7 @@ from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
 from services.webhook_dispatcher import metrics
 from services.webhook_dispatcher.room import Limits, Place, Room
-from services.webhook_dispatcher.store import claims
+from services.webhook_dispatcher.store import claims, in_order
 from services.webhook_dispatcher.store.claims import Asked, Claimed
 from services.webhook_dispatcher.turns import Turns
 
@@ -153,11 +153,13 @@ async def test_a_backlog_is_claimed_as_quickly_by_plans_that_were_made_when_ther
     await database.execute("VACUUM ANALYZE queue")
     for _ in range(10):
         await claimed(database, room, turns)
+        await in_order.find(database, after=UUID(int=0), most=64)
     workspace = ids.new()
     for _ in range(10):
         await waiting(database, workspace, 2000)
     before = await _read(database)
     assert len(await claimed(database, room, turns)) == 60
+    assert await in_order.find(database, after=UUID(int=0), most=64) == []
     assert await _read(database) - before < 2000
 
 
