@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
 RELEASE_SECONDS = 2.0
+# So many rounds between two looks through the lane of those that fail, while nothing is found there.
+_RESTS = 5
 _ASIDE_SECONDS = 0.2
 _AWAY_SECONDS = 1.0
 _WIDTH = 64
@@ -85,9 +87,13 @@ class Dispatcher:
 
     async def release(self) -> None:
         """Give back, for ever, what processes claimed that are no more, and what waits for those that answer again."""
+        rests = 0
         while True:
-            if await queue.release(self._database) or await queue.quicken(self._database):
+            released = await queue.release(self._database)
+            moved = rests == 0 and await queue.quicken_all(self._database)
+            if released or moved:
                 self.wake()
+            rests = 0 if moved else (rests + 1) % _RESTS
             await asyncio.sleep(RELEASE_SECONDS)
 
     async def drain(self) -> None:

@@ -13,7 +13,7 @@ from libs.contracts.endpoints import DISABLED, EndpointDisabled
 from libs.postgres import outbox
 from libs.postgres.database import Connection
 from services.webhook_dispatcher import notices, payloads
-from services.webhook_dispatcher.fan_outs import begin
+from services.webhook_dispatcher.fan_outs import QUEUED, begin
 from services.webhook_dispatcher.notices import Disabled, Failed
 from services.webhook_dispatcher.outcome import Outcome
 from services.webhook_dispatcher.store import deliveries, endpoints, notifications, queue
@@ -34,7 +34,10 @@ async def settle(connection: Connection, outcomes: list[Outcome]) -> None:
 
 async def _arrived(connection: Connection, arrived: Sequence[Outcome]) -> None:
     counts = await queue.delivered(connection, [outcome.delivery_id for outcome in arrived])
-    await endpoints.answers(connection, {outcome.endpoint_id for outcome in arrived})
+    recovered = await endpoints.answers(connection, {outcome.endpoint_id for outcome in arrived})
+    if recovered:
+        await queue.quicken(connection, recovered)
+        connection.wake_after(QUEUED)
     if counts:
         facts = [DeliveriesArrived(workspace_id, number) for workspace_id, number in counts.items()]
         await outbox.state(connection, ARRIVED, facts)

@@ -154,16 +154,17 @@ async def delete(database: Database, workspace_id: UUID, id: UUID) -> endpoints.
     return _endpoint(row) if row else None
 
 
-async def answers(connection: Connection, ids: Collection[UUID]) -> None:
-    """Something arrived there. Written only where that is news."""
-    await connection.execute(
+async def answers(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
+    """Something arrived there. Written only where that is news: those are returned."""
+    rows = await connection.fetch(
         """
         UPDATE endpoints SET failing_since = NULL FROM (
             SELECT id FROM endpoints WHERE id = ANY($1) AND failing_since IS NOT NULL ORDER BY id FOR NO KEY UPDATE
-        ) AS changed WHERE endpoints.id = changed.id
+        ) AS changed WHERE endpoints.id = changed.id RETURNING endpoints.id
         """,
         list(ids),
     )
+    return [row["id"] for row in rows]
 
 
 async def fails(connection: Connection, ids: Collection[UUID]) -> None:

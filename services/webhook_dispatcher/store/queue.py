@@ -82,24 +82,28 @@ async def ripen(database: Database) -> None:
     await _fetch(
         database,
         """
-        UPDATE queue SET waits = false, slow = failing_since IS NOT NULL FROM endpoints WHERE delivery_id IN (
+        UPDATE queue SET waits = false, slow = failing_since IS NOT NULL FROM endpoints WHERE delivery_id = ANY (ARRAY(
             SELECT delivery_id FROM queue WHERE waits AND due_at <= now()
             ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED
-        ) AND endpoints.id = endpoint_id
+        )) AND endpoints.id = endpoint_id
         """,
     )
 
 
-async def quicken(database: Database) -> bool:
-    """Back to the others with what waits for endpoints that answer again, a part at a time. Whether there was any."""
-    moved = await _fetch(
-        database,
-        """
-        UPDATE queue SET slow = false WHERE delivery_id IN (
-            SELECT delivery_id FROM queue JOIN endpoints ON endpoints.id = endpoint_id
-            WHERE slow AND failing_since IS NULL AND claimed_until IS NULL AND NOT waits AND NOT queue.ordered
-            LIMIT 1000 FOR UPDATE OF queue SKIP LOCKED
-        ) RETURNING delivery_id
-        """,
-    )
-    return bool(moved)
+_QUICKEN = """
+    UPDATE queue SET slow = false WHERE delivery_id = ANY (ARRAY(
+        SELECT delivery_id FROM queue JOIN endpoints ON endpoints.id = endpoint_id
+        WHERE slow AND failing_since IS NULL AND claimed_until IS NULL AND NOT waits AND NOT queue.ordered {which}
+        LIMIT 1000 FOR UPDATE OF queue SKIP LOCKED
+    )) RETURNING delivery_id
+"""
+
+
+async def quicken(connection: Connection, endpoints: Sequence[UUID]) -> None:
+    """Back to the others with what waits for these, which answer again; a part of it."""
+    await connection.execute(_QUICKEN.format(which="AND endpoint_id = ANY($1)"), endpoints)
+
+
+async def quicken_all(database: Database) -> bool:
+    """The same for whatever endpoint answers. Whether there was any."""
+    return bool(await _fetch(database, _QUICKEN.format(which="")))
