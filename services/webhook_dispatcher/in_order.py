@@ -59,12 +59,10 @@ class InOrder:
 
     async def _round(self) -> bool:
         """Begin what is first at its endpoint, and due. Whether something is that may not be the first yet."""
-        waiting = await store.find(self._database, after=self._reached, most=_WIDTH)
-        self._found = bool(waiting)
-        began, self._reached = self._reached, START
-        if waiting and waiting[0].reached is not None:
-            self._reached = waiting[0].reached
-        if self._reached != began:
+        found = await store.find(self._database, after=self._reached, most=_WIDTH)
+        waiting, self._found = found.waiting, bool(found.waiting)
+        self._reached = found.reached or START
+        if found.reached is not None:
             self.wake()
         if any(each.new and each.due_at > self._heard.until for each in waiting):
             await self._look()

@@ -34,10 +34,13 @@ _FIND = f"""
             SELECT endpoint_id FROM queue WHERE ordered AND queue.endpoint_id > step.endpoint_id
             ORDER BY endpoint_id, event_id, delivery_id LIMIT 1
         ) AS next WHERE place < $2
+    ), due AS (
+        SELECT endpoint_id, attempts = 0 AS new, due_at
+        FROM step CROSS JOIN LATERAL ({_FIRST.format(endpoint="step.endpoint_id")}) AS first
+        WHERE {_DUE.format(endpoint="endpoint_id")}
     )
-    SELECT endpoint_id, attempts = 0, due_at, (SELECT max(endpoint_id::text)::uuid FROM step HAVING max(place) >= $2)
-    FROM step CROSS JOIN LATERAL ({_FIRST.format(endpoint="step.endpoint_id")}) AS first
-    WHERE {_DUE.format(endpoint="endpoint_id")}
+    SELECT due.*, (SELECT max(endpoint_id::text)::uuid FROM step HAVING max(place) >= $2) AS reached
+    FROM (VALUES (1)) AS one LEFT JOIN due ON true
 """
 _HOLD = "SELECT id FROM endpoints WHERE id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED"
 _CLAIM = f"""
@@ -57,22 +60,27 @@ _CLAIM = f"""
 
 
 class Waiting(Struct, frozen=True):
-    """An endpoint whose first delivery is due; `new` where it was never attempted.
-
-    `reached`: as far as was looked, where there are endpoints behind.
-    """
+    """An endpoint whose first delivery is due; `new` where it was never attempted."""
 
     endpoint_id: UUID
     new: bool
     due_at: datetime
+
+
+class Found(Struct, frozen=True):
+    """`reached`: as far as was looked, where there may be endpoints behind."""
+
+    waiting: list[Waiting]
     reached: UUID | None
 
 
-async def find(database: Database, *, after: UUID, most: int) -> list[Waiting]:
-    """Among the next so many endpoints for which something waits."""
+async def find(database: Database, *, after: UUID, most: int) -> Found:
+    """Among the next so many endpoints for which something is queued."""
     async with database.transaction() as connection:
         await by_index(connection)
-        return [Waiting(*row) for row in await connection.fetch(_FIND, after, most)]
+        rows = await connection.fetch(_FIND, after, most)
+    waiting = [Waiting(id, new, due_at) for id, new, due_at, _ in rows if id is not None]
+    return Found(waiting, rows[0]["reached"])
 
 
 async def claim(database: Database, endpoints: Sequence[UUID], *, until: datetime, seconds: float) -> list[Claimed]:
