@@ -29,6 +29,8 @@ class Turns:
         self.width = width
         self.workspace = START
         self.endpoints: dict[UUID, UUID] = {}
+        # Since the last claim that began at the start.
+        self._took = False
 
     def took(self, taken: Sequence[Taken], *, reached: UUID | None) -> bool:
         """A claim took these, and came as far as to that workspace where there are others behind. Whether there may be
@@ -42,11 +44,13 @@ class Turns:
         for each in sorted(taken, key=lambda each: each.endpoint_id):
             if of_workspace[each.workspace_id] >= each.share:
                 self.endpoints[each.workspace_id] = each.endpoint_id
-        return (
-            (began, before) != (START, {})
-            or (self.workspace, self.endpoints) != (START, {})
-            or any(of_endpoint[each.endpoint_id] >= each.quota for each in taken)
-        )
+        self._took = self._took or bool(taken)
+        if self.workspace != START:
+            return True
+        took, self._took = self._took, False
+        if began != START:
+            return took
+        return bool(before or self.endpoints) or any(of_endpoint[each.endpoint_id] >= each.quota for each in taken)
 
     def _came_by(self, workspace_id: UUID, *, since: UUID) -> bool:
         return workspace_id > since and (self.workspace == START or workspace_id <= self.workspace)

@@ -24,6 +24,14 @@ def test_workspaces_that_a_claim_did_not_come_to_are_first_in_the_next_also_wher
     assert not turns.took([Taken(A, ONE, share=4, quota=4)], reached=None)
 
 
+def test_a_round_of_several_claims_that_took_nothing_is_the_last():
+    turns = Turns(2)
+    assert turns.took([], reached=B)
+    assert not turns.took([], reached=None)
+    assert turns.took([Taken(A, ONE, share=8, quota=8)], reached=B)
+    assert turns.took([], reached=None)
+
+
 def test_endpoints_that_a_claim_did_not_come_to_are_first_in_the_next_of_their_workspace():
     turns = Turns(8)
     taken = [Taken(A, TWO, share=2, quota=1), Taken(A, ONE, share=2, quota=1), Taken(B, ONE, 2, 2)]
