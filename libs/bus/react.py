@@ -1,7 +1,8 @@
 """Reacting to events: each once, in one transaction with the note that it was.
 
 A batch is applied together; where that fails, event by event; an event that fails is tried again from a row, and after
-five tries is a dead letter. The rule: `apply` is commutative, and does nothing that its transaction can't take back.
+five tries is a dead letter. What concerns no reaction costs no transaction. The rule: `apply` is commutative, and does
+nothing that its transaction can't take back.
 """
 
 import logging
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -36,10 +38,15 @@ class Heard(Struct, Generic[F], frozen=True):
 
 
 class Reaction(Struct, Generic[F], frozen=True):
-    """What a service does on an event: `apply` takes in a batch of facts inside one transaction."""
+    """What a service does on an event: `apply` takes in a batch of facts inside one transaction.
+
+    `concerns`: whether it would do anything with a batch, where that is cheaper to find out. What concerns no reaction
+    is not even noted.
+    """
 
     event: Event[F]
     apply: Callable[[Connection, list[Heard[F]]], Awaitable[None]]
+    concerns: Callable[[Database, list[F]], Awaitable[bool]] | None = None
 
 
 class Reactions:
@@ -66,11 +73,33 @@ class Reactions:
     async def settle(self, letters: list[Letter]) -> None:
         """Apply them, or keep those that fail. Raises where the database allows neither."""
         try:
-            await self._commit(letters)
+            if concerned := await self._of_concern(letters):
+                await self._commit(concerned)
         except Exception:
             # One of them, or the database: the next attempts tell.
             for letter in letters:
                 await self._settle_alone(letter)
+
+    async def _of_concern(self, letters: list[Letter]) -> list[Letter]:
+        by_subject: dict[str, list[Letter]] = {}
+        for letter in letters:
+            by_subject.setdefault(letter.subject, []).append(letter)
+        idle = {subject for subject, found in by_subject.items() if await self._concerns_none(subject, found)}
+        return [letter for letter in letters if letter.subject not in idle]
+
+    async def _concerns_none(self, subject: str, letters: list[Letter]) -> bool:
+        """What can't be read is of concern."""
+        reactions = self._by_subject.get(subject, [])
+        if not reactions or any(reaction.concerns is None for reaction in reactions):
+            return False
+        try:
+            facts = [reactions[0].event.unpack(letter.body) for letter in letters]
+        except msgspec.ValidationError:
+            return False
+        for reaction in reactions:
+            if reaction.concerns is not None and await reaction.concerns(self._database, facts):
+                return False
+        return True
 
     async def try_one_again(self) -> bool:
         """Try one event that is due; False where none is."""

@@ -105,9 +105,17 @@ class Service:
         self.asked.serving.append(serving)
         return serving
 
-    def hear(self, event: Event[F], apply: Callable[[Connection, list[Heard[F]]], Awaitable[None]]) -> None:
-        """Have `apply` take in a batch of facts, inside the transaction that notes them as heard."""
-        self.asked.reactions.append(Reaction(event, apply))
+    def hear(
+        self,
+        event: Event[F],
+        apply: Callable[[Connection, list[Heard[F]]], Awaitable[None]],
+        *,
+        concerns: Callable[[Database, list[F]], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Have `apply` take in a batch of facts, inside the transaction that notes them as heard; but not what
+        `concerns` says it would do nothing with.
+        """
+        self.asked.reactions.append(Reaction(event, apply, concerns))
 
     def background(self, name: str, work: Work) -> None:
         """Keep `work` running: restarted where it fails, cancelled at the stop. Returning means it is finished."""

@@ -32,7 +32,7 @@ from services.runner.automations.schedules import Schedules, timezone_changed
 from services.runner.automations.soundness import Soundness
 from services.runner.automations.steps import Steps as AutomationSteps
 from services.runner.automations.working import Working as Automating
-from services.runner.automations.working import answered
+from services.runner.automations.working import answered, awaited
 from services.runner.catalog import Catalog
 from services.runner.datasets import Datasets
 from services.runner.erasing import Erasing
@@ -124,9 +124,9 @@ def _hear(service: Service) -> None:
     service.hear(workspaces.EXPIRED, erased.of_expired)
     service.hear(workspaces.TIMEZONE_CHANGED, timezone_changed)
     service.hear(contacts.ERASED, erased.of_contacts)
-    service.hear(runs.FINISHED, answered)
+    service.hear(runs.FINISHED, answered, concerns=awaited)
     for event, tell in hearing.HEARD:
-        service.hear(event, hearing.setting_off(tell))
+        service.hear(event, hearing.setting_off(tell), concerns=hearing.listened_to)
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys, *, schemas: Schemas) -> None:

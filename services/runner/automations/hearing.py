@@ -27,7 +27,7 @@ from libs.contracts import (
 )
 from libs.contracts.automations import NoticeAsked
 from libs.postgres import outbox
-from libs.postgres.database import Connection
+from libs.postgres.database import Connection, Database
 from services.runner.automations.beginning import Cause, begin
 from services.runner.store import automations as stored
 from services.runner.store.automations import Stored
@@ -61,6 +61,10 @@ def setting_off(
                 await _set_off(connection, event_id, happening)
 
     return apply
+
+
+async def listened_to(database: Database, facts: list[Any]) -> bool:
+    return bool(await stored.listening(database, {fact.workspace_id for fact in facts}))
 
 
 async def _set_off(connection: Connection, event_id: UUID, happening: Happening) -> None:

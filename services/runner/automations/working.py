@@ -15,7 +15,7 @@ from libs.contracts import contacts
 from libs.contracts.contacts import GetContact
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import OF_AUTOMATIONS, RunFinished
-from libs.postgres.database import Connection
+from libs.postgres.database import Connection, Database
 from libs.postgres.leases import Lease
 from libs.runtime.foundation import Service
 from services.runner.automations import ending, filling
@@ -45,6 +45,10 @@ async def answered(connection: Connection, heard: list[Heard[RunFinished]]) -> N
     ids = [event.fact.run_id for event in heard if event.fact.voice == OF_AUTOMATIONS]
     if ids and await automation_steps.answered(connection, ids):
         connection.wake_after(TOPIC)
+
+
+async def awaited(_: Database, facts: list[RunFinished]) -> bool:
+    return any(fact.voice == OF_AUTOMATIONS for fact in facts)
 
 
 class Working:

@@ -102,7 +102,7 @@ async def due(connection: Connection, limit: int) -> list[Stored]:
     return [_stored(row) for row in rows]
 
 
-async def listening(connection: Connection, workspace_ids: Collection[UUID]) -> set[UUID]:
+async def listening(connection: Connection | Database, workspace_ids: Collection[UUID]) -> set[UUID]:
     """Those of the workspaces that have an automation which some event sets off."""
     rows = await connection.fetch(
         """SELECT DISTINCT workspace_id FROM automations

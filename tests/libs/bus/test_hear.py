@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from libs.bus import hear, pull
 from libs.bus.bus import Bus
 from libs.bus.hear import Heard, Hearing, Reaction
 from libs.bus.stream import EVENTS
 from libs.contracts.faults import Code, Fault
-from libs.postgres.database import Connection
+from libs.postgres.database import Connection, Database
 from tests.libs.bus.ear import SUM, added, becomes, hearing, pending, rows, stated, total, total_becomes
 from tests.libs.bus.wire import COUNTED, DOUBLED, Counted, Restartable
 from tests.support.waiting import until
@@ -189,3 +190,34 @@ async def closed_to_all(url: str, admin_url: str):
     finally:
         await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         await admin.close()
+
+
+async def test_what_concerns_no_reaction_is_not_noted_and_what_concerns_one_goes_to_all(runner, feedback, database):
+    async def many(_: Database, facts: list[Counted]) -> bool:
+        return any(fact.amount > 100 for fact in facts)
+
+    async def never(_: Database, facts: list[Counted]) -> bool:
+        return False
+
+    reactions = [replace(added(kind="many"), concerns=many), replace(added(kind="never"), concerns=never)]
+    async with hearing(feedback, database, *reactions):
+        last = await runner.state(COUNTED.name, stated(1, 2), "few")
+        await becomes(lambda: taken_in(feedback), last)
+        assert await rows(database, "events_seen") == 0
+        await runner.state(COUNTED.name, stated(1, 200), "many")
+        await total_becomes(database, 201, "many")
+    assert await total(database, "never") == 201
+    assert await rows(database, "events_seen") == 2
+
+
+async def taken_in(bus: Bus) -> int:
+    return (await pull.progress(bus.connection, "feedback")).taken_in
+
+
+async def test_an_event_that_cannot_be_looked_at_is_tried_as_any_other(runner, feedback, database):
+    async def broken(_: Database, facts: list[Counted]) -> bool:
+        raise RuntimeError("it can't be told")
+
+    async with hearing(feedback, database, replace(added(), concerns=broken)):
+        await runner.state(COUNTED.name, stated(7), "broken")
+        await total_becomes(database, 7)
