@@ -11,6 +11,7 @@ from libs.bus.bus import Bus
 from libs.bus.hear import Heard, Hearing, Reaction
 from libs.bus.stream import EVENTS
 from libs.contracts import ids
+from libs.contracts.faults import Fault
 from libs.contracts.subjects import Event, Stated
 from libs.postgres.database import Connection, Database
 from tests.libs.bus.wire import COUNTED, Counted
@@ -22,9 +23,11 @@ SUM = "INSERT INTO sums (kind, total) VALUES ($1, $2) ON CONFLICT (kind) DO UPDA
 async def hearing(bus: Bus, database: Database, *reactions: Reaction, backoff=(0.05,) * 4):
     ear = Hearing(bus, database, service="feedback", reactions=reactions, backoff=backoff)
     running = asyncio.ensure_future(ear.run())
-    yield ear
-    await ear.stop()
-    await running
+    try:
+        yield ear
+    finally:
+        await ear.stop()
+        await running
 
 
 def added(event: Event[Counted] = COUNTED, kind: str = "counted") -> Reaction[Counted]:
@@ -55,9 +58,17 @@ async def total_becomes(database: Database, amount: int, kind: str = "counted") 
 
 
 async def becomes(look: Callable[[], Awaitable[int]], number: int) -> None:
+    """A connection that an outage has broken may be found so at the first look after it."""
     async with asyncio.timeout(20):
-        while await look() != number:  # noqa: ASYNC110 there is nothing to be told by
+        while await _seen(look) != number:  # noqa: ASYNC110 there is nothing to be told by
             await asyncio.sleep(0.02)
+
+
+async def _seen(look: Callable[[], Awaitable[int]]) -> int | None:
+    try:
+        return await look()
+    except Fault:
+        return None
 
 
 async def rows(database: Database, table: str) -> int:
