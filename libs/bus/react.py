@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from libs.bus import metrics, store
 from libs.bus.store import Letter
+from libs.contracts.faults import Fault
 from libs.contracts.subjects import Event
 from libs.postgres.database import Connection, Database
 
@@ -96,9 +97,16 @@ class Reactions:
             facts = [reactions[0].event.unpack(letter.body) for letter in letters]
         except msgspec.ValidationError:
             return False
-        for reaction in reactions:
-            if reaction.concerns is not None and await reaction.concerns(self._database, facts):
-                return False
+        try:
+            for reaction in reactions:
+                if reaction.concerns is not None and await reaction.concerns(self._database, facts):
+                    return False
+        except Fault:
+            raise
+        except Exception:
+            # It is a bug of ours, which taking them in would never show.
+            log.exception("Whom events concern can't be told: they are taken in", extra={"subject": subject})
+            return False
         return True
 
     async def try_one_again(self) -> bool:
