@@ -24,7 +24,7 @@ from libs.runtime.service import Service, run
 from services.runner import erasing, metrics
 from services.runner.actions import Actions
 from services.runner.apps import Apps
-from services.runner.automations import hearing
+from services.runner.automations import happenings, hearing
 from services.runner.automations.beginning import Triggering
 from services.runner.automations.registry import Automations
 from services.runner.automations.requests import Requests
@@ -125,8 +125,8 @@ def _hear(service: Service) -> None:
     service.hear(workspaces.TIMEZONE_CHANGED, timezone_changed)
     service.hear(contacts.ERASED, erased.of_contacts)
     service.hear(runs.FINISHED, answered, concerns=awaited)
-    for event, tell in hearing.HEARD:
-        service.hear(event, hearing.setting_off(tell), concerns=hearing.listened_to)
+    for event, tell in happenings.HEARD:
+        service.hear(event, hearing.setting_off(tell), concerns=hearing.concerning(tell))
 
 
 def _serve_nouns(service: Service, catalog: Catalog, prompting: Prompting, keys: Keys, *, schemas: Schemas) -> None:

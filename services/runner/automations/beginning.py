@@ -1,8 +1,9 @@
-"""Beginning a run of an automation: its row, one for each step, and the fact, in the transaction of what set it off.
+"""Beginning runs of automations: their rows, one for each step, and the facts, in the transaction of what set them off.
 
 The rule: who sets one off within a transaction of its own does so once, however often it is tried.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from libs.postgres import outbox, text
 from libs.postgres.database import Connection, Database
 from services.runner.store import automation_runs, automation_steps
 from services.runner.store import automations as stored
+from services.runner.store.automation_runs import Begun
+from services.runner.store.automation_steps import Planned
 from services.runner.store.automations import Stored
 
 TOPIC = "automations"
@@ -31,6 +34,14 @@ class Cause(Struct, frozen=True):
     trigger: str
     payload: dict[str, Any] = {}
     chain: list[UUID] = []
+
+
+class SetOff(Struct, frozen=True):
+    """An automation that is set off, under the id that its run gets."""
+
+    run_id: UUID
+    of: Stored
+    cause: Cause
 
 
 class Triggering:
@@ -48,7 +59,7 @@ class Triggering:
             if (known := await automation_runs.find(connection, asked.workspace_id, run_id)) is not None:
                 return known
             _must_be_active(found)
-            await begin(connection, run_id, found, Cause(_MANUAL, asked.payload))
+            await begin(connection, [SetOff(run_id, found, Cause(_MANUAL, asked.payload))])
         return await self.run(GetRun(asked.workspace_id, run_id))
 
     async def run(self, asked: GetRun) -> Run:
@@ -64,14 +75,29 @@ class Triggering:
         return await automation_runs.page(self._database, asked)
 
 
-async def begin(connection: Connection, run_id: UUID, of: Stored, cause: Cause) -> None:
-    """Raises Fault TOO_LARGE."""
-    automation, now = of.automation, datetime.now(UTC)
+async def begin(connection: Connection, set_off: Sequence[SetOff]) -> None:
+    """A run of each, in as many statements as one takes. Raises Fault TOO_LARGE, CONFLICT for an id that is taken."""
+    if not set_off:
+        return
+    now = datetime.now(UTC)
+    begun = [_begun(one, now) for one in set_off]
+    free = await automation_runs.insert(connection, begun)
+    for run in begun:
+        if run.id not in free:
+            raise Fault(Code.CONFLICT, f"There is another run of the id {run.id}.")
+    planned = [Planned(one.of.automation.workspace_id, one.run_id, one.of.automation.steps) for one in set_off]
+    await automation_steps.put(connection, planned)
+    await outbox.state(connection, automations.STARTED, [_started(run) for run in begun])
+    connection.wake_after(TOPIC)
+
+
+def _begun(set_off: SetOff, now: datetime) -> Begun:
+    automation, cause = set_off.of.automation, set_off.cause
     payload = text.clean(cause.payload)
     if len(msgspec.json.encode(payload)) > _PAYLOAD_BYTES:
         raise Fault(Code.TOO_LARGE, f"The payload is over {_PAYLOAD_BYTES >> 10} KiB.", field="payload")
-    begun = automation_runs.Begun(
-        id=run_id,
+    return Begun(
+        id=set_off.run_id,
         workspace_id=automation.workspace_id,
         automation_id=automation.id,
         automation_name=automation.name,
@@ -79,18 +105,13 @@ async def begin(connection: Connection, run_id: UUID, of: Stored, cause: Cause) 
         payload=payload,
         contact_id=_contact(payload),
         chain=[*cause.chain, automation.id],
-        sealed_headers=of.sealed_headers,
+        sealed_headers=set_off.of.sealed_headers,
         steps_total=len(automation.steps),
         created_at=now,
     )
-    if not await automation_runs.insert(connection, begun):
-        raise Fault(Code.CONFLICT, f"There is another run of the id {run_id}.")
-    await automation_steps.put(connection, automation.workspace_id, run_id, automation.steps)
-    await outbox.state(connection, automations.STARTED, [_started(begun)])
-    connection.wake_after(TOPIC)
 
 
-def _started(begun: automation_runs.Begun) -> RunStarted:
+def _started(begun: Begun) -> RunStarted:
     return RunStarted(
         workspace_id=begun.workspace_id,
         run_id=begun.id,

@@ -1,149 +1,114 @@
-"""Hearing: the engine's own events as what sets automations off, under their public names.
+"""Hearing: the engine's own events as what sets automations off, many events as one.
 
 The rule: a run begins in the transaction that notes the event as heard, so it is one for each automation. An automation
 that has led to an event is not set off by it, nor is anything once a chain is long: the workspace is told so.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from libs.bus.hear import Heard
-from libs.contracts import (
-    automations,
-    contacts,
-    documents,
-    endpoints,
-    evals,
-    feedback,
-    ids,
-    limits,
-    plans,
-    public_events,
-    runs,
-)
-from libs.contracts.automations import NoticeAsked
+from libs.contracts import automations, ids
+from libs.contracts.automations import NoticeAsked, OnEvent
 from libs.postgres import outbox
 from libs.postgres.database import Connection, Database
-from services.runner.automations.beginning import Cause, begin
+from services.runner.automations.beginning import Cause, SetOff, begin
+from services.runner.automations.happenings import Happening, Tell
 from services.runner.store import automations as stored
 from services.runner.store.automations import Stored
 
-F = TypeVar("F", bound=Struct)
+F = TypeVar("F")
 
 STOPPED = "automation_stopped"
 _LONGEST_CHAIN = 5
-# The voice in which Aria speaks.
-_ARIA = "klairo"
-_NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
 
 
-class Happening(Struct, frozen=True):
-    """A fact under its public names: an automation hears it once, whichever of them it goes by."""
+class _Match(Struct, frozen=True):
+    """An automation that waits for what has happened."""
 
-    workspace_id: UUID
-    names: tuple[str, ...]
-    told: dict[str, Any]
-    chain: list[UUID]
+    event_id: UUID
+    happening: Happening
+    of: Stored
 
 
-def setting_off(
-    tell: Callable[[F], Sequence[Happening]],
-) -> Callable[[Connection, list[Heard[F]]], Awaitable[None]]:
+def setting_off(tell: Tell[F]) -> Callable[[Connection, list[Heard[F]]], Awaitable[None]]:
+    """What is done on hearing facts of which `tell` makes happenings: as many statements for all as for one."""
+
     async def apply(connection: Connection, heard: list[Heard[F]]) -> None:
-        told = [(event.id, happening) for event in heard for happening in tell(event.fact)]
-        listening = await stored.listening(connection, {happening.workspace_id for _, happening in told})
-        for event_id, happening in told:
-            if happening.workspace_id in listening:
-                await _set_off(connection, event_id, happening)
+        happened = [(event.id, happening) for event in heard for happening in tell(event.fact)]
+        found = await stored.hearing(connection, *_reach(happening for _, happening in happened))
+        matches = [
+            _Match(event_id, happening, automation)
+            for event_id, happening in happened
+            for automation in found.get(happening.workspace_id, [])
+            if _waits_for(automation, happening)
+        ]
+        await begin(connection, [_set_off(match) for match in matches if _stopped(match) is None])
+        await _tell_of_stopped(connection, matches)
 
     return apply
 
 
-async def listened_to(database: Database, facts: list[Any]) -> bool:
-    return bool(await stored.listening(database, {fact.workspace_id for fact in facts}))
+def concerning(tell: Tell[F]) -> Callable[[Database, list[F]], Awaitable[bool]]:
+    """Whether such facts may set anything off.
+
+    Looking first loses nothing: what waited for a fact when it was stated is seen, for it was committed before.
+    """
+
+    async def concerns(database: Database, facts: list[F]) -> bool:
+        happened = [happening for fact in facts for happening in tell(fact)]
+        return bool(happened) and await stored.any_hears(database, *_reach(happened))
+
+    return concerns
 
 
-async def _set_off(connection: Connection, event_id: UUID, happening: Happening) -> None:
-    patterns = {pattern for name in happening.names for pattern in public_events.patterns(name)}
-    for automation in await stored.hearing(connection, happening.workspace_id, sorted(patterns)):
-        if (reason := _stopped(automation, happening)) is not None:
-            await outbox.state(connection, automations.NOTICE_ASKED, [_notice(automation, happening, reason)])
-        else:
-            cause = Cause(happening.names[0], _payload(event_id, happening), happening.chain)
-            await begin(connection, ids.new(), automation, cause)
+def _reach(happened: Iterable[Happening]) -> tuple[set[UUID], set[str]]:
+    """The workspaces in which it happened, and the patterns that hear of any of it."""
+    workspace_ids: set[UUID] = set()
+    patterns: set[str] = set()
+    for happening in happened:
+        workspace_ids.add(happening.workspace_id)
+        patterns |= happening.patterns
+    return workspace_ids, patterns
 
 
-def _stopped(automation: Stored, happening: Happening) -> str | None:
+def _waits_for(of: Stored, happening: Happening) -> bool:
+    trigger = of.automation.trigger
+    return isinstance(trigger, OnEvent) and trigger.event in happening.patterns
+
+
+def _stopped(match: _Match) -> str | None:
     """Why it is not set off."""
-    if automation.automation.id in happening.chain:
+    if match.of.automation.id in match.happening.chain:
         return "it had led to that event itself"
-    if len(happening.chain) >= _LONGEST_CHAIN:
+    if len(match.happening.chain) >= _LONGEST_CHAIN:
         return f"{_LONGEST_CHAIN} automations had set each other off before it"
     return None
 
 
-def _notice(automation: Stored, happening: Happening, reason: str) -> NoticeAsked:
-    of = automation.automation
+def _set_off(match: _Match) -> SetOff:
+    happening = match.happening
+    told = happening.told() | {"event": happening.name, "event_id": str(match.event_id)}
+    return SetOff(ids.new(), match.of, Cause(happening.name, told, happening.chain))
+
+
+async def _tell_of_stopped(connection: Connection, matches: list[_Match]) -> None:
+    notices = [_notice(match, reason) for match in matches if (reason := _stopped(match)) is not None]
+    if notices:
+        await outbox.state(connection, automations.NOTICE_ASKED, notices)
+
+
+def _notice(match: _Match, reason: str) -> NoticeAsked:
+    of, event = match.of.automation, match.happening.name
     return NoticeAsked(
         workspace_id=of.workspace_id,
         automation_id=of.id,
         run_id=None,
         type=STOPPED,
         title="Automation stopped",
-        body=f"{of.name} was not set off by {happening.names[0]}: {reason}.",
-        metadata={"automation_id": str(of.id), "event": happening.names[0]},
+        body=f"{of.name} was not set off by {event}: {reason}.",
+        metadata={"automation_id": str(of.id), "event": event},
     )
-
-
-def _payload(event_id: UUID, happening: Happening) -> dict[str, Any]:
-    return happening.told | {"event": happening.names[0], "event_id": str(event_id)}
-
-
-def _happening(fact: Any, *names: str) -> Happening:
-    """What is told of a fact are its fields, ids as UUIDs."""
-    told = {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _NOT_TOLD}
-    return Happening(fact.workspace_id, names, msgspec.to_builtins(told), getattr(fact, "chain", []))
-
-
-def run_finished(fact: runs.RunFinished) -> list[Happening]:
-    """A cancelled one neither completed nor failed."""
-    match fact.status:
-        case runs.Status.FAILED:
-            return [_happening(fact, public_events.GENERATION_FAILED)]
-        case runs.Status.SUCCEEDED:
-            generation = _happening(fact, public_events.GENERATION_COMPLETED)
-            said = _happening(fact, public_events.ARIA_MESSAGE, public_events.CHAT_MESSAGE_CREATED)
-            return [generation, said] if fact.voice == _ARIA else [generation]
-        case _:
-            return []
-
-
-def trial_finished(fact: evals.TrialFinished) -> list[Happening]:
-    failed = fact.alert and fact.passed < fact.total
-    return [_happening(fact, public_events.EVAL_FAILED if failed else public_events.EVAL_COMPLETED)]
-
-
-def under(name: str) -> Callable[[Any], list[Happening]]:
-    return lambda fact: [_happening(fact, name)]
-
-
-HEARD: list[tuple[Any, Callable[[Any], Sequence[Happening]]]] = [
-    (runs.FINISHED, run_finished),
-    (evals.FINISHED, trial_finished),
-    (feedback.CREATED, under(public_events.FEEDBACK_CREATED)),
-    (documents.INDEXED, under(public_events.DOCUMENT_INDEXED)),
-    (documents.FAILED, under(public_events.DOCUMENT_FAILED)),
-    (contacts.CREATED, under(public_events.CONTACT_CREATED)),
-    (contacts.UPDATED, under(public_events.CONTACT_UPDATED)),
-    (plans.CHANGED, under(public_events.PLAN_CHANGED)),
-    (limits.REACHED, under(public_events.USAGE_LIMIT_REACHED)),
-    (endpoints.DISABLED, under(public_events.WEBHOOK_DISABLED)),
-    (endpoints.TESTED, under(public_events.TEST_PING)),
-    (automations.STARTED, under(public_events.AUTOMATION_RUN)),
-    (automations.COMPLETED, under(public_events.AUTOMATION_COMPLETED)),
-    (automations.FAILED, under(public_events.AUTOMATION_FAILED)),
-]

@@ -6,14 +6,16 @@ is one for each time; what was missed while nobody looked is one run.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 from libs.bus.hear import Heard
 from libs.contracts import ids, workspaces
 from libs.contracts.faults import Fault
 from libs.postgres.database import Connection, Database
 from services.runner.automations import times
-from services.runner.automations.beginning import Cause, begin
+from services.runner.automations.beginning import Cause, SetOff, begin
 from services.runner.store import automations as stored
 from services.runner.store.automations import Stored
 
@@ -42,8 +44,8 @@ class Schedules:
         """Those that are due now; whether there may be more. Raises Fault UNAVAILABLE."""
         async with self._database.transaction() as connection:
             due = await stored.due(connection, _AT_ONCE)
-            for automation in due:
-                await _set_off(connection, automation)
+            await begin(connection, [_set_off(automation) for automation in due])
+            await stored.schedule(connection, _next_times(due))
         return len(due) == _AT_ONCE
 
 
@@ -51,16 +53,18 @@ async def timezone_changed(connection: Connection, heard: list[Heard[workspaces.
     """Schedules without a time zone of their own go by the workspace's."""
     for event in heard:
         await stored.set_timezone(connection, event.fact.workspace_id, event.fact.timezone)
-        for automation in await stored.on_schedules_of(connection, event.fact.workspace_id):
-            await stored.schedule(connection, automation.automation.id, _next(automation))
+        changed = await stored.on_schedules_of(connection, event.fact.workspace_id)
+        await stored.schedule(connection, _next_times(changed))
 
 
-async def _set_off(connection: Connection, due: Stored) -> None:
-    automation = due.automation
-    assert automation.next_at is not None
-    told = {"scheduled_at": automation.next_at.isoformat()}
-    await begin(connection, ids.new(), due, Cause(_SCHEDULE, told))
-    await stored.schedule(connection, automation.id, _next(due))
+def _set_off(due: Stored) -> SetOff:
+    assert due.automation.next_at is not None
+    told = {"scheduled_at": due.automation.next_at.isoformat()}
+    return SetOff(ids.new(), due, Cause(_SCHEDULE, told))
+
+
+def _next_times(of: Sequence[Stored]) -> dict[UUID, datetime | None]:
+    return {one.automation.id: _next(one) for one in of}
 
 
 def _next(due: Stored) -> datetime | None:

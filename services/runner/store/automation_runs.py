@@ -49,16 +49,31 @@ class Ended(Struct, frozen=True):
     finished_at: datetime
 
 
-async def insert(connection: Connection, begun: Begun) -> bool:
-    """False where there is a run of that id already."""
-    fields = Begun.__struct_fields__
-    places = ", ".join(f"${place}" for place, _ in enumerate(fields, 1))
-    done = await connection.execute(
-        f"""INSERT INTO automation_runs ({", ".join(fields)}, status) VALUES ({places}, 'running')
-        ON CONFLICT (id) DO NOTHING""",
-        *(getattr(begun, name) for name in fields),
+async def insert(connection: Connection, begun: Sequence[Begun]) -> set[UUID]:
+    """The ids of those that were new."""
+    rows = await connection.fetch(
+        """INSERT INTO automation_runs (id, workspace_id, automation_id, automation_name, status, trigger, payload,
+            contact_id, chain, sealed_headers, steps_total, created_at)
+        SELECT id, workspace_id, automation_id, automation_name, 'running', trigger, payload,
+            contact_id, string_to_array(chain, ' ')::uuid[], sealed_headers, steps_total, created_at
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[],
+                    $7::uuid[], $8::text[], $9::bytea[], $10::int[], $11::timestamptz[])
+            AS begun (id, workspace_id, automation_id, automation_name, trigger, payload,
+                      contact_id, chain, sealed_headers, steps_total, created_at)
+        ON CONFLICT (id) DO NOTHING RETURNING id""",
+        [run.id for run in begun],
+        [run.workspace_id for run in begun],
+        [run.automation_id for run in begun],
+        [run.automation_name for run in begun],
+        [run.trigger for run in begun],
+        [run.payload for run in begun],
+        [run.contact_id for run in begun],
+        [" ".join(map(str, run.chain)) for run in begun],
+        [run.sealed_headers for run in begun],
+        [run.steps_total for run in begun],
+        [run.created_at for run in begun],
     )
-    return done.endswith("1")
+    return {row["id"] for row in rows}
 
 
 async def find(database: Database | Connection, workspace_id: UUID, id: UUID) -> Run | None:

@@ -60,8 +60,15 @@ FROM claimed JOIN automation_runs ON automation_runs.id = run_id
 # The end of a run wakes the step that waits for it; were it not heard of, it would be seen after so long.
 _LOOK_SECONDS = 15.0
 
-
 _KINDS = [str(kind.__struct_config__.tag) for kind in get_args(Kind)]
+
+
+class Planned(Struct, frozen=True):
+    """The steps that a run begins with."""
+
+    workspace_id: UUID
+    run_id: UUID
+    steps: list[Step]
 
 
 class Claimed(Struct, frozen=True):
@@ -87,20 +94,21 @@ class Claimed(Struct, frozen=True):
     sealed_headers: bytes | None
 
 
-async def put(connection: Connection, workspace_id: UUID, run_id: UUID, steps: Sequence[Step]) -> None:
-    """A row for each of them, whose ids follow from the run's; it is the first one's turn."""
-    places = range(len(steps))
+async def put(connection: Connection, planned: Sequence[Planned]) -> None:
+    """A row for each of their steps, whose ids follow from the run's; it is the first ones' turn."""
+    rows = [(run, place, step) for run in planned for place, step in enumerate(run.steps)]
     await connection.execute(
         """INSERT INTO automation_steps (id, workspace_id, run_id, position, name, kind, status, due_at)
-        SELECT id, $1, $2, position, name, kind, CASE position WHEN 0 THEN 'running' ELSE 'pending' END,
+        SELECT id, workspace_id, run_id, position, name, kind, CASE position WHEN 0 THEN 'running' ELSE 'pending' END,
             CASE position WHEN 0 THEN now() END
-        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[]) AS given (id, position, name, kind)""",
-        workspace_id,
-        run_id,
-        [ids.derived(run_id, place + 1) for place in places],
-        list(places),
-        [step.name for step in steps],
-        [step.kind for step in steps],
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::jsonb[])
+            AS planned (id, workspace_id, run_id, position, name, kind)""",
+        [ids.derived(run.run_id, place + 1) for run, place, _ in rows],
+        [run.workspace_id for run, _, _ in rows],
+        [run.run_id for run, _, _ in rows],
+        [place for _, place, _ in rows],
+        [step.name for _, _, step in rows],
+        [step.kind for _, _, step in rows],
     )
 
 

@@ -1,6 +1,6 @@
 """Automations, as they are stored: for those who ask about them, and for what sets them off."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +22,8 @@ _ROW = f"SELECT {_COLUMNS}, sealed_headers FROM automations"
 _LISTING = Listing(f"SELECT {_COLUMNS} FROM automations", "automations", "created_at DESC, id DESC")
 _OF = """workspace_id = $1 AND ($2::text IS NULL OR status = $2)
     AND ($3::text IS NULL OR trigger ->> 'type' = $3 OR event = $3)"""
+
+_HEARING = "workspace_id = ANY($1) AND event = ANY($2) AND status = 'active'"
 
 
 class Stored(Struct, frozen=True):
@@ -102,24 +104,27 @@ async def due(connection: Connection, limit: int) -> list[Stored]:
     return [_stored(row) for row in rows]
 
 
-async def listening(connection: Connection | Database, workspace_ids: Collection[UUID]) -> set[UUID]:
-    """Those of the workspaces that have an automation which some event sets off."""
-    rows = await connection.fetch(
-        """SELECT DISTINCT workspace_id FROM automations
-        WHERE workspace_id = ANY($1) AND event IS NOT NULL AND status = 'active'""",
-        list(workspace_ids),
+async def any_hears(database: Database, workspace_ids: Collection[UUID], patterns: Collection[str]) -> bool:
+    """Whether `hearing` would find one, as things are."""
+    return await database.fetchval(
+        f"SELECT EXISTS (SELECT FROM automations WHERE {_HEARING})", list(workspace_ids), list(patterns)
     )
-    return {row["workspace_id"] for row in rows}
 
 
-async def hearing(connection: Connection, workspace_id: UUID, patterns: Sequence[str]) -> list[Stored]:
-    """Those that one of the patterns sets off."""
+async def hearing(
+    connection: Connection, workspace_ids: Collection[UUID], patterns: Collection[str]
+) -> dict[UUID, list[Stored]]:
+    """By workspace, those that one of the patterns sets off, in the order in which they were made.
+
+    None of them goes before the end of the transaction.
+    """
     rows = await connection.fetch(
-        f"""{_ROW} WHERE workspace_id = $1 AND event = ANY($2) AND status = 'active' ORDER BY id FOR KEY SHARE""",
-        workspace_id,
-        list(patterns),
+        f"{_ROW} WHERE {_HEARING} ORDER BY id FOR KEY SHARE", list(workspace_ids), list(patterns)
     )
-    return [_stored(row) for row in rows]
+    found: dict[UUID, list[Stored]] = {}
+    for row in rows:
+        found.setdefault(row["workspace_id"], []).append(_stored(row))
+    return found
 
 
 async def on_schedules_of(connection: Connection, workspace_id: UUID) -> list[Stored]:
@@ -133,8 +138,14 @@ async def ran(connection: Connection, id: UUID, at: datetime) -> None:
     await connection.execute("UPDATE automations SET last_run_at = greatest(last_run_at, $2) WHERE id = $1", id, at)
 
 
-async def schedule(connection: Connection, id: UUID, next_at: datetime | None) -> None:
-    await connection.execute("UPDATE automations SET next_at = $2 WHERE id = $1", id, next_at)
+async def schedule(connection: Connection, next_at: Mapping[UUID, datetime | None]) -> None:
+    """When each of them is set off next."""
+    await connection.execute(
+        """UPDATE automations SET next_at = given.next_at FROM unnest($1::uuid[], $2::timestamptz[])
+            AS given (id, next_at) WHERE automations.id = given.id""",
+        list(next_at),
+        list(next_at.values()),
+    )
 
 
 async def set_timezone(connection: Connection, workspace_id: UUID, timezone: str) -> None:

@@ -4,10 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
+from libs.bus.hear import Heard
 from libs.contracts import automations, contacts, documents, endpoints, ids, limits, plans, workspaces
 from libs.contracts.automations import (
+    Automation,
     Notify,
     OnEvent,
     PageAutomations,
@@ -20,8 +23,11 @@ from libs.contracts.automations import (
     Wait,
 )
 from libs.contracts.faults import Code
+from libs.contracts.subjects import Stated
+from services.runner.automations.happenings import under
+from services.runner.automations.hearing import setting_off
 from tests.services.runner.automating import ended, facts, fault, get, make, runs_of, told, trigger
-from tests.services.runner.conftest import eventually
+from tests.services.runner.conftest import Caller, eventually
 from tests.support.calling import state
 from tests.support.provider import Answer
 
@@ -101,6 +107,49 @@ async def test_an_event_sets_off_those_of_its_workspace_that_wait_for_it_once(ca
     await asyncio.sleep(0.3)
     assert [len(await runs_of(caller, of)) for of in (exact, prefix, updated, paused)] == [1, 1, 0, 0]
     assert not await runs_of(other, theirs)
+
+
+def created_in(*callers: Caller, times: int) -> list[Heard[contacts.ContactCreated]]:
+    facts = [contacts.ContactCreated(one.workspace_id, ids.new()) for _ in range(times) for one in callers]
+    return [Heard(ids.new(), NOW, fact) for fact in facts]
+
+
+async def test_many_events_at_once_set_off_each_that_waits_for_them_once_in_their_order(caller, other, bus):
+    exact, prefix = [
+        await make(caller, HELLO, HELLO, trigger=OnEvent(name)) for name in ("contact.created", "contact.*")
+    ]
+    updated = await make(caller, HELLO, trigger=OnEvent("contact.updated"))
+    theirs = await make(other, Wait(3600), trigger=OnEvent("contact.created"))
+    created = created_in(caller, other, times=30)
+    batch = [Stated(one.id, one.at, msgspec.Raw(contacts.CREATED.pack(one.fact))) for one in created]
+    for _ in range(2):
+        await bus.state(contacts.CREATED.name, batch, str(ids.new()))
+
+    async def heard_by(one: Caller, of: Automation) -> list[str]:
+        return [run.payload["event_id"] for run in reversed(await runs_of(one, of))]
+
+    of_caller, of_other = [[str(one.id) for one in created[first::2]] for first in (0, 1)]
+    await eventually(lambda: heard_by(other, theirs), lambda heard: len(heard) >= 30)
+    assert await heard_by(other, theirs) == of_other
+    assert [await heard_by(caller, of) for of in (exact, prefix, updated)] == [of_caller, of_caller, []]
+    run = await ended(caller, (await runs_of(caller, exact))[0])
+    assert [(step.position, step.output["title"]) for step in run.steps] == [(0, "Hello"), (1, "Hello")]
+
+
+async def test_many_events_at_once_take_as_many_statements_as_one(caller, other, runner):
+    for one in (caller, other):
+        await make(one, HELLO, trigger=OnEvent("contact.created"))
+        await make(one, HELLO, HELLO, trigger=OnEvent("contact.*"))
+    apply = setting_off(under("contact.created"))
+
+    async def statements(heard: list[Heard[contacts.ContactCreated]]) -> int:
+        told: list[object] = []
+        async with runner.database.transaction() as connection:
+            with connection.query_logger(told.append):
+                await apply(connection, heard)
+        return len(told)
+
+    assert await statements(created_in(caller, times=1)) == await statements(created_in(caller, other, times=40))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""Happenings: the engine's facts under the public names by which automations wait for them. Pure.
+
+A fact goes by the names that its webhook has; what is told of it are its own fields.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from libs.contracts import (
+    automations,
+    contacts,
+    documents,
+    endpoints,
+    evals,
+    feedback,
+    limits,
+    plans,
+    public_events,
+    runs,
+)
+
+F = TypeVar("F")
+Tell = Callable[[F], Sequence["Happening"]]
+
+# The voice in which Aria speaks.
+_ARIA = "klairo"
+_NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
+
+
+class Happening(Struct, frozen=True):
+    """A fact under its public names: an automation hears it once, whichever of them it goes by."""
+
+    fact: Any
+    names: tuple[str, ...]
+
+    @property
+    def workspace_id(self) -> UUID:
+        return self.fact.workspace_id
+
+    @property
+    def chain(self) -> list[UUID]:
+        """The automations that led to it."""
+        return getattr(self.fact, "chain", [])
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+    @property
+    def patterns(self) -> set[str]:
+        """Those that hear of it."""
+        return {pattern for name in self.names for pattern in public_events.patterns(name)}
+
+    def told(self) -> dict[str, Any]:
+        """Ids are UUIDs."""
+        fields = (name for name in self.fact.__struct_fields__ if name not in _NOT_TOLD)
+        return msgspec.to_builtins({name: getattr(self.fact, name) for name in fields})
+
+
+def run_finished(fact: runs.RunFinished) -> list[Happening]:
+    """A cancelled one neither completed nor failed."""
+    match fact.status:
+        case runs.Status.FAILED:
+            return [Happening(fact, (public_events.GENERATION_FAILED,))]
+        case runs.Status.SUCCEEDED:
+            generation = Happening(fact, (public_events.GENERATION_COMPLETED,))
+            said = Happening(fact, (public_events.ARIA_MESSAGE, public_events.CHAT_MESSAGE_CREATED))
+            return [generation, said] if fact.voice == _ARIA else [generation]
+        case _:
+            return []
+
+
+def trial_finished(fact: evals.TrialFinished) -> list[Happening]:
+    failed = fact.alert and fact.passed < fact.total
+    return [Happening(fact, (public_events.EVAL_FAILED if failed else public_events.EVAL_COMPLETED,))]
+
+
+def under(name: str) -> Tell[Any]:
+    return lambda fact: [Happening(fact, (name,))]
+
+
+HEARD: list[tuple[Any, Tell[Any]]] = [
+    (runs.FINISHED, run_finished),
+    (evals.FINISHED, trial_finished),
+    (feedback.CREATED, under(public_events.FEEDBACK_CREATED)),
+    (documents.INDEXED, under(public_events.DOCUMENT_INDEXED)),
+    (documents.FAILED, under(public_events.DOCUMENT_FAILED)),
+    (contacts.CREATED, under(public_events.CONTACT_CREATED)),
+    (contacts.UPDATED, under(public_events.CONTACT_UPDATED)),
+    (plans.CHANGED, under(public_events.PLAN_CHANGED)),
+    (limits.REACHED, under(public_events.USAGE_LIMIT_REACHED)),
+    (endpoints.DISABLED, under(public_events.WEBHOOK_DISABLED)),
+    (endpoints.TESTED, under(public_events.TEST_PING)),
+    (automations.STARTED, under(public_events.AUTOMATION_RUN)),
+    (automations.COMPLETED, under(public_events.AUTOMATION_COMPLETED)),
+    (automations.FAILED, under(public_events.AUTOMATION_FAILED)),
+]
