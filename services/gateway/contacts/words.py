@@ -13,11 +13,17 @@ _LONGEST = 100
 _MOST_SOUGHT = 20
 _MOST_MENTIONED = 200
 _SHORTEST_NAME = 3
+_NOTHING = ""
 
 
 def of(*texts: str) -> list[str]:
     """Each once, in their order."""
     return list(dict.fromkeys(word[:_LONGEST] for text in texts for word in _WORD.findall(_plain(text))))
+
+
+def sought(text: str) -> str | None:
+    """What a person types to search, as a tsquery: of nothing, None; without a word in it, one that finds nothing."""
+    return (query(text) or _NOTHING) if text.strip() else None
 
 
 def query(text: str, *, mentioned: bool = False) -> str | None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
 from services.gateway.engine import ENGINE
+from services.gateway.http import misfits
 
 T = TypeVar("T")
 
@@ -26,20 +27,6 @@ _LIMIT = "most_bytes"
 DEEPEST = 64
 _MOST_VALUES = 500_000
 _LEAST, _MOST = -(2**63), 2**64 - 1
-
-_ABOUT_A_FIELD = {
-    "Object missing required field": "This field is required.",
-    "Object contains unknown field": "There is no such field.",
-}
-_WORDS = {
-    "object": "an object",
-    "array": "a list",
-    "str": "a text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "null",
-}
 
 
 async def read(request: web.Request, type: type[T]) -> T:
@@ -105,7 +92,7 @@ def decode(raw: bytes, type: type[T]) -> T:
     try:
         decoded = _decoder(type).decode(raw)
     except msgspec.ValidationError as error:
-        raise invalid(str(error)) from None
+        raise misfits.fault(error, type) from None
     except RecursionError:
         raise too_deep() from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -154,26 +141,6 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     for where, found in _paths(value, path):
         if isinstance(found, str):
             yield where, found
-
-
-def invalid(message: str) -> Fault:
-    """msgspec's "Expected `str`, got `int` - at `$.names[0]`" as a Fault that names `names[0]`."""
-    reason, _, place = message.partition(" - at `$")
-    path = place.rstrip("`").removeprefix(".").replace("[...]", "")
-    for start, sentence in _ABOUT_A_FIELD.items():
-        if reason.startswith(start):
-            name = reason.split("`")[1]
-            return Fault(Code.INVALID, sentence, field=f"{path}.{name}" if path else name)
-    return Fault(Code.INVALID, in_words(reason), field=path or None)
-
-
-def in_words(reason: str) -> str:
-    """msgspec's "Expected `str`, got `int`" for people."""
-    expected, _, given = reason.removeprefix("Expected `").partition("`, got `")
-    if not given:
-        return f"{reason}.".replace("`", "'")
-    choices = " or ".join(_WORDS.get(word, word) for word in expected.split(" | "))
-    return f"Expected {choices}, got {_WORDS.get(given.rstrip('`'), given.rstrip('`'))}."
 
 
 def refuse_unsound(body: Any) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 
 from aiohttp import ClientConnectionResetError, web
 from msgspec import Struct
@@ -71,7 +72,7 @@ def of(error: Exception) -> Problem:
 
 
 def _of_fault(fault: Fault) -> Problem:
-    named = fault.field is None or fault.field in fault.message
+    named = fault.field is None or re.search(rf"(?<!\w){re.escape(fault.field)}(?!\w)", fault.message)
     message = fault.message if named else f"{fault.field}: {fault.message}"
     return Problem(HTTP_STATUS[fault.code], fault.code, message, fault.field, fault.retry_after)
 

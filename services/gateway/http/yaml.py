@@ -10,7 +10,7 @@ import yaml
 from aiohttp import web
 
 from libs.contracts.faults import Code, Fault
-from services.gateway.http import body
+from services.gateway.http import body, misfits
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def _decode(raw: bytes, type: type[T]) -> T:
         _refuse_deep(raw)
         return msgspec.yaml.decode(raw, type=type)
     except msgspec.ValidationError as error:
-        raise body.invalid(str(error)) from None
+        raise misfits.fault(error, type) from None
     except (yaml.YAMLError, msgspec.DecodeError, ValueError, TypeError):
         raise Fault(Code.MALFORMED, "The body is not valid YAML.") from None
 

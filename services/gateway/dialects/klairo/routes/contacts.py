@@ -21,8 +21,7 @@ routes = web.RouteTableDef()
 @routes.get("/v1/contacts")
 async def get_contacts(request: web.Request) -> web.Response:
     slice = paging.slice_of(request, offset="offset", default=20, most=100)
-    search = params.line(request, "search")
-    sought = Sought(search and words.query(search), params.line(request, "tag"))
+    sought = Sought(words.sought(params.line(request, "search") or ""), params.line(request, "tag"))
     page = await store.page(request.app[ENGINE].database, request[CALLER].workspace_id, slice, sought)
     return reply.json(translate.contacts.contacts(page, slice))
 

@@ -31,7 +31,7 @@ from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klairo import wire
 from services.gateway.dialects.klairo.wire.automations import GivenStep
 from services.gateway.directory.callers import Caller
-from services.gateway.http import body, params
+from services.gateway.http import misfits, params
 
 _KINDS: dict[str, type[Any]] = {
     str(kind.__struct_config__.tag): kind
@@ -146,7 +146,7 @@ def _read(config: dict[str, Any], kind: type[Any], where: str, *, but: tuple[str
     try:
         return msgspec.convert(config | {"type": kind.__struct_config__.tag}, kind)
     except msgspec.ValidationError as error:
-        fault = body.invalid(str(error))
+        fault = misfits.fault(error, kind)
         raise Fault(fault.code, fault.message, field=f"{where}.{fault.field}" if fault.field else where) from None
 
 
@@ -181,7 +181,7 @@ def _one_of(kind: Any, text: str | None, field: str) -> Any:
     try:
         return kind(text)
     except ValueError:
-        message = f"Expected {' or '.join(kind)}, got {params.shown(text)!r}."
+        message = f"Expected {misfits.one_of(list(kind))}, got {params.shown(text)!r}."
         raise Fault(Code.INVALID, message, field=field) from None
 
 

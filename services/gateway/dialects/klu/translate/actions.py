@@ -11,8 +11,7 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
 from services.gateway.directory.callers import Caller
-from services.gateway.http import params
-from services.gateway.http.body import in_words
+from services.gateway.http import misfits, params
 
 # Klu's name of a parameter and ours; the SDKs send either spelling. `eed` is where one of them looks for the seed.
 _CAMEL = {
@@ -106,7 +105,7 @@ def _parameter(key: str, value: Any) -> Any:
     try:
         return msgspec.convert(_unified(name, value), _TYPES[name])
     except msgspec.ValidationError as error:
-        raise Fault(Code.INVALID, in_words(str(error)), field=f"model_config.{key}") from None
+        raise Fault(Code.INVALID, misfits.fault(error, _TYPES[name]).message, field=f"model_config.{key}") from None
 
 
 def _unified(name: str, value: Any) -> Any:

@@ -14,7 +14,7 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
 from services.gateway.directory.callers import Caller
-from services.gateway.http import params
+from services.gateway.http import misfits, params
 
 _SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 _EXPECTED = "the text; without it, the data point's metadata.expected, or its own output where it runs again"
@@ -111,7 +111,8 @@ def _check(given: dict[str, Any] | str, field: str) -> Check:
     try:
         return msgspec.convert(options | {"type": type}, Check)
     except msgspec.ValidationError as wrong:
-        raise Fault(Code.INVALID, f"{field}: {wrong}.", field=field) from None
+        fault = misfits.fault(wrong, Check)
+        raise Fault(fault.code, fault.message, field=f"{field}.{fault.field}" if fault.field else field) from None
 
 
 def _type(name: object, field: str) -> str:

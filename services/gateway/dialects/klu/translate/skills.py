@@ -9,8 +9,7 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
 from services.gateway.directory.callers import Caller
-from services.gateway.http import params
-from services.gateway.http.body import in_words
+from services.gateway.http import misfits, params
 
 _KIND = wire.skills.SkillKind.__struct_fields__
 _TYPES = ("http", "openapi", "mcp", "search_context")
@@ -76,10 +75,7 @@ def _kind(said: dict[str, Any]) -> tools.Kind:
     try:
         return msgspec.convert(said, tools.Kind)
     except msgspec.ValidationError as error:
-        missing = str(error).partition("missing required field `")[2].partition("`")[0]
-        field = missing or str(error).rpartition("`$.")[2].rstrip("`")
-        message = "This field is required." if missing else in_words(str(error))
-        raise Fault(Code.INVALID, message, field=field) from None
+        raise misfits.fault(error, tools.Kind) from None
 
 
 def reply(tool: tools.Tool) -> wire.skills.Skill:
