@@ -42,12 +42,17 @@ class Reaction(Struct, Generic[F], frozen=True):
     """What a service does on an event: `apply` takes in a batch of facts inside one transaction.
 
     `concerns`: whether it would do anything with a batch, where that is cheaper to find out. What concerns no reaction
-    is not even noted.
+    is not even noted: heard again, it is looked at again. Looking in the database first misses nothing: the look sees
+    what was committed before a fact was stated.
     """
 
     event: Event[F]
     apply: Callable[[Connection, list[Heard[F]]], Awaitable[None]]
-    concerns: Callable[[Database, list[F]], Awaitable[bool]] | None = None
+    concerns: Callable[[Database, list[Heard[F]]], Awaitable[bool]] | None = None
+
+    def heard(self, letters: Sequence[Letter]) -> list[Heard[F]]:
+        """Raises msgspec.ValidationError."""
+        return [Heard(letter.id, letter.at, self.event.unpack(letter.body)) for letter in letters]
 
 
 class Reactions:
@@ -94,12 +99,12 @@ class Reactions:
         if not reactions or any(reaction.concerns is None for reaction in reactions):
             return False
         try:
-            facts = [reactions[0].event.unpack(letter.body) for letter in letters]
+            heard = reactions[0].heard(letters)
         except msgspec.ValidationError:
             return False
         try:
             for reaction in reactions:
-                if reaction.concerns is not None and await reaction.concerns(self._database, facts):
+                if reaction.concerns is not None and await reaction.concerns(self._database, heard):
                     return False
         except Fault:
             raise
@@ -156,8 +161,7 @@ class Reactions:
         if subject not in self._by_subject:
             raise LookupError(f"this version of {self._service} has no reaction to {subject}")
         for reaction in self._by_subject[subject]:
-            heard = [Heard(letter.id, letter.at, reaction.event.unpack(letter.body)) for letter in letters]
-            await reaction.apply(connection, heard)
+            await reaction.apply(connection, reaction.heard(letters))
 
     async def _failed(self, connection: Connection, letter: Letter, error: Exception) -> None:
         """Written for later, or given up; told once that is so."""

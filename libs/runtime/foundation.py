@@ -110,7 +110,7 @@ class Service:
         event: Event[F],
         apply: Callable[[Connection, list[Heard[F]]], Awaitable[None]],
         *,
-        concerns: Callable[[Database, list[F]], Awaitable[bool]] | None = None,
+        concerns: Callable[[Database, list[Heard[F]]], Awaitable[bool]] | None = None,
     ) -> None:
         """Have `apply` take in a batch of facts, inside the transaction that notes them as heard; but not what
         `concerns` says it would do nothing with.

@@ -12,23 +12,19 @@ from libs.contracts import (
     deliveries,
     documents,
     endpoints,
-    evals,
-    feedback,
-    limits,
     notifications,
-    plans,
     runs,
     workspaces,
 )
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.webhook_dispatcher import erasing, listen, metrics, payloads, telling, telling_of_automations
+from services.webhook_dispatcher import erasing, listen, metrics
 from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import Deliveries
 from services.webhook_dispatcher.dispatcher import Dispatcher
 from services.webhook_dispatcher.endpoints import Endpoints, Secrets
-from services.webhook_dispatcher.fan_outs import QUEUED, FanOuts, fan_out
+from services.webhook_dispatcher.fan_outs import QUEUED, FanOuts
 from services.webhook_dispatcher.heard import Heard
 from services.webhook_dispatcher.mail import server
 from services.webhook_dispatcher.mail.postman import QUEUED as MAIL_QUEUED
@@ -37,7 +33,7 @@ from services.webhook_dispatcher.mail.sending import Sender
 from services.webhook_dispatcher.notifications import Notifications
 from services.webhook_dispatcher.room import Limits
 from services.webhook_dispatcher.schedule import STEPS, parse_steps
-from services.webhook_dispatcher.telling import tell_of
+from services.webhook_dispatcher.told import TOLD
 from services.webhook_dispatcher.upkeep import Upkeep
 from services.webhook_dispatcher.wakes import Wakes
 
@@ -76,7 +72,7 @@ async def build(service: Service, settings: Settings) -> None:
     secrets = Secrets(service.sealer)
     registry = Endpoints(service.database, service.egress, secrets)
     log = Deliveries(service.database, service.egress)
-    told = Notifications(service.database)
+    notices = Notifications(service.database)
     steps = parse_steps(settings.delivery_retries)
     attempts = Attempts(service.egress, secrets, seconds=settings.delivery_seconds, steps=steps)
     dispatcher = Dispatcher(
@@ -98,12 +94,12 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(deliveries.LATEST, log.latest)
     service.serve(deliveries.TEST, log.test)
     service.serve(deliveries.REDELIVER, log.redeliver)
-    service.serve(notifications.PAGE, told.page)
-    service.serve(notifications.READ, told.read)
+    service.serve(notifications.PAGE, notices.page)
+    service.serve(notifications.READ, notices.read)
 
-    _fan_out(service)
+    for told in TOLD:
+        service.hear(told.event, told.tell, concerns=told.concerns)
     _erase(service)
-    _tell(service)
     _send_mail(service, settings, steps)
 
     wakes = Wakes(service.bus, QUEUED)
@@ -120,22 +116,6 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_stop(dispatcher.drain)
 
 
-def _fan_out(service: Service) -> None:
-    """What subscribers are told of."""
-    service.hear(runs.FINISHED, fan_out(*payloads.OF_A_RUN))
-    service.hear(feedback.CREATED, fan_out(payloads.feedback_created))
-    service.hear(documents.INDEXED, fan_out(payloads.document_indexed))
-    service.hear(documents.FAILED, fan_out(payloads.document_failed))
-    service.hear(evals.FINISHED, fan_out(payloads.trial_finished))
-    service.hear(automations.STARTED, fan_out(payloads.automation_started))
-    service.hear(automations.COMPLETED, fan_out(payloads.automation_finished))
-    service.hear(automations.FAILED, fan_out(payloads.automation_finished))
-    service.hear(contacts.CREATED, fan_out(payloads.contact_created))
-    service.hear(contacts.UPDATED, fan_out(payloads.contact_updated))
-    service.hear(plans.CHANGED, fan_out(payloads.plan_changed))
-    service.hear(limits.REACHED, fan_out(payloads.limit_reached))
-
-
 def _erase(service: Service) -> None:
     service.hear(runs.ERASED, erased.of_runs)
     service.hear(documents.ERASED, erased.of_documents)
@@ -143,17 +123,6 @@ def _erase(service: Service) -> None:
     service.hear(workspaces.DELETED, erased.of_workspaces)
     service.hear(workspaces.EXPIRED, erased.of_expired)
     service.background("erasures", Erasures(service.database, erasing.STEPS).run)
-
-
-def _tell(service: Service) -> None:
-    """What people are told of by themselves."""
-    service.hear(runs.FINISHED, tell_of(telling.reply_unread))
-    service.hear(automations.COMPLETED, tell_of(telling_of_automations.run_completed))
-    service.hear(automations.FAILED, tell_of(telling_of_automations.run_failed))
-    service.hear(automations.NOTICE_ASKED, tell_of(telling_of_automations.asked))
-    service.hear(plans.CHANGED, tell_of(telling.plan_changed))
-    service.hear(limits.REACHED, tell_of(telling.limit_reached))
-    service.hear(contacts.UPDATE_REFUSED, tell_of(telling_of_automations.update_refused))
 
 
 def _send_mail(service: Service, settings: Settings, steps: Sequence[float]) -> None:

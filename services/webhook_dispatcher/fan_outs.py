@@ -6,13 +6,9 @@ when they have.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import TypeVar
-from uuid import UUID
 
-from libs.bus.hear import Heard
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher.payloads import Message
 from services.webhook_dispatcher.store import fan_outs as store
@@ -22,20 +18,6 @@ QUEUED = "webhook_dispatcher.queued"
 REMAINING = "webhook_dispatcher.remaining"
 
 _POLL_SECONDS = 1.0
-
-Fact = TypeVar("Fact")
-
-
-def fan_out(
-    *makers: Callable[[UUID, datetime, Fact], Message | None],
-) -> Callable[[Connection, list[Heard[Fact]]], Awaitable[None]]:
-    """What is done on hearing facts that each of `makers` turns into a payload: one statement for all of them."""
-
-    async def apply(connection: Connection, heard: list[Heard[Fact]]) -> None:
-        messages = [make(event.id, event.at, event.fact) for event in heard for make in makers]
-        await begin(connection, [made for made in messages if made is not None])
-
-    return apply
 
 
 async def begin(connection: Connection, messages: Sequence[Message]) -> None:

@@ -1,42 +1,30 @@
-"""Telling: the engine's facts of which a workspace is notified.
+"""Telling: a workspace is notified of what became of its runs, its plan and its limits.
 
-Owner: webhook_dispatcher. A notification commits with the fact's id, so that a fact heard twice is told once.
+Owner: webhook_dispatcher.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 from msgspec import structs
 
-from libs.bus.hear import Heard
 from libs.contracts import ids, limits, plans, runs
 from libs.postgres.database import Connection
 from services.webhook_dispatcher.notices import Notice
 from services.webhook_dispatcher.payloads import ARIA
 from services.webhook_dispatcher.store import notifications as store
 
-Fact = TypeVar("Fact")
-
 _REPLIED = ("aria_replied", "Aria has answered", "An answer that nobody waited for any more is in its conversation.")
 _FAILED = ("aria_failed", "Aria could not answer", "An answer that nobody waited for any more could not be given.")
 
 
-def tell_of(
-    make: Callable[[UUID, datetime, Fact], Notice | None],
-) -> Callable[[Connection, list[Heard[Fact]]], Awaitable[None]]:
-    """What is done on hearing facts of which `make` makes a notice, or none."""
-
-    async def apply(connection: Connection, heard: list[Heard[Fact]]) -> None:
-        made = [make(event.id, event.at, event.fact) for event in heard]
-        if told := _together(notice for notice in made if notice is not None):
-            await store.tell(connection, told)
-
-    return apply
+async def tell(connection: Connection, notices: Sequence[Notice]) -> None:
+    if notices:
+        await store.tell(connection, _together(notices))
 
 
-def _together(notices: Iterable[Notice]) -> list[Notice]:
+def _together(notices: Sequence[Notice]) -> list[Notice]:
     """Those of one id are one, which says how often: the last."""
     told: dict[UUID, Notice] = {}
     for notice in notices:

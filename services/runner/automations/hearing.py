@@ -4,7 +4,7 @@ The rule: a run begins in the transaction that notes the event as heard, so it i
 that has led to an event is not set off by it, nor is anything once a chain is long: the workspace is told so.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
@@ -38,8 +38,8 @@ def setting_off(tell: Tell[F]) -> Callable[[Connection, list[Heard[F]]], Awaitab
     """What is done on hearing facts of which `tell` makes happenings: as many statements for all as for one."""
 
     async def apply(connection: Connection, heard: list[Heard[F]]) -> None:
-        happened = [(event.id, happening) for event in heard for happening in tell(event.fact)]
-        found = await stored.hearing(connection, *_reach(happening for _, happening in happened))
+        happened = _happened(tell, heard)
+        found = await stored.hearing(connection, *_reach(happened))
         matches = [
             _Match(event_id, happening, automation)
             for event_id, happening in happened
@@ -52,27 +52,24 @@ def setting_off(tell: Tell[F]) -> Callable[[Connection, list[Heard[F]]], Awaitab
     return apply
 
 
-def concerning(tell: Tell[F]) -> Callable[[Database, list[F]], Awaitable[bool]]:
-    """Whether such facts may set anything off.
+def concerning(tell: Tell[F]) -> Callable[[Database, list[Heard[F]]], Awaitable[bool]]:
+    """Whether such facts may set anything off."""
 
-    Looking first loses nothing: what waited for a fact when it was stated is seen, for it was committed before.
-    """
-
-    async def concerns(database: Database, facts: list[F]) -> bool:
-        happened = [happening for fact in facts for happening in tell(fact)]
+    async def concerns(database: Database, heard: list[Heard[F]]) -> bool:
+        happened = _happened(tell, heard)
         return bool(happened) and await stored.any_hears(database, *_reach(happened))
 
     return concerns
 
 
-def _reach(happened: Iterable[Happening]) -> tuple[set[UUID], set[str]]:
+def _happened(tell: Tell[F], heard: list[Heard[F]]) -> list[tuple[UUID, Happening]]:
+    return [(event.id, happening) for event in heard for happening in tell(event.fact)]
+
+
+def _reach(happened: list[tuple[UUID, Happening]]) -> tuple[set[UUID], set[str]]:
     """The workspaces in which it happened, and the patterns that hear of any of it."""
-    workspace_ids: set[UUID] = set()
-    patterns: set[str] = set()
-    for happening in happened:
-        workspace_ids.add(happening.workspace_id)
-        patterns |= happening.patterns
-    return workspace_ids, patterns
+    patterns = {pattern for _, happening in happened for pattern in happening.patterns}
+    return {happening.workspace_id for _, happening in happened}, patterns
 
 
 def _waits_for(of: Stored, happening: Happening) -> bool:

@@ -47,8 +47,8 @@ async def answered(connection: Connection, heard: list[Heard[RunFinished]]) -> N
         connection.wake_after(TOPIC)
 
 
-async def awaited(_: Database, facts: list[RunFinished]) -> bool:
-    return any(fact.voice == OF_AUTOMATIONS for fact in facts)
+async def awaited(_: Database, heard: list[Heard[RunFinished]]) -> bool:
+    return any(event.fact.voice == OF_AUTOMATIONS for event in heard)
 
 
 class Working:

@@ -81,6 +81,14 @@ async def total(database: Connection | Database, workspace_id: UUID) -> int:
     )
 
 
+async def any_of(database: Database, workspace_ids: Collection[UUID]) -> bool:
+    """Whether one of the workspaces has an endpoint that is told of what happens."""
+    return await database.fetchval(
+        "SELECT EXISTS (SELECT FROM endpoints WHERE workspace_id = ANY($1) AND status IN ('active', 'listening'))",
+        list(workspace_ids),
+    )
+
+
 async def update(
     connection: Connection, change: endpoints.UpdateEndpoint, *, events: Sequence[str] | None
 ) -> endpoints.Endpoint | None:

@@ -193,10 +193,10 @@ async def closed_to_all(url: str, admin_url: str):
 
 
 async def test_what_concerns_no_reaction_is_not_noted_and_what_concerns_one_goes_to_all(runner, feedback, database):
-    async def many(_: Database, facts: list[Counted]) -> bool:
-        return any(fact.amount > 100 for fact in facts)
+    async def many(_: Database, heard: list[Heard[Counted]]) -> bool:
+        return any(event.fact.amount > 100 for event in heard)
 
-    async def never(_: Database, facts: list[Counted]) -> bool:
+    async def never(_: Database, heard: list[Heard[Counted]]) -> bool:
         return False
 
     reactions = [replace(added(kind="many"), concerns=many), replace(added(kind="never"), concerns=never)]
@@ -215,7 +215,7 @@ async def taken_in(bus: Bus) -> int:
 
 
 async def test_an_event_that_cannot_be_looked_at_is_tried_as_any_other(runner, feedback, database):
-    async def broken(_: Database, facts: list[Counted]) -> bool:
+    async def broken(_: Database, heard: list[Heard[Counted]]) -> bool:
         raise RuntimeError("it can't be told")
 
     async with hearing(feedback, database, replace(added(), concerns=broken)):
