@@ -1,7 +1,6 @@
 """The account of a run: the contract's Run and the stored row, made of a run that this process holds."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -9,11 +8,12 @@ from msgspec import Struct
 from libs.contracts import feed, runs
 from libs.contracts.faults import Failure
 from libs.contracts.runs import Mode, Run, RunFinished, Status, Usage
+from services.runner.runs import rows
 from services.runner.runs.frames import Recorded, recorded
 from services.runner.runs.live import Live
+from services.runner.runs.rows import Beside
 from services.runner.store.runs import Row
 
-_json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 
 
@@ -94,50 +94,15 @@ def waiting(live: Live) -> Run:
 
 def row(live: Live, run: Run, text: Recorded | None = None) -> Row:
     """A run's row; with the cut of its text once it has ended, with its request while it may have to begin again."""
-    going_on = text is None
-    return Row(
-        id=run.id,
-        workspace_id=run.workspace_id,
-        action_id=run.action_id,
-        app_id=live.accepted.scripted.action.app_id,
-        action_version=run.action_version,
-        session_id=run.session_id,
-        turn=None,
-        status=run.status,
-        mode=run.mode,
-        voice=run.voice,
-        holder=run.holder,
-        attempt=run.attempt,
-        model=run.model,
-        provider=run.provider,
-        end_user=run.end_user,
-        experiment=run.experiment,
-        cached_from=run.cached_from,
-        inputs=encoded(run.inputs),
-        question=live.accepted.prompt.question,
-        prompt=encoded(run.prompt),
-        output=run.output,
-        thinking=run.thinking,
+    accepted, going_on = live.accepted, text is None
+    beside = Beside(
+        app_id=accepted.scripted.action.app_id,
+        model_id=accepted.model.id,
+        question=accepted.prompt.question,
         frames=text and text.cut,
-        request=_msgpack.encode(live.accepted.request) if going_on and run.mode is Mode.ASYNC else None,
-        usage=encoded(run.usage),
-        finish_reason=run.finish_reason,
-        sources=encoded(run.sources),
-        metadata=encoded(run.metadata),
-        failure=run.failure and encoded(run.failure),
-        latency_ms=run.latency_ms,
-        first_token_ms=run.first_token_ms,
-        created_at=run.created_at,
-        finished_at=run.finished_at,
-        model_id=live.accepted.model.id,
-        calls=encoded(run.calls),
-        variant_id=run.variant_id,
+        request=_msgpack.encode(accepted.request) if going_on and run.mode is Mode.ASYNC else None,
     )
-
-
-def encoded(value: Any) -> str:
-    """As a column of JSON."""
-    return _json.encode(value).decode()
+    return rows.row(run, beside)
 
 
 def finished(live: Live, run: Run) -> RunFinished:

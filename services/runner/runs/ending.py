@@ -160,7 +160,7 @@ async def _forget(connection: Connection, closings: list[Closing]) -> None:
     for closing in closings:
         gone = [turn for turn in turns_of[closing.row.id] if turn.run_id not in there]
         closing.run = msgspec.structs.replace(closing.run, prompt=memory.without(closing.run.prompt, gone))
-        closing.row.prompt = account.encoded(closing.run.prompt)
+        closing.row.prompt = stored.encoded(closing.run.prompt)
 
 
 def _opened(live: Live) -> sessions.Opened:

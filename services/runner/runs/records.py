@@ -6,7 +6,6 @@ The rule: nothing is asked of a model, and no event tells of it; usage counts wh
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import msgspec
 from msgspec import UNSET, structs
 
 from libs.contracts import feed, ids, runs
@@ -15,13 +14,14 @@ from libs.contracts.runs import AmendRun, GetRun, Mode, RecordRun, Run, Status
 from libs.postgres.database import Database
 from services.runner.catalog import Catalog
 from services.runner.prompting.prompts import Scripted
+from services.runner.runs import rows
 from services.runner.runs.frames import Recorded, recorded
+from services.runner.runs.rows import Beside
 from services.runner.storable import storable
 from services.runner.store import records, sessions
 from services.runner.store import runs as stored
 from services.runner.store.runs import Row
 
-_json = msgspec.json.Encoder()
 _FINISHED = "stop"
 
 
@@ -110,47 +110,8 @@ def _text(run: Run) -> Recorded:
 
 def _question(run: Run) -> str:
     asked = next((turn.content for turn in reversed(run.prompt) if turn.role == "user"), "")
-    return asked or (run.inputs if isinstance(run.inputs, str) else _encoded(run.inputs))
+    return asked or (run.inputs if isinstance(run.inputs, str) else stored.encoded(run.inputs))
 
 
 def _row(run: Run, app_id: UUID) -> Row:
-    return Row(
-        id=run.id,
-        workspace_id=run.workspace_id,
-        action_id=run.action_id,
-        app_id=app_id,
-        action_version=run.action_version,
-        session_id=run.session_id,
-        turn=run.turn,
-        status=run.status,
-        mode=run.mode,
-        voice=run.voice,
-        holder=run.holder,
-        attempt=run.attempt,
-        model=run.model,
-        provider=run.provider,
-        end_user=run.end_user,
-        experiment=None,
-        cached_from=None,
-        inputs=_encoded(run.inputs),
-        question=_question(run),
-        prompt=_encoded(run.prompt),
-        output=run.output,
-        thinking="",
-        frames=_text(run).cut,
-        request=None,
-        usage=_encoded(run.usage),
-        finish_reason=run.finish_reason,
-        sources="[]",
-        metadata=_encoded(run.metadata),
-        failure=None,
-        latency_ms=run.latency_ms,
-        first_token_ms=None,
-        created_at=run.created_at,
-        finished_at=run.finished_at,
-        model_id=ids.NONE,
-    )
-
-
-def _encoded(value: object) -> str:
-    return _json.encode(value).decode()
+    return rows.row(run, Beside(app_id, model_id=ids.NONE, question=_question(run), frames=_text(run).cut))

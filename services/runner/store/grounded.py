@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from libs.contracts import runs
 from libs.postgres.database import Connection
-
-_json = msgspec.json.Encoder()
+from services.runner.store.runs import encoded
 
 
 class Grounded(Struct, frozen=True):
@@ -47,7 +46,7 @@ async def replace(connection: Connection, changed: Sequence[Grounded]) -> None:
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) AS given (id, prompt, sources, frames)
         WHERE runs.id = given.id""",
         [run.id for run in changed],
-        [_json.encode(run.prompt).decode() for run in changed],
-        [_json.encode(run.sources).decode() for run in changed],
+        [encoded(run.prompt) for run in changed],
+        [encoded(run.sources) for run in changed],
         [run.frames for run in changed],
     )

@@ -15,9 +15,7 @@ from libs.contracts.faults import Failure
 from libs.contracts.runs import Run, Status
 from libs.postgres.database import Connection, Database
 from services.runner.runs.frames import Recorded
-from services.runner.store.runs import RUN_COLUMNS
-
-_json = msgspec.json.Encoder()
+from services.runner.store.runs import RUN_COLUMNS, encoded
 
 
 class Claim(Struct, frozen=True):
@@ -148,11 +146,7 @@ def _end(end: Settled) -> tuple[object, ...]:
     run = end.orphan.run
     found = (run.id, run.holder, run.attempt, run.status)
     text = (end.text.output, end.text.thinking, end.text.cut)
-    return (*found, end.status, end.last.attempt, *text, _encoded(end.usage), end.failure and _encoded(end.failure))
-
-
-def _encoded(value: object) -> str:
-    return _json.encode(value).decode()
+    return (*found, end.status, end.last.attempt, *text, encoded(end.usage), end.failure and encoded(end.failure))
 
 
 def _columns(claims: Sequence[Claim]) -> tuple[list[UUID], list[str], list[int]]:

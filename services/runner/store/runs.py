@@ -16,6 +16,8 @@ from libs.postgres.database import Connection, Database
 from services.runner.runs.frames import Recorded
 from services.runner.store.pages import Listing
 
+_json = msgspec.json.Encoder()
+
 
 class Row(Struct):
     """A run as its row, its fields in the order of the columns; JSON is encoded already."""
@@ -56,6 +58,11 @@ class Row(Struct):
     model_id: UUID
     calls: str = "[]"
     variant_id: UUID | None = None
+
+
+def encoded(value: object) -> str:
+    """As a column of JSON is given."""
+    return _json.encode(value).decode()
 
 
 _JSON = frozenset({"inputs", "prompt", "usage", "sources", "metadata", "failure", "calls"})
