@@ -35,6 +35,10 @@ _AWAY = (
 _NO_ENTRY = (asyncpg.PostgresError, InternalClientError, OSError)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+# Digits as one digit, to be searched for a number of so many that it may not fit into 64 bits.
+_ALIKE = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG = b"0" * 19
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 if TYPE_CHECKING:
@@ -215,9 +219,27 @@ async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         "jsonb",
         schema="pg_catalog",
         encoder=lambda value: b"\x01" + _encode(value),
-        decoder=lambda body: _decode(memoryview(body)[1:]),
+        decoder=_json,
         format="binary",
     )
+
+
+def _json(body: bytes) -> Any:
+    """The value as it was written: Postgres spells 1e20 out, which is an integer then that MessagePack can't carry."""
+    value = _decode(memoryview(body)[1:])
+    return _narrow(value) if _LONG in body.translate(_ALIKE) else value
+
+
+def _narrow(value: Any) -> Any:
+    match value:
+        case int() if not _LEAST <= value <= _MOST:
+            return float(value)
+        case list():
+            return [_narrow(item) for item in cast("list[Any]", value)]
+        case dict():
+            return {key: _narrow(item) for key, item in cast("dict[Any, Any]", value).items()}
+        case _:
+            return value
 
 
 async def _keep(_: "asyncpg.Connection[asyncpg.Record]") -> None:

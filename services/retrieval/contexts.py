@@ -7,6 +7,7 @@ from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.postgres.database import Database
 from services.retrieval import erasing
+from services.retrieval.sources import LONGEST_NAME
 from services.retrieval.store import contexts as store
 from services.retrieval.store import documents, jobs, removals
 
@@ -57,8 +58,8 @@ class Contexts:
 
 
 def _named(name: str) -> None:
-    if not name.strip():
-        raise Fault(Code.INVALID, "A context needs a name.", field="name")
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise Fault(Code.INVALID, f"A context needs a name of up to {LONGEST_NAME} characters.", field="name")
 
 
 def _found(context: contexts.Context | None, id: UUID) -> contexts.Context:

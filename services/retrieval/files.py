@@ -6,6 +6,7 @@ from libs.blobs import Blobs
 from libs.contracts import files, ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Database
+from services.retrieval.sources import LONGEST_NAME
 from services.retrieval.store import documents
 from services.retrieval.store import uploads as store
 
@@ -13,7 +14,6 @@ _SWEEP_SECONDS = 3600.0
 _UNFINISHED_HOURS = 24
 _FINISHED_HOURS = 7 * 24
 _BATCH = 500
-_LONGEST_NAME = 500
 
 
 class Files:
@@ -21,8 +21,8 @@ class Files:
         self._database, self._blobs, self._max = database, blobs, max_bytes
 
     async def begin(self, request: files.BeginUpload) -> files.Upload:
-        if not request.name.strip() or len(request.name) > _LONGEST_NAME:
-            raise Fault(Code.INVALID, f"A file needs a name of up to {_LONGEST_NAME} characters.", field="name")
+        if not request.name.strip() or len(request.name) > LONGEST_NAME:
+            raise Fault(Code.INVALID, f"A file needs a name of up to {LONGEST_NAME} characters.", field="name")
         id = request.id or ids.new()
         made = await store.insert(self._database, id, request, blob=f"uploads/{id.hex}", max_bytes=self._max)
         return made or await self.get(files.GetUpload(request.workspace_id, id))

@@ -14,7 +14,7 @@ from libs.contracts.sessions import ContinueFrom, CreateSession, GetSession, Pag
 from libs.postgres.database import Connection, Database
 from services.runner import erasing
 from services.runner.catalog import Catalog
-from services.runner.storable import storable
+from services.runner.storable import named, storable
 from services.runner.store import branches
 from services.runner.store import sessions as stored
 from services.runner.store.branches import Place
@@ -25,7 +25,9 @@ class Sessions:
         self._database, self._catalog = database, catalog
 
     async def create(self, asked: CreateSession) -> Session:
-        """Raises Fault NOT_FOUND for an action that the workspace does not have."""
+        """Raises Fault NOT_FOUND for an action that the workspace does not have, INVALID for an endless name."""
+        if asked.name:
+            named(asked.name)
         if asked.action_id is not None:
             scripted = await self._catalog.action(asked.workspace_id, asked.action_id)
             asked = structs.replace(asked, action_id=scripted.id)

@@ -1,4 +1,4 @@
-"""Requests as they can be stored: their texts without NUL and lone surrogates, their names not empty."""
+"""Requests as they can be stored: texts without NUL and lone surrogates, names neither empty nor endless."""
 
 from typing import TypeVar
 
@@ -9,6 +9,9 @@ from libs.postgres import text
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+# Characters. Lists tell a name of each: a few endless ones would make them unreadable.
+_LONGEST_NAME = 500
+
 
 def storable(asked: T) -> T:
     """The request with the texts, lists and mappings in its fields cleaned."""
@@ -18,6 +21,10 @@ def storable(asked: T) -> T:
 
 
 def named(value: object, field: str = "name") -> None:
-    """Raises Fault INVALID for a name without a letter."""
-    if isinstance(value, str) and not value.strip():
+    """Raises Fault INVALID for a name without a letter, or of too many."""
+    if not isinstance(value, str):
+        return
+    if not value.strip():
         raise Fault(Code.INVALID, f"The {field} must not be empty.", field=field)
+    if len(value) > _LONGEST_NAME:
+        raise Fault(Code.INVALID, f"The {field} has at most {_LONGEST_NAME} characters.", field=field)

@@ -11,17 +11,23 @@ from services.gateway.completions import logprobs, told, wire
 from services.gateway.completions.told import Telling
 from services.gateway.engine import ENGINE
 from services.gateway.http import reply, sse
+from services.gateway.http.fields import called
 from services.gateway.http.requests import RUN_ID
 from services.gateway.http.voices import CALLER
+
+# Parameters stand in the body itself.
+_FIELDS = {"parameters.": ""}
 
 
 async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequest) -> web.StreamResponse:
     """Raises Fault before the answer has begun; what happens later is told within it."""
     if start.mode is not runs.Mode.STREAMING:
-        run = await running.start(request, start)
+        with called(**_FIELDS):
+            run = await running.start(request, start)
         scored = await logprobs.of(request, run) if body.logprobs else []
         return reply.json(told.completion(run, body.model, scored), headers={RUN_ID: str(run.id)})
-    run, frames = await running.follow(request, start, whole=True)
+    with called(**_FIELDS):
+        run, frames = await running.follow(request, start, whole=True)
     usage = bool(body.stream_options and body.stream_options.include_usage)
     telling = Telling(run, body.model, usage=usage, seen=sse.resumed(request))
     opened = request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(run.id)})

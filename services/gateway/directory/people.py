@@ -10,6 +10,7 @@ from services.gateway.directory import store
 from services.gateway.directory.signing_in import standing
 
 _WORDS = re.compile(r"[^\W_]+")
+_LONGEST_NAME = 500
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -87,6 +88,8 @@ def _slug(name: str) -> str:
     slug = "-".join(_WORDS.findall(name.casefold()))[:80]
     if not slug:
         raise Fault(Code.INVALID, f"{name!r} is no name for a workspace: it needs a letter or a digit.", field="name")
+    if len(name) > _LONGEST_NAME:
+        raise Fault(Code.INVALID, f"A workspace's name has at most {_LONGEST_NAME} characters.", field="name")
     return slug
 
 

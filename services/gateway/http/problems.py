@@ -25,6 +25,8 @@ _SENTENCES = {
     413: "The body is too large.",
     426: "Ask over HTTPS: this installation answers nothing else.",
 }
+# What any field may have to be; there are fields of these names, too.
+_A_KIND = re.compile(r"\b[Aa]n? (text|number|list|object)\b")
 
 
 class Problem(Struct, frozen=True):
@@ -72,7 +74,8 @@ def of(error: Exception) -> Problem:
 
 
 def _of_fault(fault: Fault) -> Problem:
-    named = fault.field is None or re.search(rf"(?<!\w){re.escape(fault.field)}(?!\w)", fault.message)
+    said = _A_KIND.sub("", fault.message)
+    named = fault.field is None or re.search(rf"(?<!\w){re.escape(fault.field)}(?!\w)", said)
     message = fault.message if named else f"{fault.field}: {fault.message}"
     return Problem(HTTP_STATUS[fault.code], fault.code, message, fault.field, fault.retry_after)
 

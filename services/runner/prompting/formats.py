@@ -10,8 +10,11 @@ _OBJECT: dict[str, Any] = {"type": "object"}
 _FIELD = "parameters.response_format"
 
 
+_TYPES = ("text", "json_object", "json_schema")
+
+
 def schema(format: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What an answer has to fit; None where it may be anything, or where only the provider knows the format."""
+    """What an answer has to fit; None where it may be anything."""
     match format:
         case {"type": "json_schema", "json_schema": {"schema": {**schema}}}:
             return schema
@@ -22,9 +25,11 @@ def schema(format: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def check(format: dict[str, Any]) -> dict[str, Any] | None:
-    """Its schema. Raises Fault INVALID for a format that names none where it should."""
+    """Its schema. Raises Fault INVALID for a format that nobody could keep to, or that names no schema."""
+    if format.get("type") not in _TYPES:
+        raise Fault(Code.INVALID, "Expected text, json_object or json_schema.", field=f"{_FIELD}.type")
     wanted = schema(format)
-    if wanted is None and format.get("type") == "json_schema":
+    if wanted is None and format["type"] == "json_schema":
         raise Fault(Code.INVALID, "A response_format of json_schema needs json_schema.schema.", field=_FIELD)
     return wanted
 

@@ -3,6 +3,8 @@
 Action, version and model come from caches; a session is read anew.
 """
 
+from uuid import UUID
+
 import msgspec
 from msgspec import Struct
 
@@ -51,8 +53,8 @@ class Acceptance:
         self._prompting, self._recall = prompting, recall
 
     async def accept(self, request: runs.StartRun) -> Accepted:
-        """Raises Fault: NOT_FOUND for an unknown experiment, action, model or session, INVALID for what is wrong with
-        the input.
+        """Raises Fault: NOT_FOUND for an unknown experiment, action, model or session, or a draft's unknown tool,
+        INVALID for what is wrong with the input.
         """
         request = await self._variants.drawn(request)
         scripted = await self._drafts.chosen(request)
@@ -78,6 +80,8 @@ class Acceptance:
     async def _tools(self, request: runs.StartRun, scripted: Scripted, model: ReadyModel) -> list[Ready]:
         """The action's, and of the built-in ones those whose names nobody has taken."""
         own = await self.catalog.tools(request.workspace_id, scripted.action.tool_ids)
+        if request.draft is not None:
+            _must_be_known(request.draft.tool_ids, own)
         if not (request.informed and model.calls_tools):
             return own
         taken = {ready.tool.name for ready in own} | {tool.name for tool in request.tools}
@@ -99,6 +103,12 @@ class Acceptance:
             return request, None
         own = ids.named(request.workspace_id, str(request.session_id))
         return msgspec.structs.replace(request, session_id=own), await self._recall.of(own)
+
+
+def _must_be_known(ids: list[UUID], tools: list[Ready]) -> None:
+    """Raises Fault NOT_FOUND. An action goes on without a tool that was deleted since; a draft never had it."""
+    if missing := set(ids) - {ready.tool.id for ready in tools}:
+        raise not_found("tool", min(missing))
 
 
 def _must_be_seen(prompt: Prompt, model: ReadyModel) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from deploy.local import postgres
@@ -42,6 +43,13 @@ async def test_values_come_back_as_they_went(runner: Database):
     row = await runner.fetchrow("SELECT $1::uuid AS id, $2::timestamptz AS at, $3::jsonb AS value", id, now, value)
     assert row is not None
     assert (row["id"], row["at"], row["value"]) == (id, now, value)
+
+
+async def test_numbers_come_back_as_what_a_message_can_carry(runner: Database):
+    numbers = {"large": 1e308, "small": [-1e20, -9.5e18], "most": 2**64 - 1, "least": -(2**63), "words": "9" * 30}
+    kept = await runner.fetchval("SELECT $1::jsonb", numbers)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(kept)) == numbers
+    assert [type(kept["large"]), type(kept["most"])] == [float, int]
 
 
 async def test_a_transaction_that_raises_leaves_nothing(runner: Database):

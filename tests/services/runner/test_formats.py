@@ -143,6 +143,14 @@ async def test_a_schema_that_never_ends_or_leads_out_is_no_danger(schema, text, 
         await checked.close()
 
 
+@pytest.mark.parametrize("type", ["json_shema", "", 5, None])
+async def test_a_type_of_format_that_nobody_could_keep_to_is_refused(caller, type):
+    with pytest.raises(Fault) as refused:
+        await caller.action(parameters=Parameters(response_format={"type": type}))
+    assert (refused.value.code, refused.value.field) == (Code.INVALID, "parameters.response_format.type")
+    assert "json_schema" in refused.value.message
+
+
 async def test_a_runs_own_format_is_looked_at_before_the_model_is_asked(caller, upstream):
     asked = len(upstream.asked)
     with pytest.raises(Fault) as caught:

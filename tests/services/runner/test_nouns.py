@@ -31,6 +31,25 @@ async def test_an_app_is_made_changed_and_deleted(caller):
     assert (await fault(caller.bus.call(apps.GET, asked))).code is Code.NOT_FOUND
 
 
+async def test_a_name_is_as_long_as_a_list_can_tell_it(caller):
+    made = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "x" * 500))
+    endless = "x" * 501
+    for asked in (
+        caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, endless)),
+        caller.bus.call(apps.UPDATE, apps.UpdateApp(caller.workspace_id, made.id, name=endless)),
+        caller.bus.call(sessions.CREATE, sessions.CreateSession(caller.workspace_id, name=endless)),
+    ):
+        refused = await fault(asked)
+        assert (refused.code, refused.field) == (Code.INVALID, "name")
+
+
+async def test_a_draft_has_no_tool_that_there_is_not(caller):
+    draft = runs.Draft(prompt="Hi", tool_ids=[ids.new()])
+    start = runs.StartRun(caller.workspace_id, ids.new(), ids.NONE, "", "klu", draft=draft)
+    refused = await fault(caller.bus.call(runs.START, start))
+    assert (refused.code, str(draft.tool_ids[0]) in refused.message) == (Code.NOT_FOUND, True)
+
+
 @pytest.mark.parametrize(("offset", "limit", "names"), [(0, 2, "ab"), (2, 2, "c"), (9, 2, ""), (0, 0, "")])
 async def test_a_page_is_a_slice_and_the_size_of_the_whole(caller, offset, limit, names):
     for name in "abc":

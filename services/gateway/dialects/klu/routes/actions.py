@@ -11,6 +11,7 @@ from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
 from services.gateway.http import reply
 from services.gateway.http.body import read, read_optional
+from services.gateway.http.fields import called
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -24,7 +25,8 @@ _noun.deletes(actions.DELETE)
 @routes.post("/v1/actions/create")
 async def create_action(request: web.Request) -> web.Response:
     wanted = translate.actions.create(request[CALLER], await read(request, wire.actions.CreateAction))
-    return await _noun.told(request, actions.CREATE, wanted)
+    with called(**translate.actions.FIELDS):
+        return await _noun.told(request, actions.CREATE, wanted)
 
 
 @routes.put("/v1/actions/{guid}")
@@ -32,7 +34,8 @@ async def update_action(request: web.Request) -> web.Response:
     wanted = translate.actions.update(
         request[CALLER], _noun.of(request), await read(request, wire.actions.UpdateAction)
     )
-    return await _noun.told(request, actions.UPDATE, wanted)
+    with called(**translate.actions.FIELDS):
+        return await _noun.told(request, actions.UPDATE, wanted)
 
 
 @routes.get("/v1/actions/{guid}/versions")

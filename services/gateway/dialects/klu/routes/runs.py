@@ -1,5 +1,6 @@
 """Running an action, and reading the run: at once, as a stream, or later."""
 
+import asyncio
 from contextlib import aclosing
 from functools import partial
 from uuid import UUID
@@ -15,6 +16,7 @@ from services.gateway.dialects.klu.auth import PREFIX
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import links, params, reply, sse
 from services.gateway.http.body import read
+from services.gateway.http.fields import called
 from services.gateway.http.pacing import GAP_SECONDS, Paced
 from services.gateway.http.voices import CALLER
 
@@ -55,8 +57,11 @@ async def prompt_of_session(request: web.Request) -> web.Response:
 
 @routes.post("/v1/actions/playground")
 async def playground(request: web.Request) -> web.Response:
-    wanted = translate.drafts.playground(request[CALLER], await read(request, wire.actions.Playground))
-    run = await running.start(request, wanted)
+    body = await read(request, wire.actions.Playground)
+    asked, wanted = translate.drafts.playground(request[CALLER], body)
+    await asyncio.gather(*(ask(request, contexts.GET, context) for context in asked))
+    with called(**translate.actions.FIELDS):
+        run = await running.start(request, wanted)
     return reply.json(translate.runs.reply(run, _links(request, run, streaming=True), streaming=True))
 
 

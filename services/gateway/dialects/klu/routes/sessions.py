@@ -7,7 +7,7 @@ from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, points
 from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
-from services.gateway.http import paging
+from services.gateway.http import paging, params
 from services.gateway.http.body import read_optional
 from services.gateway.http.voices import CALLER
 
@@ -30,7 +30,7 @@ async def list_sessions(request: web.Request) -> web.Response:
     wanted = sessions.PageSessions(
         request[CALLER].workspace_id,
         action_id=translate.values.reference(request.query.get("action"), "action"),
-        end_user=request.query.get("extUserId") or None,
+        end_user=params.line(request, "extUserId"),
         slice=slice,
     )
     return lists.envelope(await ask(request, sessions.PAGE, wanted), slice, translate.sessions.reply)

@@ -30,6 +30,8 @@ _CAMEL = {
 _SNAKE = {"max_response_length": "max_tokens", "stop_sequence": "stop", "num_retries": "retries"}
 _OURS = {"toolRounds": "tool_rounds", "tool_rounds": "tool_rounds"}
 _PARAMETERS = _CAMEL | {name: name for name in _CAMEL.values()} | _SNAKE | _OURS
+# Parameters as a Fault names them, and as the body did.
+FIELDS = {f"parameters.{name}": f"model_config.{key}" for key, name in (_CAMEL | {"toolRounds": "tool_rounds"}).items()}
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(actions.Parameters)}
 
 

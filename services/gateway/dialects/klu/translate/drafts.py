@@ -20,21 +20,26 @@ from services.gateway.http import params
 _MOST_PASSAGES = 100
 
 
-def playground(caller: Caller, body: wire.actions.Playground) -> runs.StartRun:
+def playground(caller: Caller, body: wire.actions.Playground) -> tuple[list[contexts.GetContext], runs.StartRun]:
+    """The contexts that must be there, and the run of a draft."""
+    context_ids = _guids("context", indexguids=body.indexguids, indexIds=body.index_ids)
     draft = runs.Draft(
         prompt=body.prompt,
         model_id=values.reference(body.modelguid or body.model_id, "model"),
         parameters=actions.parameters(body.model_config or {}),
-        context_ids=_guids(body.indexguids or body.index_ids, "context"),
-        tool_ids=_guids(body.toolguids or body.tool_ids, "skill"),
+        context_ids=context_ids,
+        tool_ids=_guids("skill", toolguids=body.toolguids, toolIds=body.tool_ids),
     )
     inputs = "" if body.values is None else body.values
     start = _start(caller, ids.NONE, draft, inputs=inputs, mode=runs.Mode.STREAMING)
-    return msgspec.structs.replace(start, unfollowed_seconds=UNFOLLOWED_SECONDS)
+    wanted = msgspec.structs.replace(start, unfollowed_seconds=UNFOLLOWED_SECONDS)
+    return [contexts.GetContext(caller.workspace_id, id) for id in context_ids], wanted
 
 
-def _guids(texts: list[str] | None, noun: str) -> list[UUID]:
-    return [params.guid(text, noun, field=f"{noun}s[{place}]") for place, text in enumerate(texts or [])]
+def _guids(noun: str, **spelled: list[str] | None) -> list[UUID]:
+    """Of the list that is given, whichever way its field is spelled. Raises Fault NOT_FOUND."""
+    field, texts = next(((field, texts) for field, texts in spelled.items() if texts), ("", []))
+    return [params.guid(text, noun, field=f"{field}[{place}]") for place, text in enumerate(texts)]
 
 
 def of_context(caller: Caller, body: wire.contexts.PromptContext) -> tuple[contexts.GetContext, runs.StartRun]:

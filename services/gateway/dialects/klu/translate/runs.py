@@ -57,7 +57,7 @@ def start(caller: Caller, body: wire.runs.RunAction) -> runs.StartRun:
         experiment=values.spelled(experiment),
         forced=bool(experiment and body.force_action),
         environment=body.environment or None,
-        end_user="" if body.ext_user_id is None else str(body.ext_user_id),
+        end_user=values.end_user(body.ext_user_id),
         unfollowed_seconds=UNFOLLOWED_SECONDS if mode is runs.Mode.STREAMING else None,
     )
 

@@ -11,7 +11,7 @@ def create(caller: Caller, body: wire.sessions.CreateSession) -> sessions.Create
         workspace_id=caller.workspace_id,
         action_id=values.reference(body.action, "action"),
         name=body.name or "",
-        end_user="" if body.ext_user_id is None else str(body.ext_user_id),
+        end_user=values.end_user(body.ext_user_id),
         created_by=caller.account_id,
     )
 

@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", "", "none", "null"})
+_LONGEST_END_USER = 500
 
 
 def flag(value: bool | str | int | None, name: str) -> bool:
@@ -57,6 +58,14 @@ def required(text: str | None, noun: str) -> UUID:
     if not text:
         raise missing(noun)
     return params.guid(text, noun, field=noun)
+
+
+def end_user(given: str | int | None) -> str:
+    """Whom the client's own users know by this name or number. Raises Fault INVALID."""
+    name = "" if given is None else str(given)
+    if len(name) > _LONGEST_END_USER:
+        raise Fault(Code.INVALID, f"Expected {_LONGEST_END_USER} characters at most.", field="extUserId")
+    return name
 
 
 def missing(name: str) -> Fault:
