@@ -22,6 +22,7 @@ from libs.egress.sent import REDIRECTS, Sent, joined
 from libs.egress.urls import checked
 
 HTTPS = ("https",)
+AGENT = "Polyvox"
 
 _CONNECTIONS = 1000
 _KNOWN_URLS = 1000
@@ -135,6 +136,7 @@ class Egress:
                 connector=Guarded(tls=allows, plain=allows, limit=_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                headers={"User-Agent": AGENT},
                 trust_env=False,
             )
         return session

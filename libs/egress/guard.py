@@ -9,12 +9,14 @@ import errno
 import socket
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+from libs.egress.informed import Informed
 from libs.egress.ranges import Address, Network, is_public, parse_address, unwrapped
 
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
@@ -52,6 +54,7 @@ class Guarded(aiohttp.TCPConnector):
 
     def __init__(self, *, tls: Rule, plain: Rule, limit: int) -> None:
         super().__init__(limit=limit, socket_factory=self._socket_to)  # pyright: ignore[reportUnknownMemberType]
+        self._factory = partial(Informed, loop=self._loop)
         self._tls, self._plain = tls, plain
 
     async def connect(

@@ -10,7 +10,7 @@ import aiohttp
 import httpx2
 
 from libs.contracts.faults import Fault
-from libs.egress.client import Egress
+from libs.egress.client import AGENT, Egress
 from libs.egress.refusals import faults
 
 # What goes with the connection, and is its own to say.
@@ -30,6 +30,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             connector=egress.connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0),
+            headers={"User-Agent": AGENT},
             trust_env=False,
         )
         self.failure: Fault | None = None

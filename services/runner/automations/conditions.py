@@ -1,4 +1,4 @@
-"""Conditions: two values compared. Sizes are numbers, everything else is text."""
+"""Conditions: two values compared. Sizes are numbers, a list contains its entries, everything else is text."""
 
 from typing import Any
 
@@ -16,15 +16,19 @@ def met(left: Any, op: Operator, right: str, where: str) -> bool:
         case "not_equals":
             return text != right
         case "contains":
-            return right in text
+            return _contains(left, right)
         case "not_contains":
-            return right not in text
+            return not _contains(left, right)
         case "empty":
             return left in (None, [], {}) or not text.strip()
         case "not_empty":
             return left not in (None, [], {}) and bool(text.strip())
         case _:
             return _compared(_number(text, f"{where}.left"), op, _number(right, f"{where}.right"))
+
+
+def _contains(left: Any, right: str) -> bool:
+    return right in (map(spelled, left) if isinstance(left, list) else spelled(left))
 
 
 def _compared(left: float, op: Operator, right: float) -> bool:

@@ -56,10 +56,16 @@ class Filling:
             return None
 
     async def address(self, source: str, field: str) -> str:
-        """A URL, in which values that a path leads to lead nowhere else: they are percent-encoded."""
+        """A URL, in which values that a path leads to lead nowhere else: they are percent-encoded, and no segment of
+        its path becomes one that climbs, or none. Raises Fault INVALID that names the field.
+        """
         if is_jinja(source):
             return await self._rendered(source, field)
-        return _PATH.sub(lambda found: quote(spelled(self._found(found[1], field)), safe=""), source)
+        filled = _PATH.sub(lambda found: quote(spelled(self._found(found[1], field)), safe=""), source)
+        for before, after in zip(_segments(source), _segments(filled), strict=True):
+            if before != after and after in ("", ".", ".."):
+                raise Fault(Code.INVALID, f"{after!r} can't stand in a URL's path for {before}.", field=field)
+        return filled
 
     async def _typed(self, source: str, field: str) -> Any:
         if (whole := _PATH.fullmatch(source.strip())) is not None:
@@ -89,6 +95,10 @@ class Filling:
                     there = _has(".".join(names[:place]), value)
                     raise Fault(Code.INVALID, f"There is no value for {path}{there}.", field=field)
         return value
+
+
+def _segments(url: str) -> list[str]:
+    return url.partition("?")[0].partition("#")[0].split("/")
 
 
 def _has(path: str, value: Any) -> str:

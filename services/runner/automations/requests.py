@@ -68,17 +68,26 @@ async def _body(request: HttpRequest, filling: Filling, where: str) -> bytes:
 
 
 def _output(answer: Response) -> dict[str, Any]:
-    text = text_of(answer)
     if not 200 <= answer.status < 300:
+        text = _text(answer) or ""
         code = Code.UPSTREAM if answer.status >= 500 or answer.status in _AGAIN else Code.INVALID
         raise Fault(code, f"The server answered {answer.status}{text and ': ' + text[:_LONGEST_SAID]}")
     if answer.cut:
         raise Fault(Code.TOO_LARGE, f"The server's answer is over {_LARGEST >> 10} KiB.")
-    return {"status": answer.status, "body": _read(answer, text)}
+    return {"status": answer.status, "body": _read(answer)}
 
 
-def _read(answer: Response, text: str) -> Any:
-    if "json" not in answer.headers.get("content-type", ""):
+def _text(answer: Response) -> str | None:
+    """None for what is none."""
+    try:
+        return text_of(answer)
+    except Fault:
+        return None
+
+
+def _read(answer: Response) -> Any:
+    text = _text(answer)
+    if text is None or "json" not in answer.headers.get("content-type", ""):
         return text
     try:
         return msgspec.json.decode(text)

@@ -154,6 +154,8 @@ async def test_steps_are_read_by_their_types(door):
         {"type": "send_email", "config": {"to": ["a@b.example"], "subject": "s", "text": "t"}},
         {"type": "send_email", "config": {"to": "a@b.example", "subject": "s", "body": "t"}},
         {"type": "condition", "config": {"left": "{{ trigger.n }}", "op": "at_least", "right": "3"}},
+        {"type": "condition", "config": {"left": "{{ trigger.n }}", "op": "at_least", "right": 3.5}},
+        {"type": "condition", "config": {"left": "{{ trigger.on }}", "op": "equals", "right": True}},
     ]
     assert (await door.call("POST", "/api/automations", {"name": "N", "steps": given})).status == 201
     assert door.peers.asked[-1].steps == [
@@ -162,6 +164,8 @@ async def test_steps_are_read_by_their_types(door):
         Step(SendEmail(["a@b.example"], "s", "t")),
         Step(SendEmail(["a@b.example"], "s", "t")),
         Step(Condition("{{ trigger.n }}", "at_least", "3")),
+        Step(Condition("{{ trigger.n }}", "at_least", "3.5")),
+        Step(Condition("{{ trigger.on }}", "equals", "true")),
     ]
 
 

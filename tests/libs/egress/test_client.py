@@ -1,6 +1,7 @@
 """The guarded client towards servers it may reach: allow-list, deadlines, caps, redirects, wording of failures."""
 
 import asyncio
+import contextlib
 import gzip
 import ssl
 from collections.abc import AsyncIterator
@@ -17,9 +18,8 @@ pytestmark = pytest.mark.asyncio
 
 
 async def echo(request: web.Request) -> web.Response:
-    seen = {
-        name: value for name, value in request.headers.items() if name.lower() in ("authorization", "cookie", "x-a")
-    }
+    told = ("authorization", "cookie", "x-a", "user-agent")
+    seen = {name: value for name, value in request.headers.items() if name.lower() in told}
     return web.json_response({"method": request.method, "body": await request.text(), "headers": seen})
 
 
@@ -171,6 +171,39 @@ async def test_what_a_compressed_body_unpacks_to_counts(egress: Egress, server: 
     assert (len(response.body), response.cut) == (10_000, True)
 
 
+async def test_a_server_that_only_ever_announces_an_answer_is_cut_off(egress: Egress) -> None:
+    sent = 0
+
+    async def announce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while sent < 1_000_000:
+                writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100)
+                sent += 100
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(announce, "127.0.0.1") as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(Fault, match="did not answer in valid HTTP"):
+            await egress.request("GET", f"http://{host}:{port}/")
+    assert sent < 1_000_000
+
+
+async def test_a_few_announcements_before_the_answer_are_fine(egress: Egress) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10 + b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        host, port = server.sockets[0].getsockname()
+        for _ in range(2):
+            assert (await egress.request("GET", f"http://{host}:{port}/")).status == 204
+
+
 async def test_overlong_headers_are_refused(egress: Egress, server: str) -> None:
     with pytest.raises(Fault) as fault:
         await egress.request("GET", f"{server}/headers")
@@ -206,6 +239,12 @@ async def test_credentials_do_not_follow_a_redirect_to_another_origin(server: st
 async def test_no_cookie_of_one_request_reaches_another(egress: Egress, server: str) -> None:
     await egress.request("GET", f"{server}/cookie")
     assert b"session" not in (await egress.request("GET", f"{server}/echo")).body
+
+
+async def test_a_request_tells_whose_it_is_and_not_what_we_run_on(egress: Egress, server: str) -> None:
+    assert b'"User-Agent": "Polyvox"' in (await egress.request("GET", f"{server}/echo")).body
+    own = {"User-Agent": "Mine"}
+    assert b'"User-Agent": "Mine"' in (await egress.request("GET", f"{server}/echo", headers=own)).body
 
 
 async def test_proxies_of_the_environment_are_not_used(

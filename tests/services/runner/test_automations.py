@@ -249,6 +249,12 @@ async def test_what_a_step_lacks_fails_the_run_and_says_where(caller, databases,
     assert says not in over.failure.message, "what went wrong may repeat what was said, and events stay"
 
 
+async def test_an_answer_that_is_no_text_is_a_body_of_nothing(caller, hook):
+    hook.answer(200, {"Content-Type": "image/png"}, body=b"\x89PNG\0")
+    run = await ran(caller, await make(caller, HttpRequest(hook.url)))
+    assert (run.status, run.steps[0].output) == (RunStatus.COMPLETED, {"status": 200, "body": None})
+
+
 async def test_a_request_is_tried_again_under_one_key_where_that_may_help(caller, hook):
     made = await make(caller, HttpRequest(hook.url, body="plain"))
     hook.answer(503, times=1)

@@ -56,6 +56,23 @@ async def test_a_value_leads_nowhere_else_in_a_url(renderer):
     assert url == "https://a.example/x%20y%2F%26%3F?n=3"
 
 
+@pytest.mark.parametrize("value", ["..", ".", ""])
+async def test_a_value_that_would_climb_in_a_url_s_path_or_vanish_from_it_is_refused(renderer, value):
+    scope = {**SCOPE, "trigger": {"id": value}}
+    with pytest.raises(Fault) as refused:
+        await Filling(renderer, scope).address("https://a.example/users/{{ trigger.id }}/card", "url")
+    assert (refused.value.code, refused.value.field) == (Code.INVALID, "url")
+    in_query = await Filling(renderer, scope).address("https://a.example/users?id={{ trigger.id }}", "url")
+    assert in_query == f"https://a.example/users?id={value}"
+
+
+async def test_values_side_by_side_do_not_climb_either(renderer):
+    with pytest.raises(Fault):
+        await Filling(renderer, {**SCOPE, "trigger": {"a": "."}}).address(
+            "https://a.example/users/{{ trigger.a }}{{ trigger.a }}/card", "url"
+        )
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -120,8 +120,14 @@ def _step(given: GivenStep, where: str) -> Step:
     if kind is None:
         message = f"{params.shown(given.type)!r} is no type of step: expected {', '.join(_KINDS)}."
         raise Fault(Code.INVALID, message, field=f"{where}.type")
-    config = _of_mail(given.config) if kind is SendEmail else _with_ids(given.config, where)
-    return Step(_read(config, kind, f"{where}.config"), given.name or "")
+    return Step(_read(_understood(given.config, kind, where), kind, f"{where}.config"), given.name or "")
+
+
+def _understood(config: dict[str, Any], kind: type[Any], where: str) -> dict[str, Any]:
+    """As the engine has it."""
+    if kind is SendEmail:
+        return _of_mail(config)
+    return _of_condition(config) if kind is Condition else _with_ids(config, where)
 
 
 def _with_ids(config: dict[str, Any], where: str) -> dict[str, Any]:
@@ -137,6 +143,12 @@ def _of_mail(config: dict[str, Any]) -> dict[str, Any]:
     """One address may stand for a list of it, and `body` for `text`."""
     given = {"text" if name == "body" and "text" not in config else name: value for name, value in config.items()}
     return given | {"to": [given["to"]]} if isinstance(given.get("to"), str) else given
+
+
+def _of_condition(config: dict[str, Any]) -> dict[str, Any]:
+    """A number, or true or false, may stand for the text of it."""
+    right = config.get("right")
+    return config | {"right": msgspec.json.encode(right).decode()} if isinstance(right, int | float) else config
 
 
 def _read(config: dict[str, Any], kind: type[Any], where: str, *, but: tuple[str, ...] = ()) -> Any:
