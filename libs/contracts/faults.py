@@ -70,5 +70,5 @@ class Fault(Exception):
         return Failure(self.code, self.message, self.field, self.retry_after)
 
 
-def not_found(noun: str, id: object) -> Fault:
-    return Fault(Code.NOT_FOUND, f"There is no {noun} {id} in this workspace.")
+def not_found(noun: str, id: object, *, field: str | None = None) -> Fault:
+    return Fault(Code.NOT_FOUND, f"There is no {noun} {id} in this workspace.", field=field)

@@ -48,8 +48,7 @@ class Variants:
         id = ids.parse(text)
         found = None if id is None else await self._experiments.get(str(id))
         if found is None or found.workspace_id != workspace_id:
-            missing = not_found("experiment", text[:100])
-            raise Fault(missing.code, missing.message, field=_FIELD)
+            raise not_found("experiment", text[:100], field=_FIELD)
         return found
 
     async def _load(self, id: str) -> Experiment | None:

@@ -20,6 +20,7 @@ from services.webhook_dispatcher.store import endpoints as store
 # Both secrets sign for so long after a change.
 OVERLAP_HOURS = 24
 _KNOWN = 1000
+_LONGEST_DESCRIPTION = 500
 
 
 class Endpoints:
@@ -28,6 +29,7 @@ class Endpoints:
 
     async def create(self, request: endpoints.CreateEndpoint) -> endpoints.CreatedEndpoint:
         self._egress.check(request.url)
+        _must_be_short(request.description)
         wanted = events.subscription(request.events)
         id, secret = request.id or ids.new(), signing.new_secret()
         sealed = self._secrets.made(id, secret, asymmetric=request.asymmetric)
@@ -50,6 +52,7 @@ class Endpoints:
     async def update(self, request: endpoints.UpdateEndpoint) -> endpoints.Endpoint:
         if request.url is not None:
             self._egress.check(request.url)
+        _must_be_short(request.description or "")
         wanted = None if request.events is None else events.subscription(request.events)
         async with self._database.transaction() as connection:
             known = await store.get(connection, request.workspace_id, request.endpoint_id)
@@ -81,6 +84,11 @@ class Endpoints:
         if gone is None:
             raise not_found("webhook", request.endpoint_id)
         return gone
+
+
+def _must_be_short(description: str) -> None:
+    if len(description) > _LONGEST_DESCRIPTION:
+        raise Fault(Code.INVALID, f"Expected {_LONGEST_DESCRIPTION} characters at most.", field="description")
 
 
 async def _must_be_allowed(connection: Connection, request: endpoints.CreateEndpoint) -> None:

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         "--events", nargs="+", default=[public_events.ALL], metavar="NAME", help="names, prefixes (x.*), or *"
     )
     parser.add_argument("--forward", metavar="URL", help="post them there, as a webhook")
-    parser.add_argument("--secret", default="", metavar="whsec_…", help="sign with this one (a new one)")
+    parser.add_argument("--secret", type=_secret, metavar="whsec_…", help="sign with this one (a new one)")
     parser.add_argument("--count", type=int, default=0, metavar="N", help="end after so many")
     return parser
 
@@ -55,6 +55,12 @@ def _workspace(text: str) -> UUID:
     if (id := ids.parse(text)) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no id")
     return id
+
+
+def _secret(text: str) -> str:
+    if not signing.is_secret(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no secret: expected {signing.PREFIX} and base64")
+    return text
 
 
 async def _listen(database: Database, options: argparse.Namespace) -> Answer:

@@ -23,6 +23,13 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
+def is_secret(text: str) -> bool:
+    try:
+        return text.startswith(PREFIX) and bool(base64.b64decode(text.removeprefix(PREFIX), validate=True))
+    except ValueError:
+        return False
+
+
 class Keys(Struct, frozen=True):
     """What an endpoint's deliveries are signed with now: secrets, newest first, and perhaps a private Ed25519 key."""
 

@@ -49,11 +49,11 @@ async def create(database: Database, asked: CreateContact) -> Contact:
     return known
 
 
-async def get(connection: Connection | Database, workspace_id: UUID, id: UUID) -> Contact:
-    """Raises Fault NOT_FOUND."""
+async def get(connection: Connection | Database, workspace_id: UUID, id: UUID, *, field: str | None = None) -> Contact:
+    """Raises Fault NOT_FOUND, which names the `field` that named it."""
     found = await store.get(connection, workspace_id, id)
     if found is None:
-        raise _missing(id)
+        raise _missing(id, field)
     return found
 
 
@@ -114,8 +114,8 @@ def _check(details: Details) -> None:
         raise Fault(Code.TOO_LARGE, message, field="metadata")
 
 
-def _missing(id: UUID) -> Fault:
-    return not_found("contact", ids.crockford("cnt", id))
+def _missing(id: UUID, field: str | None = None) -> Fault:
+    return not_found("contact", ids.crockford("cnt", id), field=field)
 
 
 def _taken() -> Fault:

@@ -82,11 +82,12 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def given(request: web.Request, *schemes: str) -> str:
+def given(request: web.Request, *schemes: str, what: str = "An API key") -> str:
     """The credential of these schemes, of Bearer where none is named. Raises Fault UNAUTHORIZED where there is none."""
     schemes = schemes or ("Bearer",)
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     key = key.strip()
     if not key or scheme.lower() not in map(str.lower, schemes):
-        raise Fault(Code.UNAUTHORIZED, f"An API key is needed: send it as `Authorization: {schemes[0]} <key>`.")
+        form = f"Authorization: {schemes[0]} <{what.rpartition(' ')[2]}>"
+        raise Fault(Code.UNAUTHORIZED, f"{what} is needed: send it as `{form}`.")
     return key

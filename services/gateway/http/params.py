@@ -15,8 +15,7 @@ def guid(text: str, noun: str, *, field: str | None = None) -> UUID:
     """The id in either spelling. What spells no id is the id of nothing: Fault NOT_FOUND."""
     found = ids.parse(text)
     if found is None:
-        missing = not_found(noun, shown(text))
-        raise Fault(missing.code, missing.message, field=field)
+        raise not_found(noun, shown(text), field=field)
     return found
 
 

@@ -170,6 +170,12 @@ async def test_a_login_is_made_anew_whatever_key_for_idempotency_it_has(door):
     assert await door.service.database.fetchval("SELECT count(*) FROM effects WHERE key = 'same'") == 0
 
 
+async def test_a_refresh_asks_for_a_token(door):
+    answer = await door.call("POST", "/api/auth/refresh", key=None)
+    said = "A token is needed: send it as `Authorization: Bearer <token>`."
+    assert (answer.status, answer.json["error"]["message"]) == (401, said)
+
+
 async def test_a_token_is_refreshed_until_an_hour_after_its_end(door):
     await token(door, "fresh@example.test")
     standing = await standing_of(door, "fresh@example.test")

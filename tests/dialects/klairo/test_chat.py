@@ -152,7 +152,7 @@ async def test_a_stream_that_fails_says_so_in_the_envelope(aria, holder):
         ({"message": "x", "context": "contact"}, 400, "context"),
         ({"message": "x", "context": {"contact_id": 7}}, 400, "contact_id"),
         ({"message": "x", "context": {"contact_id": "cnt_nobody"}}, 404, "cnt_nobody"),
-        ({"message": "x", "context": {"contact_id": str(examples.RUN)}}, 404, "contact"),
+        ({"message": "x", "context": {"contact_id": str(examples.RUN)}}, 404, "context.contact_id: "),
         ({"message": "x", "conversation_id": "conv_nothing"}, 404, "conv_nothing"),
         ({"message": "x", "conversation_id": str(examples.RUN)}, 404, "conversation"),
     ],

@@ -116,6 +116,15 @@ async def test_a_webhook_is_changed_where_the_body_says_so(door):
     assert (await door.call("PATCH", f"/v1/webhooks/{WEBHOOK}", {"status": "asleep"})).status == 400
 
 
+async def test_null_empties_a_description_and_is_nothing_else_of_a_webhook_s(door):
+    await door.peers.answer(endpoints.UPDATE, endpoint)
+    assert (await door.call("PATCH", f"/v1/webhooks/{WEBHOOK}", {"description": None})).status == 200
+    assert door.peers.asked[-1] == endpoints.UpdateEndpoint(door.workspace_id, ENDPOINT, description="")
+    for field in ("url", "events", "status", "ordered"):
+        refused = await door.call("PATCH", f"/v1/webhooks/{WEBHOOK}", {field: None})
+        assert (refused.status, field in refused.json["error"]["message"]) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("query", "body"), [(f"&id={WEBHOOK}", None), ("", {"id": WEBHOOK}), ("", {"webhook_id": str(ENDPOINT)})]
 )
@@ -210,6 +219,13 @@ async def test_a_fault_of_the_dispatcher_is_told_in_the_nine_codes(door, fault, 
     retry = getattr(fault, "retry_after", None)
     assert error.get("retry_after") == retry
     assert answer.headers.get("Retry-After") == (None if retry is None else str(retry))
+
+
+@pytest.mark.parametrize("spelled", [WEBHOOK, str(ENDPOINT)])
+async def test_what_is_not_there_is_told_as_this_voice_spells_it(door, spelled):
+    await door.peers.answer(endpoints.DELETE, lambda _: not_found("webhook", ENDPOINT))
+    answer = await door.call("DELETE", f"/api/webhooks/{spelled}")
+    assert answer.json["error"]["message"] == f"There is no webhook {WEBHOOK} in this workspace."
 
 
 async def test_it_needs_a_key(door):

@@ -90,6 +90,19 @@ async def test_an_event_that_does_not_exist_is_refused_by_name(subscribe, events
     assert (refused.value.code, refused.value.field) == (Code.INVALID, "events")
 
 
+async def test_a_description_is_short(bus, subscribe):
+    workspace = ids.new()
+    known = (await subscribe(workspace, URL)).endpoint
+    long = "x" * 501
+    for rpc, asked in (
+        (endpoints.CREATE, endpoints.CreateEndpoint(workspace, URL, ["*"], long)),
+        (endpoints.UPDATE, endpoints.UpdateEndpoint(workspace, known.id, description=long)),
+    ):
+        with pytest.raises(Fault) as refused:
+            await bus.call(rpc, asked)
+        assert (refused.value.code, refused.value.field) == (Code.INVALID, "description")
+
+
 async def test_another_workspace_does_not_find_an_endpoint(bus, subscribe):
     theirs = (await subscribe(ids.new(), URL)).endpoint
     stranger = ids.new()

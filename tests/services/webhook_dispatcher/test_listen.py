@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from deploy.local.children import tied
 from libs.contracts import endpoints, feedback, ids
+from services.webhook_dispatcher import listen
 from tests.services.webhook_dispatcher.conftest import rated
 from tests.support.calling import state
 from tests.support.receiver import receiver
@@ -61,6 +62,13 @@ async def test_events_are_forwarded_signed_and_the_listener_leaves_nothing_behin
         assert got.headers["X-KlairoAI-Event"] == "feedback.created"
     assert first.headers["webhook-id"] != second.headers["webhook-id"]
     assert await listeners(dispatcher) == 0
+
+
+@pytest.mark.parametrize("secret", ["mine", "whsec_", "whsec_abc", "whsec_!!!!"])
+async def test_a_secret_that_signs_nothing_is_refused_at_once(secret, capsys):
+    with pytest.raises(SystemExit):
+        listen.main(["--workspace", str(ids.new()), "--secret", secret])
+    assert "is no secret: expected whsec_ and base64" in capsys.readouterr().err
 
 
 async def test_without_a_url_events_are_printed_until_it_is_interrupted(bus, dispatcher, databases):

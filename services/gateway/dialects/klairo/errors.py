@@ -1,9 +1,12 @@
 """Why a request was not answered, in KlairoAI's envelope and its nine codes."""
 
 import math
+import re
+from uuid import UUID
 
 from aiohttp import web
 
+from libs.contracts import ids
 from libs.contracts.faults import Code
 from services.gateway.dialects.klairo.wire.analytics import RANGE
 from services.gateway.dialects.klairo.wire.errors import Error, ErrorReply
@@ -22,6 +25,8 @@ _CODES = {
     503: "SERVICE_UNAVAILABLE",
 }
 _AWAY = (502, 503, 504)
+_MISSING = re.compile(r"(?<=There is no )(automation|run|webhook|key) ([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\b")
+_PREFIXES = {"automation": "auto", "run": "run", "webhook": "wh", "key": "key"}
 
 
 def render(problem: Problem) -> web.Response:
@@ -32,7 +37,12 @@ def render(problem: Problem) -> web.Response:
 def told(problem: Problem) -> Error:
     status = _status(problem)
     wait = None if problem.retry_after is None else math.ceil(problem.retry_after)
-    return Error(_CODES.get(status, "BAD_REQUEST"), problem.message, status, wait)
+    return Error(_CODES.get(status, "BAD_REQUEST"), _MISSING.sub(_spelled, problem.message), status, wait)
+
+
+def _spelled(missing: re.Match[str]) -> str:
+    """An id that another service did not find, as this voice has it."""
+    return f"{missing[1]} {ids.crockford(_PREFIXES[missing[1]], UUID(missing[2]))}"
 
 
 def _status(problem: Problem) -> int:

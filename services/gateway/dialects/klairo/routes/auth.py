@@ -24,4 +24,5 @@ async def login(request: web.Request) -> web.Response:
 @open_routes.post("/api/auth/refresh")
 @open_routes.post("/v1/auth/refresh")
 async def refresh(request: web.Request) -> web.Response:
-    return reply.json(translate.auth.logged_in(await request.app[ENGINE].logins.refresh(given(request))))
+    token = given(request, what="A token")
+    return reply.json(translate.auth.logged_in(await request.app[ENGINE].logins.refresh(token)))

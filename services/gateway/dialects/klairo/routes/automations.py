@@ -66,7 +66,7 @@ async def trigger_automation(request: web.Request) -> web.Response:
     contact_id = translate.automations.contact_id(body)
     database = request.app[ENGINE].database
     if contact_id is not None:
-        await book.get(database, named.workspace_id, contact_id)
+        await book.get(database, named.workspace_id, contact_id, field="contact_id")
     wanted = translate.automations.triggered(named, body.payload or {}, contact_id)
     return reply.json(translate.automations.accepted(await ask(request, automations.TRIGGER, wanted)), status=202)
 

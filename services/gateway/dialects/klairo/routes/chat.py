@@ -41,7 +41,9 @@ async def _start(request: web.Request, asked: Asked) -> runs.StartRun:
     caller, database = request[CALLER], request.app[ENGINE].database
     async with database.acquire() as connection:
         now = await clock(connection, caller.workspace_id)
-        contact = asked.contact_id and await book.get(connection, caller.workspace_id, asked.contact_id)
+        contact = asked.contact_id and await book.get(
+            connection, caller.workspace_id, asked.contact_id, field=translate.chat.CONTACT_FIELD
+        )
     aria, _ = await asyncio.gather(
         ask(request, apps.FIND, apps.FindApp(caller.workspace_id)), _must_be_there(request, asked.conversation_id)
     )
@@ -56,8 +58,8 @@ async def _must_be_there(request: web.Request, conversation_id: UUID | None) -> 
     except Fault as fault:
         if fault.code is not Code.NOT_FOUND:
             raise
-        missing = not_found("conversation", translate.chat.conversation(conversation_id))
-        raise Fault(missing.code, missing.message, field="conversation_id") from None
+        spelled = translate.chat.conversation(conversation_id)
+        raise not_found("conversation", spelled, field="conversation_id") from None
 
 
 async def _stream(request: web.Request, asked: Asked) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from services.gateway.http import params
 
 VOICE = "klairo"
 _CONTACT_ID = "contact_id"
+CONTACT_FIELD = f"context.{_CONTACT_ID}"
 _TODAY = "Today is {0:%A}, {0:%Y-%m-%d} ({1})."
 _KNOWN = "What is known beside this conversation, as JSON:\n"
 
@@ -46,12 +47,11 @@ def asked(body: wire.chat.ChatRequest) -> Asked:
 
 
 def _contact_id(given: Any) -> UUID | None:
-    field = f"context.{_CONTACT_ID}"
     if given is None:
         return None
     if not isinstance(given, str):
-        raise Fault(Code.INVALID, "Expected a contact's id.", field=field)
-    return params.guid(given, "contact", field=field)
+        raise Fault(Code.INVALID, "Expected a contact's id.", field=CONTACT_FIELD)
+    return params.guid(given, "contact", field=CONTACT_FIELD)
 
 
 class Known(Struct, frozen=True):

@@ -1,12 +1,16 @@
 """Webhooks: as they are asked for, as they are shown, and what was sent to them."""
 
-from msgspec import UNSET
+from typing import TypeVar
+
+from msgspec import UNSET, UnsetType
 
 from libs.contracts import deliveries, endpoints, ids
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klairo import wire
 from services.gateway.directory.callers import Caller
+
+T = TypeVar("T")
 
 
 def create(caller: Caller, body: wire.webhooks.CreateWebhook, *, at_most: int | None) -> endpoints.CreateEndpoint:
@@ -27,12 +31,16 @@ def update(named: endpoints.GetEndpoint, body: wire.webhooks.UpdateWebhook) -> e
     return endpoints.UpdateEndpoint(
         named.workspace_id,
         named.endpoint_id,
-        url=body.url,
-        events=body.events,
-        description=body.description,
-        status=body.status,
-        ordered=body.ordered,
+        url=_given(body.url),
+        events=_given(body.events),
+        description=_given(body.description if body.description is not None else ""),
+        status=_given(body.status),
+        ordered=_given(body.ordered),
     )
+
+
+def _given(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 def created(made: endpoints.CreatedEndpoint) -> wire.webhooks.CreatedWebhook:

@@ -15,13 +15,13 @@ class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class UpdateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is absent stays as it is."""
+    """What is absent stays as it is; null empties the description."""
 
-    url: str | None = None
-    events: list[str] | None = None
-    description: str | None = None
-    status: Literal["active", "disabled"] | None = None
-    ordered: bool | None = None
+    url: str | UnsetType = UNSET
+    events: list[str] | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    status: Literal["active", "disabled"] | UnsetType = UNSET
+    ordered: bool | UnsetType = UNSET
 
 
 class NamedWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from libs.contracts import actions, apps, ids, models
-from libs.contracts.faults import Fault, not_found
+from libs.contracts.faults import not_found
 from services.gateway.dialects.llmstack import wire
 from services.gateway.directory.callers import Caller
 from services.gateway.http import params
@@ -46,8 +46,7 @@ def _model(text: str | None, known: Sequence[models.Model]) -> UUID | None:
     id = ids.parse(text)
     found = next((model for model in known if model.id == id or text in (model.llm, model.nickname)), None)
     if found is None:
-        missing = not_found("model", params.shown(text))
-        raise Fault(missing.code, missing.message, field="model")
+        raise not_found("model", params.shown(text), field="model")
     return found.id
 
 

@@ -49,5 +49,4 @@ def parted(name: str) -> tuple[str, str] | None:
 
 
 def unknown(name: str) -> Fault:
-    missing = not_found("model", repr(params.shown(name)))
-    return Fault(missing.code, missing.message, field="model")
+    return not_found("model", repr(params.shown(name)), field="model")
