@@ -59,7 +59,7 @@ class GetContact(Struct, frozen=True):
 
 
 class ContactCreated(Struct, frozen=True):
-    """`chain`: the automations that led to it (libs.contracts.automations); none where a person or a client did it."""
+    """`chain`: the automations that led to it, as their runs have it; none where a person or a client did it."""
 
     workspace_id: UUID
     contact_id: UUID

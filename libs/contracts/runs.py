@@ -273,7 +273,7 @@ class _Enqueued(Rpc[StartRun, Run]):
 class RunFinished(Struct, frozen=True):
     """A run reached its one recorded outcome. Ids and counters only: the answer is asked for where it is needed.
 
-    `chain`: the automations that led to it (libs.contracts.automations).
+    `chain`: the automations that led to it (libs.contracts.automation_runs).
     `unread`: whoever had been reading it was gone when it ended.
     """
 

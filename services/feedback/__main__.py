@@ -2,7 +2,7 @@
 
 from libs.bus import erased
 from libs.bus.hear import Heard
-from libs.contracts import analytics, automations, calls, contacts, deliveries, feedback, runs, usage, workspaces
+from libs.contracts import analytics, automation_runs, calls, contacts, deliveries, feedback, runs, usage, workspaces
 from libs.postgres.database import Connection
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
@@ -39,7 +39,7 @@ async def build(service: Service, settings: Settings) -> None:
         await figures.messages(connection, heard)
 
     service.hear(runs.FINISHED, finished)
-    service.hear(automations.STARTED, figures.automation_runs)
+    service.hear(automation_runs.STARTED, figures.automation_runs)
     service.hear(contacts.CREATED, figures.contacts_created)
     service.hear(calls.COUNTED, figures.api_calls)
     service.hear(deliveries.ARRIVED, figures.webhooks_delivered)

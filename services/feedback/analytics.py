@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from libs.bus.hear import Heard
-from libs.contracts import analytics, automations, calls, contacts, deliveries, runs
+from libs.contracts import analytics, calls, contacts, deliveries, runs
+from libs.contracts.automation_runs import RunStarted
 from libs.postgres.database import Connection, Database
 from services.feedback.store import analytics as store
 from services.feedback.store.analytics import Figure
@@ -30,7 +31,7 @@ async def messages(connection: Connection, heard: list[Heard[runs.RunFinished]])
     await _count(connection, Figure.CHAT_MESSAGES, ((fact.workspace_id, _day(fact.finished_at), 1) for fact in facts))
 
 
-async def automation_runs(connection: Connection, heard: list[Heard[automations.RunStarted]]) -> None:
+async def automation_runs(connection: Connection, heard: list[Heard[RunStarted]]) -> None:
     counted = ((event.fact.workspace_id, _day(event.at), 1) for event in heard)
     await _count(connection, Figure.AUTOMATION_RUNS, counted)
 

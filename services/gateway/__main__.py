@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
-from libs.contracts import automations, contacts, documents, runs
+from libs.contracts import contacts, documents, errands, runs
 from libs.contracts.limits import FEED, OF, TAKE
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
@@ -139,7 +139,7 @@ async def build(service: Service, settings: Settings) -> None:
     await _count(service, limits)
     service.hear(runs.ERASED, endings.runs_erased)
     service.hear(documents.ERASED, endings.documents_erased)
-    service.hear(automations.CONTACT_UPDATE_ASKED, asked.updates)
+    service.hear(errands.CONTACT_UPDATE_ASKED, asked.updates)
     addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
     service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
     service.on_stop(engine.calls.tell)

@@ -6,16 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from libs.bus import erased
-from libs.contracts import (
-    automations,
-    contacts,
-    deliveries,
-    documents,
-    endpoints,
-    notifications,
-    runs,
-    workspaces,
-)
+from libs.contracts import contacts, deliveries, documents, endpoints, errands, notifications, runs, workspaces
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
@@ -129,7 +120,7 @@ def _send_mail(service: Service, settings: Settings, steps: Sequence[float]) -> 
     sender = Sender(server.parse(settings.smtp_url), settings.mail_from, steps=steps)
     postman = Postman(service.database, sender.attempt)
     service.observe(metrics.mail(service.database))
-    service.hear(automations.MAIL_ASKED, post(settings.mail_from))
+    service.hear(errands.MAIL_ASKED, post(settings.mail_from))
     service.database.on_commit(MAIL_QUEUED, postman.wake)
     service.background("mail", postman.run)
     service.on_stop(postman.drain)

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from libs.contracts import automations, contacts, documents, evals, feedback, ids, limits, plans, runs
+from libs.contracts import automation_runs, contacts, documents, evals, feedback, ids, limits, plans, runs
 from libs.contracts import public_events as events
 from services.webhook_dispatcher.notices import Disabled
 
@@ -116,24 +116,24 @@ def _contact(
     return message(event_id, fact.workspace_id, event, at=at, data=told, about=fact.contact_id)
 
 
-def automation_started(event_id: UUID, at: datetime, fact: automations.RunStarted) -> Message:
+def automation_started(event_id: UUID, at: datetime, fact: automation_runs.RunStarted) -> Message:
     told = _automation(fact) | {"trigger": fact.trigger, "status": "running"}
     about = fact.contact_id or fact.run_id
     return message(event_id, fact.workspace_id, events.AUTOMATION_RUN, at=at, data=told, about=about)
 
 
-def automation_finished(event_id: UUID, at: datetime, fact: automations.RunFinished) -> Message:
+def automation_finished(event_id: UUID, at: datetime, fact: automation_runs.RunFinished) -> Message:
     """Completed, or failed: why is told where the run is."""
     ended = {"status": fact.status, "steps_run": fact.steps_run, "duration_ms": round(fact.duration_ms)}
     told, about = _automation(fact) | ended, fact.contact_id or fact.run_id
     if fact.failure is not None:
         told["error"] = {"code": fact.failure.code, "message": fact.failure.message}
-    failed = fact.status is automations.RunStatus.FAILED
+    failed = fact.status is automation_runs.RunStatus.FAILED
     event = events.AUTOMATION_FAILED if failed else events.AUTOMATION_COMPLETED
     return message(event_id, fact.workspace_id, event, at=at, data=told, about=about)
 
 
-def _automation(fact: automations.RunStarted | automations.RunFinished) -> dict[str, Any]:
+def _automation(fact: automation_runs.RunStarted | automation_runs.RunFinished) -> dict[str, Any]:
     return {
         "run_id": ids.crockford("run", fact.run_id),
         "automation_id": ids.crockford("auto", fact.automation_id),

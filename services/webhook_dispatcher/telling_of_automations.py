@@ -8,26 +8,26 @@ from uuid import UUID
 
 import msgspec
 
-from libs.contracts import automations, contacts, ids
+from libs.contracts import automation_runs, contacts, errands, ids
 from services.webhook_dispatcher.notices import Notice
 
 _COMPLETED, _FAILED, _ASKED = "automation_completed", "automation_failed", "automation"
-_STOPPED, _REFUSED = "automation_stopped", "contact_refused"
+_REFUSED = "contact_refused"
 # Characters of what an automation says, and bytes of what it says beside it.
 _LONGEST_TITLE, _LONGEST_BODY, _MOST_METADATA = 300, 4000, 16_384
 
 
-def run_completed(_: UUID, at: datetime, fact: automations.RunFinished) -> Notice:
+def run_completed(_: UUID, at: datetime, fact: automation_runs.RunFinished) -> Notice:
     body = f"{fact.automation_name} finished."
     return _of_run(_COMPLETED, "Automation run complete", body, at=at, fact=fact)
 
 
-def run_failed(_: UUID, at: datetime, fact: automations.RunFinished) -> Notice:
+def run_failed(_: UUID, at: datetime, fact: automation_runs.RunFinished) -> Notice:
     reason = f": {fact.failure.message}" if fact.failure else "."
     return _of_run(_FAILED, "Automation run failed", f"{fact.automation_name} failed{reason}", at=at, fact=fact)
 
 
-def _of_run(type: str, title: str, body: str, *, at: datetime, fact: automations.RunFinished) -> Notice:
+def _of_run(type: str, title: str, body: str, *, at: datetime, fact: automation_runs.RunFinished) -> Notice:
     about = {"automation_id": fact.automation_id, "run_id": fact.run_id}
     if fact.contact_id is not None:
         about["contact_id"] = fact.contact_id
@@ -42,16 +42,16 @@ def _of_run(type: str, title: str, body: str, *, at: datetime, fact: automations
     )
 
 
-def asked(event_id: UUID, at: datetime, fact: automations.NoticeAsked) -> Notice:
+def asked(event_id: UUID, at: datetime, fact: errands.NoticeAsked) -> Notice:
     """What a step says is a notice of its own; that one is not set off again and again is one a day."""
-    stopped = fact.type == _STOPPED
+    stopped = fact.type == errands.STOPPED
     fits = len(msgspec.json.encode(fact.metadata)) <= _MOST_METADATA
     about = [fact.automation_id, *([fact.run_id] if fact.run_id else ())]
     contact = ids.parse(str(fact.metadata.get("contact_id", "")))
     return Notice(
-        id=ids.named(fact.workspace_id, f"{_STOPPED} {fact.automation_id} {at.date()}") if stopped else event_id,
+        id=ids.named(fact.workspace_id, f"{errands.STOPPED} {fact.automation_id} {at.date()}") if stopped else event_id,
         workspace_id=fact.workspace_id,
-        type=_STOPPED if stopped else _ASKED,
+        type=errands.STOPPED if stopped else _ASKED,
         title=fact.title[:_LONGEST_TITLE],
         body=fact.body[:_LONGEST_BODY],
         metadata=fact.metadata if fits else {"automation_id": str(fact.automation_id)},

@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.bus.hear import Heard
-from libs.contracts import automations, contacts, documents, evals, feedback, limits, plans, runs
+from libs.contracts import automation_runs, contacts, documents, errands, evals, feedback, limits, plans, runs
 from libs.contracts.subjects import Event
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher import fan_outs, payloads, telling, telling_of_automations
@@ -56,10 +56,10 @@ TOLD: list[Told[Any]] = [
     Told(documents.INDEXED, (payloads.document_indexed,)),
     Told(documents.FAILED, (payloads.document_failed,)),
     Told(evals.FINISHED, (payloads.trial_finished,)),
-    Told(automations.STARTED, (payloads.automation_started,)),
-    Told(automations.COMPLETED, (payloads.automation_finished,), telling_of_automations.run_completed),
-    Told(automations.FAILED, (payloads.automation_finished,), telling_of_automations.run_failed),
-    Told(automations.NOTICE_ASKED, notice=telling_of_automations.asked),
+    Told(automation_runs.STARTED, (payloads.automation_started,)),
+    Told(automation_runs.COMPLETED, (payloads.automation_finished,), telling_of_automations.run_completed),
+    Told(automation_runs.FAILED, (payloads.automation_finished,), telling_of_automations.run_failed),
+    Told(errands.NOTICE_ASKED, notice=telling_of_automations.asked),
     Told(contacts.CREATED, (payloads.contact_created,)),
     Told(contacts.UPDATED, (payloads.contact_updated,)),
     Told(contacts.UPDATE_REFUSED, notice=telling_of_automations.update_refused),

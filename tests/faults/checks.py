@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from libs.contracts import automations, ids, runs
+from libs.contracts import automation_runs, ids, runs
 from tests.faults import script
 from tests.faults.ledger import RUNS, STREAMS, Entry, Kind, Ledger
 from tests.support.receiver import Received
@@ -95,7 +95,7 @@ async def _automation_runs(connection: asyncpg.Connection, workspace: UUID) -> l
 
 
 async def _told(connection: asyncpg.Connection, workspace: UUID) -> Counter[str]:
-    events = {event.name: event for event in (runs.FINISHED, automations.COMPLETED, automations.FAILED)}
+    events = {event.name: event for event in (runs.FINISHED, automation_runs.COMPLETED, automation_runs.FAILED)}
     rows = await connection.fetch("SELECT subject, body FROM runner.outbox WHERE subject = ANY($1)", list(events))
     facts = [events[row["subject"]].unpack(row["body"]) for row in rows]
     return Counter(str(fact.run_id) for fact in facts if fact.workspace_id == workspace)

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from libs.bus.bus import Bus
-from libs.contracts import automations, ids
+from libs.contracts import automation_runs, automation_steps, automations, ids
 from tests.support import calling as calling_of
 from tests.support.engine import Client, Engine
 from tests.support.provider import Answer, Asked, Call, calling
@@ -133,17 +133,17 @@ async def bus(nats_url, databases) -> AsyncGenerator[Bus]:
 async def automated(client: Client, bus: Bus) -> automations.Automation:
     """The workspace has an active automation, which ran once, and a draft."""
     workspace = UUID((await client.get("/v1/apps"))[0]["workspace_id"])
-    steps = [automations.Step(automations.Condition("{{ trigger.name }}", "equals", "Ann"))]
+    steps = [automation_steps.Step(automation_steps.Condition("{{ trigger.name }}", "equals", "Ann"))]
     made = [
         await bus.call(automations.CREATE, automations.CreateAutomation(workspace, name, steps, status=status))
         for name, status in (("Unfinished", automations.Status.DRAFT), ("Greet leads", automations.Status.ACTIVE))
     ]
-    asked = automations.TriggerAutomation(workspace, made[1].id, {"name": "Ann"})
-    run = await bus.call(automations.TRIGGER, asked)
+    asked = automation_runs.TriggerAutomation(workspace, made[1].id, {"name": "Ann"})
+    run = await bus.call(automation_runs.TRIGGER, asked)
 
     async def ran() -> bool:
-        went = await bus.call(automations.RUN, automations.GetRun(workspace, run.id))
-        return went.status is automations.RunStatus.COMPLETED
+        went = await bus.call(automation_runs.GET, automation_runs.GetRun(workspace, run.id))
+        return went.status is automation_runs.RunStatus.COMPLETED
 
     await eventually(ran)
     return made[1]

@@ -7,8 +7,8 @@ import logging
 
 from libs.bus.hear import Heard
 from libs.contracts import contacts
-from libs.contracts.automations import ContactUpdateAsked
 from libs.contracts.contacts import UpdateRefused
+from libs.contracts.errands import ContactUpdateAsked
 from libs.contracts.faults import Fault
 from libs.postgres import outbox
 from libs.postgres.database import Connection

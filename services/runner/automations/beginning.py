@@ -11,13 +11,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from libs.contracts import automations, ids
-from libs.contracts.automations import GetRun, Run, RunStarted, Status, TriggerAutomation
+from libs.contracts import automation_runs, ids
+from libs.contracts.automation_runs import GetRun, Run, RunStarted, TriggerAutomation
+from libs.contracts.automations import Status
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.postgres import outbox, text
 from libs.postgres.database import Connection, Database
-from services.runner.store import automation_runs, automation_steps
+from services.runner.store import automation_runs as stored_runs
+from services.runner.store import automation_steps
 from services.runner.store import automations as stored
 from services.runner.store.automation_runs import Begun
 from services.runner.store.automation_steps import Planned
@@ -56,7 +58,7 @@ class Triggering:
         async with self._database.transaction() as connection:
             # Two who set off the same run at once come one after the other.
             found = await stored.lock(connection, asked.workspace_id, asked.automation_id)
-            if (known := await automation_runs.find(connection, asked.workspace_id, run_id)) is not None:
+            if (known := await stored_runs.find(connection, asked.workspace_id, run_id)) is not None:
                 return known
             _must_be_active(found)
             await begin(connection, [SetOff(run_id, found, Cause(_MANUAL, asked.payload))])
@@ -64,15 +66,15 @@ class Triggering:
 
     async def run(self, asked: GetRun) -> Run:
         """With its steps. Raises Fault NOT_FOUND."""
-        found = await automation_runs.find(self._database, asked.workspace_id, asked.run_id)
+        found = await stored_runs.find(self._database, asked.workspace_id, asked.run_id)
         if found is None:
             raise not_found("run", asked.run_id)
         return structs.replace(found, steps=await automation_steps.of(self._database, found.id))
 
-    async def runs(self, asked: automations.PageRuns) -> Page[Run]:
+    async def runs(self, asked: automation_runs.PageRuns) -> Page[Run]:
         if asked.automation_id is not None:
             await stored.get(self._database, asked.workspace_id, asked.automation_id)
-        return await automation_runs.page(self._database, asked)
+        return await stored_runs.page(self._database, asked)
 
 
 async def begin(connection: Connection, set_off: Sequence[SetOff]) -> None:
@@ -81,13 +83,13 @@ async def begin(connection: Connection, set_off: Sequence[SetOff]) -> None:
         return
     now = datetime.now(UTC)
     begun = [_begun(one, now) for one in set_off]
-    free = await automation_runs.insert(connection, begun)
+    free = await stored_runs.insert(connection, begun)
     for run in begun:
         if run.id not in free:
             raise Fault(Code.CONFLICT, f"There is another run of the id {run.id}.")
     planned = [Planned(one.of.automation.workspace_id, one.run_id, one.of.automation.steps) for one in set_off]
     await automation_steps.put(connection, planned)
-    await outbox.state(connection, automations.STARTED, [_started(run) for run in begun])
+    await outbox.state(connection, automation_runs.STARTED, [_started(run) for run in begun])
     connection.wake_after(TOPIC)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from libs.contracts.automations import Operator
+from libs.contracts.automation_steps import Operator
 from libs.contracts.faults import Code, Fault
 from services.runner.prompting.templates import spelled
 

@@ -3,15 +3,16 @@
 The rule: a step's outcome, the facts that come with it, and whose turn it is next are one transaction of its holder's.
 """
 
-from libs.contracts import automations
-from libs.contracts.automations import RunFinished, RunStatus
+from libs.contracts import automation_runs
+from libs.contracts.automation_runs import RunFinished, RunStatus
 from libs.contracts.faults import Failure, Fault
 from libs.postgres import outbox, text
 from libs.postgres.database import Connection, Database
 from services.runner import metrics
 from services.runner.automations.beginning import TOPIC
 from services.runner.automations.steps import Came
-from services.runner.store import automation_runs, automation_steps
+from services.runner.store import automation_runs as stored_runs
+from services.runner.store import automation_steps
 from services.runner.store import automations as stored
 from services.runner.store.automation_steps import Claimed
 
@@ -25,7 +26,7 @@ async def complete(database: Database, step: Claimed, holder: str, came: Came) -
     async with database.transaction() as connection:
         if not await automation_steps.end(connection, step, holder, output=output):
             return
-        await automation_runs.count_step(connection, step.run_id)
+        await stored_runs.count_step(connection, step.run_id)
         for stated in came.facts:
             await outbox.state(connection, stated.event, [stated.fact])
         if came.skip != 0:
@@ -50,16 +51,16 @@ async def fail(database: Database, step: Claimed, holder: str, fault: Fault) -> 
 
 
 async def _end_run(connection: Connection, step: Claimed, status: RunStatus, failure: Failure | None) -> None:
-    ended = await automation_runs.end(connection, step.run_id, status, failure)
+    ended = await stored_runs.end(connection, step.run_id, status, failure)
     if ended is None:
         return
     await stored.ran(connection, step.automation_id, ended.created_at)
-    event = automations.COMPLETED if status is RunStatus.COMPLETED else automations.FAILED
+    event = automation_runs.COMPLETED if status is RunStatus.COMPLETED else automation_runs.FAILED
     told = failure and Failure(failure.code, _SAID_THERE, failure.field)
     await outbox.state(connection, event, [_finished(step, status, ended, told)])
 
 
-def _finished(step: Claimed, status: RunStatus, ended: automation_runs.Ended, failure: Failure | None) -> RunFinished:
+def _finished(step: Claimed, status: RunStatus, ended: stored_runs.Ended, failure: Failure | None) -> RunFinished:
     return RunFinished(
         workspace_id=ended.workspace_id,
         run_id=step.run_id,

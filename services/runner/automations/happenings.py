@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts import (
-    automations,
+    automation_runs,
     contacts,
     documents,
     endpoints,
@@ -95,7 +95,7 @@ HEARD: list[tuple[Any, Tell[Any]]] = [
     (limits.REACHED, under(public_events.USAGE_LIMIT_REACHED)),
     (endpoints.DISABLED, under(public_events.WEBHOOK_DISABLED)),
     (endpoints.TESTED, under(public_events.TEST_PING)),
-    (automations.STARTED, under(public_events.AUTOMATION_RUN)),
-    (automations.COMPLETED, under(public_events.AUTOMATION_COMPLETED)),
-    (automations.FAILED, under(public_events.AUTOMATION_FAILED)),
+    (automation_runs.STARTED, under(public_events.AUTOMATION_RUN)),
+    (automation_runs.COMPLETED, under(public_events.AUTOMATION_COMPLETED)),
+    (automation_runs.FAILED, under(public_events.AUTOMATION_FAILED)),
 ]

@@ -11,8 +11,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.bus.hear import Heard
-from libs.contracts import automations, ids
-from libs.contracts.automations import NoticeAsked, OnEvent
+from libs.contracts import errands, ids
+from libs.contracts.automations import OnEvent
+from libs.contracts.errands import NoticeAsked
 from libs.postgres import outbox
 from libs.postgres.database import Connection, Database
 from services.runner.automations.beginning import Cause, SetOff, begin
@@ -22,7 +23,6 @@ from services.runner.store.automations import Stored
 
 F = TypeVar("F")
 
-STOPPED = "automation_stopped"
 _LONGEST_CHAIN = 5
 
 
@@ -95,7 +95,7 @@ def _set_off(match: _Match) -> SetOff:
 async def _tell_of_stopped(connection: Connection, matches: list[_Match]) -> None:
     notices = [_notice(match, reason) for match in matches if (reason := _stopped(match)) is not None]
     if notices:
-        await outbox.state(connection, automations.NOTICE_ASKED, notices)
+        await outbox.state(connection, errands.NOTICE_ASKED, notices)
 
 
 def _notice(match: _Match, reason: str) -> NoticeAsked:
@@ -104,7 +104,7 @@ def _notice(match: _Match, reason: str) -> NoticeAsked:
         workspace_id=of.workspace_id,
         automation_id=of.id,
         run_id=None,
-        type=STOPPED,
+        type=errands.STOPPED,
         title="Automation stopped",
         body=f"{of.name} was not set off by {event}: {reason}.",
         metadata={"automation_id": str(of.id), "event": event},

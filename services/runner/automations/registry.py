@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from msgspec import UNSET, structs
 
 from libs.contracts import automations, ids
-from libs.contracts.automations import Automation, CreateAutomation, GetAutomation, HttpRequest, Step, UpdateAutomation
+from libs.contracts.automation_steps import HttpRequest, Step
+from libs.contracts.automations import Automation, CreateAutomation, GetAutomation, UpdateAutomation
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page
 from libs.postgres import text

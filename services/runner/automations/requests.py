@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from libs.contracts.automations import HttpRequest
+from libs.contracts.automation_steps import HttpRequest
 from libs.contracts.faults import Code, Fault
 from libs.egress import Egress, Response
 from services.runner.automations.filling import Filling

@@ -15,22 +15,18 @@ import msgspec
 from msgspec import UNSET
 
 from libs.contracts import ids
-from libs.contracts.automations import (
-    Automation,
+from libs.contracts.automation_steps import (
     Condition,
     HttpRequest,
     Kind,
     Notify,
-    OnEvent,
     RunAction,
-    Schedule,
     SendEmail,
-    Status,
     Step,
-    UpdateAutomation,
     UpdateContact,
     Wait,
 )
+from libs.contracts.automations import Automation, OnEvent, Schedule, Status, UpdateAutomation
 from libs.contracts.faults import Code, Fault
 from libs.contracts.public_events import NAMES, PATTERNS
 from libs.egress import Egress

@@ -11,19 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from libs.bus.bus import Bus
-from libs.contracts import automations, ids, runs
-from libs.contracts.automations import (
-    Condition,
-    ContactUpdateAsked,
-    HttpRequest,
-    MailAsked,
-    NoticeAsked,
-    Notify,
-    RunAction,
-    SendEmail,
-    UpdateContact,
-    Wait,
-)
+from libs.contracts import errands, ids, runs
+from libs.contracts.automation_steps import Condition, HttpRequest, Notify, RunAction, SendEmail, UpdateContact, Wait
+from libs.contracts.errands import ContactUpdateAsked, MailAsked, NoticeAsked
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Mode, Run, StartRun, Status
 from libs.contracts.subjects import Event
@@ -175,7 +165,7 @@ async def _mail(kind: SendEmail, step: Claimed, filling: Filling, where: str) ->
     subject = " ".join((await filling.text(kind.subject, f"{where}.subject")).split())
     text = await filling.text(kind.text, f"{where}.text")
     fact = MailAsked(step.workspace_id, step.automation_id, step.run_id, to, subject, text)
-    return Came({"to": to, "subject": subject}, [_stated(automations.MAIL_ASKED, fact, where)])
+    return Came({"to": to, "subject": subject}, [_stated(errands.MAIL_ASKED, fact, where)])
 
 
 async def _contact(kind: UpdateContact, step: Claimed, filling: Filling, where: str) -> Came:
@@ -188,7 +178,7 @@ async def _contact(kind: UpdateContact, step: Claimed, filling: Filling, where: 
     fact = ContactUpdateAsked(
         step.workspace_id, step.automation_id, step.run_id, fields, contact_id, email, chain=step.chain
     )
-    return Came({"fields": fields}, [_stated(automations.CONTACT_UPDATE_ASKED, fact, where)])
+    return Came({"fields": fields}, [_stated(errands.CONTACT_UPDATE_ASKED, fact, where)])
 
 
 async def _notice(kind: Notify, step: Claimed, filling: Filling, where: str) -> Came:
@@ -197,7 +187,7 @@ async def _notice(kind: Notify, step: Claimed, filling: Filling, where: str) -> 
     told = await filling.value(kind.metadata, f"{where}.metadata")
     about = {"automation_id": str(step.automation_id), "run_id": str(step.run_id)}
     fact = NoticeAsked(step.workspace_id, step.automation_id, step.run_id, NOTICE, title, body, told | about)
-    return Came({"title": title, "body": body}, [_stated(automations.NOTICE_ASKED, fact, where)])
+    return Came({"title": title, "body": body}, [_stated(errands.NOTICE_ASKED, fact, where)])
 
 
 async def _condition(kind: Condition, filling: Filling, where: str) -> Came:

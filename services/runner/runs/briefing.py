@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from libs.bus.bus import Bus
-from libs.contracts import automations, contacts, ids
+from libs.contracts import automation_runs, automations, contacts, ids
 from libs.contracts.contacts import Contact, Found, SearchContacts
 from libs.contracts.faults import Fault
 from libs.contracts.paging import Slice
@@ -95,14 +95,14 @@ def _automation(automation: automations.Automation) -> str:
 async def _latest(bus: Bus, workspace_id: UUID) -> str:
     try:
         page = await bus.call(
-            automations.RUNS, automations.PageRuns(workspace_id, slice=Slice(0, _LATEST)), timeout=_SECONDS
+            automation_runs.PAGE, automation_runs.PageRuns(workspace_id, slice=Slice(0, _LATEST)), timeout=_SECONDS
         )
     except Fault as fault:
         return _unread("Runs of automations", fault)
     return _lines(f"Runs of automations: {page.total} in all.", map(_run, page.items), _RUNS)
 
 
-def _run(run: automations.Run) -> str:
+def _run(run: automation_runs.Run) -> str:
     error = f": {run.failure.message}" if run.failure else ""
     return f"{run.automation_name} {run.status}, begun {told.moment(run.created_at)}{error}"
 

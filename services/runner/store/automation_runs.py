@@ -7,8 +7,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts import automations
-from libs.contracts.automations import Run, RunStatus
+from libs.contracts import automation_runs
+from libs.contracts.automation_runs import Run, RunStatus
 from libs.contracts.faults import Failure
 from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
@@ -83,7 +83,7 @@ async def find(database: Database | Connection, workspace_id: UUID, id: UUID) ->
     return perhaps(row, Run)
 
 
-async def page(database: Database, asked: automations.PageRuns) -> Page[Run]:
+async def page(database: Database, asked: automation_runs.PageRuns) -> Page[Run]:
     return await _LISTING.page(database, Run, _OF, asked.slice, asked.workspace_id, asked.automation_id, asked.status)
 
 

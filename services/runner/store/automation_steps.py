@@ -12,7 +12,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.contracts import ids
-from libs.contracts.automations import Kind, Step, StepRun, StepStatus
+from libs.contracts.automation_runs import StepRun, StepStatus
+from libs.contracts.automation_steps import Kind, Step
 from libs.contracts.faults import Failure
 from libs.postgres.database import Connection, Database
 from services.runner.store.pages import one

@@ -1,6 +1,6 @@
 """Automations, and what sets them off by hand and by the clock; events do in `hearing`."""
 
-from libs.contracts import automations
+from libs.contracts import automation_runs, automations
 from services.runner import metrics
 from services.runner.automations.beginning import Triggering
 from services.runner.automations.registry import Automations
@@ -23,9 +23,9 @@ def wire(core: Core) -> None:
     service.serve(automations.PAGE, automation.page)
     service.serve(automations.UPDATE, automation.update)
     service.serve(automations.DELETE, automation.delete)
-    service.serve(automations.TRIGGER, triggering.trigger)
-    service.serve(automations.RUN, triggering.run)
-    service.serve(automations.RUNS, triggering.runs)
+    service.serve(automation_runs.TRIGGER, triggering.trigger)
+    service.serve(automation_runs.GET, triggering.run)
+    service.serve(automation_runs.PAGE, triggering.runs)
     service.observe(metrics.steps(database))
     service.background("schedules", Schedules(database).run)
     service.background("automations", automating.shift.run)

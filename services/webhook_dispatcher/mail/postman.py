@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from libs.bus.hear import Heard
 from libs.contracts import ids
-from libs.contracts.automations import MailAsked
+from libs.contracts.errands import MailAsked
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Connection, Database
 from services.webhook_dispatcher import metrics, notices

@@ -7,28 +7,18 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from libs.contracts import automations, ids
+from libs.contracts import automation_runs, automations, ids
+from libs.contracts.automation_runs import PageRuns, Run, RunStatus, StepRun, StepStatus, TriggerAutomation
+from libs.contracts.automation_steps import Condition, HttpRequest, RunAction, SendEmail, Step, Wait
 from libs.contracts.automations import (
     Automation,
-    Condition,
     GetAutomation,
-    HttpRequest,
     Manual,
     OnEvent,
     PageAutomations,
-    PageRuns,
-    Run,
-    RunAction,
-    RunStatus,
     Schedule,
-    SendEmail,
     Status,
-    Step,
-    StepRun,
-    StepStatus,
-    TriggerAutomation,
     UpdateAutomation,
-    Wait,
 )
 from libs.contracts.faults import Code, Failure, Fault, not_found
 from libs.contracts.paging import Page, Slice
@@ -205,7 +195,7 @@ async def test_one_is_deleted_without_a_body(door):
 
 
 async def test_a_trigger_is_accepted_with_a_payload_and_the_contact_it_is_about(door):
-    await door.peers.answer(automations.TRIGGER, msgspec.structs.replace(run, status=RunStatus.RUNNING))
+    await door.peers.answer(automation_runs.TRIGGER, msgspec.structs.replace(run, status=RunStatus.RUNNING))
     path = f"/api/automations/{AUTO}/trigger"
     answer = await door.call("POST", path, b"")
     assert (answer.status, answer.json) == (202, {"run_id": RUN_ID, "automation_id": AUTO, "status": "running"})
@@ -223,14 +213,14 @@ async def test_a_trigger_is_accepted_with_a_payload_and_the_contact_it_is_about(
 
 
 async def test_what_is_paused_is_a_conflict(door):
-    await door.peers.answer(automations.TRIGGER, Fault(Code.CONFLICT, "This automation is paused: activate it."))
+    await door.peers.answer(automation_runs.TRIGGER, Fault(Code.CONFLICT, "This automation is paused: activate it."))
     answer = await door.call("POST", f"/api/automations/{AUTO}/trigger")
     assert (answer.status, answer.json["error"]["code"]) == (409, "CONFLICT")
 
 
 async def test_runs_are_listed_and_one_is_shown_with_its_steps(door):
-    await door.peers.answer(automations.RUNS, Page([run], 1))
-    await door.peers.answer(automations.RUN, run)
+    await door.peers.answer(automation_runs.PAGE, Page([run], 1))
+    await door.peers.answer(automation_runs.GET, run)
     page = await door.call("GET", f"/api/automations/{AUTO}/runs?status=failed")
     assert door.peers.asked[-1] == PageRuns(door.workspace_id, AUTOMATION, RunStatus.FAILED, Slice(0, 20))
     listed = {

@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 from msgspec import structs
 
-from libs.contracts import automations, contacts, ids
-from libs.contracts.automations import ContactUpdateAsked
+from libs.contracts import contacts, errands, ids
+from libs.contracts.errands import ContactUpdateAsked
 from libs.contracts.faults import Code, Fault
 from services.gateway.contacts import book, store
 from services.gateway.contacts.book import CreateContact
@@ -258,7 +258,7 @@ async def asked(workspace, fields: dict[str, Any], *, times: int = 1, **named: A
     fact = ContactUpdateAsked(await workspace.id(), ids.new(), ids.new(), fields, chain=[AUTOMATION], **named)
     event = ids.new()
     for _ in range(times):
-        await state(workspace.door.peers.buses["runner"], automations.CONTACT_UPDATE_ASKED, fact, id=event)
+        await state(workspace.door.peers.buses["runner"], errands.CONTACT_UPDATE_ASKED, fact, id=event)
 
     async def heard() -> bool:
         return await workspace.door.service.database.fetchval("SELECT count(*) FROM events_seen WHERE id = $1", event)

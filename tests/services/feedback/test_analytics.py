@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 from libs.bus.react import Reactions
 from libs.bus.store import Letter
-from libs.contracts import analytics, automations, calls, contacts, deliveries, ids, runs, workspaces
+from libs.contracts import analytics, automation_runs, calls, contacts, deliveries, ids, runs, workspaces
 from libs.contracts.subjects import Event
 from tests.support.calling import state
 from tests.support.waiting import eventually
@@ -37,7 +37,9 @@ def message(workspace: UUID, at: datetime, voice: str = "klairo") -> Letter:
 
 
 def started(workspace: UUID, at: datetime) -> Letter:
-    return letter(automations.STARTED, automations.RunStarted(workspace, ids.new(), ids.new(), "Mail", "manual"), at)
+    return letter(
+        automation_runs.STARTED, automation_runs.RunStarted(workspace, ids.new(), ids.new(), "Mail", "manual"), at
+    )
 
 
 def created(workspace: UUID, at: datetime) -> Letter:

@@ -7,18 +7,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from libs.contracts import automations
-from libs.contracts.automations import (
-    Automation,
-    CreateAutomation,
-    GetAutomation,
-    HttpRequest,
-    Kind,
-    Run,
-    RunStatus,
-    Status,
-    Step,
-)
+from libs.contracts import automation_runs, automations
+from libs.contracts.automation_runs import Run, RunStatus
+from libs.contracts.automation_steps import HttpRequest, Kind, Step
+from libs.contracts.automations import Automation, CreateAutomation, GetAutomation, Status
 from libs.contracts.faults import Failure, Fault
 from libs.contracts.subjects import Event
 from tests.services.runner.conftest import Caller, eventually
@@ -45,12 +37,12 @@ async def make(caller: Caller, *steps: Kind | Step, **more: Any) -> Automation:
 
 async def trigger(caller: Caller, of: Automation, **payload: Any) -> Run:
     return await caller.bus.call(
-        automations.TRIGGER, automations.TriggerAutomation(caller.workspace_id, of.id, payload)
+        automation_runs.TRIGGER, automation_runs.TriggerAutomation(caller.workspace_id, of.id, payload)
     )
 
 
 async def told(caller: Caller, run_id: UUID) -> Run:
-    return await caller.bus.call(automations.RUN, automations.GetRun(caller.workspace_id, run_id))
+    return await caller.bus.call(automation_runs.GET, automation_runs.GetRun(caller.workspace_id, run_id))
 
 
 async def ended(caller: Caller, run: Run, *, seconds: float = 20.0) -> Run:
@@ -75,8 +67,8 @@ def headers_of(step: Step) -> dict[str, str]:
 
 
 async def runs_of(caller: Caller, of: Automation) -> list[Run]:
-    asked = automations.PageRuns(caller.workspace_id, of.id)
-    return (await caller.bus.call(automations.RUNS, asked)).items
+    asked = automation_runs.PageRuns(caller.workspace_id, of.id)
+    return (await caller.bus.call(automation_runs.PAGE, asked)).items
 
 
 async def facts(databases: Databases, event: Event[Any], workspace_id: UUID) -> list[Any]:

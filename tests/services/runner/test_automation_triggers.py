@@ -8,20 +8,21 @@ import msgspec
 import pytest
 
 from libs.bus.hear import Heard
-from libs.contracts import automations, contacts, documents, endpoints, ids, limits, plans, workspaces
-from libs.contracts.automations import (
-    Automation,
-    Notify,
-    OnEvent,
-    PageAutomations,
-    RunAction,
-    RunStatus,
-    Schedule,
-    Status,
-    TriggerAutomation,
-    UpdateAutomation,
-    Wait,
+from libs.contracts import (
+    automation_runs,
+    automations,
+    contacts,
+    documents,
+    endpoints,
+    errands,
+    ids,
+    limits,
+    plans,
+    workspaces,
 )
+from libs.contracts.automation_runs import RunStatus, TriggerAutomation
+from libs.contracts.automation_steps import Notify, RunAction, Wait
+from libs.contracts.automations import Automation, OnEvent, PageAutomations, Schedule, Status, UpdateAutomation
 from libs.contracts.faults import Code
 from libs.contracts.subjects import Stated
 from libs.postgres.database import Connection
@@ -50,7 +51,7 @@ async def test_only_an_active_one_is_triggered_and_the_same_id_runs_once(caller,
     made = await make(caller, HELLO)
     run_id = ids.new()
     asked = TriggerAutomation(caller.workspace_id, made.id, {"a": 1}, run_id)
-    first, again = [await caller.bus.call(automations.TRIGGER, asked) for _ in range(2)]
+    first, again = [await caller.bus.call(automation_runs.TRIGGER, asked) for _ in range(2)]
     assert first.id == again.id == run_id
     assert (await ended(caller, first)).payload == {"a": 1}
     assert [run.id for run in await runs_of(caller, made)] == [run_id]
@@ -169,7 +170,7 @@ async def test_many_events_at_once_take_as_many_statements_as_one(caller, other,
         ("webhook.disabled", endpoints.DISABLED, {"endpoint_id": NOBODY}),
         ("test.ping", endpoints.TESTED, {"endpoint_id": NOBODY}),
         ("document.failed", documents.FAILED, {"context_id": NOBODY, "document_id": NOBODY, "name": "a", "error": "b"}),
-        ("automation.run.failed", automations.FAILED, FAILED),
+        ("automation.run.failed", automation_runs.FAILED, FAILED),
     ],
 )
 async def test_each_event_of_the_engine_sets_off_who_waits_for_it_by_its_public_name(caller, bus, name, event, fact):
@@ -189,7 +190,7 @@ async def test_what_an_automation_causes_sets_it_off_no_second_time(caller, data
     assert (await ended(caller, found[0])).status is RunStatus.COMPLETED
 
     async def notices():
-        return await facts(databases, automations.NOTICE_ASKED, caller.workspace_id)
+        return await facts(databases, errands.NOTICE_ASKED, caller.workspace_id)
 
     [notice] = await eventually(notices, bool)
     assert (notice.type, notice.automation_id, notice.run_id) == ("automation_stopped", first.id, None)
@@ -204,7 +205,7 @@ async def test_a_chain_of_automations_ends_after_five(caller, bus, databases):
         await state(bus, contacts.UPDATED, fact)
     found = await eventually(lambda: runs_of(caller, made), bool)
     assert [run.chain for run in found] == [[*led[:4], made.id]]
-    told = await eventually(lambda: facts(databases, automations.NOTICE_ASKED, caller.workspace_id), bool)
+    told = await eventually(lambda: facts(databases, errands.NOTICE_ASKED, caller.workspace_id), bool)
     assert [notice.type for notice in told if notice.run_id is None] == ["automation_stopped"]
 
 

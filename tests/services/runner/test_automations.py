@@ -8,25 +8,26 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from libs.contracts import actions, automations, ids, runs
-from libs.contracts.automations import (
+from libs.contracts import actions, automation_runs, automations, errands, ids, runs
+from libs.contracts.automation_runs import RunStatus, StepStatus
+from libs.contracts.automation_steps import (
     Condition,
-    CreateAutomation,
     HttpRequest,
-    Manual,
     Notify,
-    OnEvent,
-    PageAutomations,
     RunAction,
-    RunStatus,
-    Schedule,
     SendEmail,
-    Status,
     Step,
-    StepStatus,
-    UpdateAutomation,
     UpdateContact,
     Wait,
+)
+from libs.contracts.automations import (
+    CreateAutomation,
+    Manual,
+    OnEvent,
+    PageAutomations,
+    Schedule,
+    Status,
+    UpdateAutomation,
 )
 from libs.contracts.faults import Code, Fault
 from tests.services.runner.automating import ended, facts, failure_of, fault, get, headers_of, make, ran, told, trigger
@@ -186,14 +187,14 @@ async def test_steps_run_in_their_order_and_know_what_came_before(caller, databa
     assert waited.finished_at
     assert waited.finished_at - waited.started_at >= timedelta(seconds=0.2)
 
-    [mail] = await facts(databases, automations.MAIL_ASKED, caller.workspace_id)
+    [mail] = await facts(databases, errands.MAIL_ASKED, caller.workspace_id)
     assert (mail.to, mail.subject, mail.text) == (["ann@b.example"], "Hi Ann & Bob", "a and b")
-    [update] = await facts(databases, automations.CONTACT_UPDATE_ASKED, caller.workspace_id)
+    [update] = await facts(databases, errands.CONTACT_UPDATE_ASKED, caller.workspace_id)
     assert (update.email, update.fields, update.chain) == ("a@b.example", {"n": 1.5, "tags": ["a", "b"]}, [made.id])
-    [notice] = await facts(databases, automations.NOTICE_ASKED, caller.workspace_id)
+    [notice] = await facts(databases, errands.NOTICE_ASKED, caller.workspace_id)
     assert (notice.title, notice.metadata["mood"], notice.run_id) == ("Follow up", "glad", run.id)
-    [begun] = await facts(databases, automations.STARTED, caller.workspace_id)
-    [over] = await facts(databases, automations.COMPLETED, caller.workspace_id)
+    [begun] = await facts(databases, automation_runs.STARTED, caller.workspace_id)
+    [over] = await facts(databases, automation_runs.COMPLETED, caller.workspace_id)
     assert begun.run_id == over.run_id == run.id
     assert (over.steps_run, over.chain) == (6, [made.id])
     [generation] = await facts(databases, runs.FINISHED, caller.workspace_id)
@@ -245,7 +246,7 @@ async def test_what_a_step_lacks_fails_the_run_and_says_where(caller, databases,
     assert says in failure_of(run).message
     assert failure_of(run).field == field
     assert run.steps[0].failure == run.failure
-    [over] = await facts(databases, automations.FAILED, caller.workspace_id)
+    [over] = await facts(databases, automation_runs.FAILED, caller.workspace_id)
     assert says not in over.failure.message, "what went wrong may repeat what was said, and events stay"
 
 
@@ -306,8 +307,8 @@ async def test_an_action_that_fails_fails_the_run(caller, upstream):
 
 async def test_a_run_that_several_set_off_at_once_under_one_id_is_one(caller, databases):
     made = await make(caller, HELLO)
-    asked = automations.TriggerAutomation(caller.workspace_id, made.id, {"n": 1}, ids.new())
-    begun = await asyncio.gather(*(caller.bus.call(automations.TRIGGER, asked) for _ in range(8)))
+    asked = automation_runs.TriggerAutomation(caller.workspace_id, made.id, {"n": 1}, ids.new())
+    begun = await asyncio.gather(*(caller.bus.call(automation_runs.TRIGGER, asked) for _ in range(8)))
     assert {run.id for run in begun} == {asked.id}
-    started = await facts(databases, automations.STARTED, caller.workspace_id)
+    started = await facts(databases, automation_runs.STARTED, caller.workspace_id)
     assert [fact.run_id for fact in started] == [asked.id]

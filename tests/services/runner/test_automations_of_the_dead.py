@@ -5,8 +5,10 @@ from collections import Counter
 
 import pytest
 
-from libs.contracts import automations, runs
-from libs.contracts.automations import HttpRequest, Notify, RunAction, RunStatus, Schedule, Step, Wait
+from libs.contracts import automation_runs, automations, errands, runs
+from libs.contracts.automation_runs import RunStatus
+from libs.contracts.automation_steps import HttpRequest, Notify, RunAction, Step, Wait
+from libs.contracts.automations import Schedule
 from tests.services.runner.automating import ended, facts, make, runs_of, trigger
 from tests.services.runner.conftest import Caller, eventually
 from tests.support.processes import process
@@ -47,9 +49,9 @@ async def test_a_killed_runner_leaves_its_runs_where_they_were(nats_url, databas
     asked = {step.action_run_id for run in done for step in run.steps if step.action_run_id}
     generations = await facts(databases, runs.FINISHED, caller.workspace_id)
     assert Counter(fact.run_id for fact in generations) == Counter(asked), "each action ran once"
-    notices = await facts(databases, automations.NOTICE_ASKED, caller.workspace_id)
+    notices = await facts(databases, errands.NOTICE_ASKED, caller.workspace_id)
     assert sorted(int(notice.title) for notice in notices) == list(range(RUNS))
-    over = await facts(databases, automations.COMPLETED, caller.workspace_id)
+    over = await facts(databases, automation_runs.COMPLETED, caller.workspace_id)
     assert sorted(fact.run_id for fact in over) == sorted(run.id for run in begun)
 
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.contracts.automations import HttpRequest, Notify
+from libs.contracts.automation_steps import HttpRequest, Notify
 from libs.contracts.faults import Code, Fault
 from services.runner.automations import filling
 from services.runner.automations.filling import Filling

@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 from asyncpg import Record
 
-from libs.contracts import automations, ids, workspaces
-from libs.contracts.automations import MailAsked
+from libs.contracts import errands, ids, workspaces
+from libs.contracts.errands import MailAsked
 from libs.runtime.service import Service
 from services.webhook_dispatcher.mail.postman import QUEUED
 from tests.services.webhook_dispatcher.test_notices import told
@@ -83,8 +83,8 @@ async def due_now(service: Service, id: UUID) -> None:
 async def test_a_mail_goes_out_once_as_it_was_asked_for(bus, postman, mails):
     fact = mail("ann@acme.example", subject="Über uns\r\nBcc: eve@evil.example", text="Grüße,\n.\nBye")
     event = ids.new()
-    await state(bus, automations.MAIL_ASKED, fact, id=event)
-    await state(bus, automations.MAIL_ASKED, fact, id=event)
+    await state(bus, errands.MAIL_ASKED, fact, id=event)
+    await state(bus, errands.MAIL_ASKED, fact, id=event)
     (taken,) = await mails.wait(1)
     (attempt,) = await ended(postman, event, "sent")
     message = taken.message
@@ -110,7 +110,7 @@ async def test_a_mail_goes_out_once_as_it_was_asked_for(bus, postman, mails):
 async def test_what_passes_is_tried_again_with_the_same_message(bus, postman, mails):
     mails.answers.extend(["451 4.7.1 Come back later", None])
     fact = mail()
-    event = await state(bus, automations.MAIL_ASKED, fact)
+    event = await state(bus, errands.MAIL_ASKED, fact)
     await tried(postman, event, 1)
     assert (await row(postman, event))["text"] == fact.text
     await due_now(postman, event)
@@ -130,7 +130,7 @@ async def test_each_recipient_is_written_to_for_himself(bus, postman, mails):
         "busy@acme.example": "450 4.2.1 Mailbox busy",
     }
     fact = mail("ann@acme.example", "gone@acme.example", "busy@acme.example", "ann@acme.example")
-    event = await state(bus, automations.MAIL_ASKED, fact)
+    event = await state(bus, errands.MAIL_ASKED, fact)
     of_gone, of_busy = ids.derived(event, 1), ids.derived(event, 2)
     (refused,) = await ended(postman, of_gone, "failed")
     await ended(postman, event, "sent")
@@ -150,7 +150,7 @@ async def test_each_recipient_is_written_to_for_himself(bus, postman, mails):
 async def test_a_mail_that_used_up_its_schedule_has_failed_and_is_told_of(bus, postman, mails):
     mails.answers.extend(["452 4.3.1 Full"] * 5)
     fact = mail()
-    event = await state(bus, automations.MAIL_ASKED, fact)
+    event = await state(bus, errands.MAIL_ASKED, fact)
     for attempt in range(1, 5):
         await tried(postman, event, attempt)
         await due_now(postman, event)
@@ -159,7 +159,7 @@ async def test_a_mail_that_used_up_its_schedule_has_failed_and_is_told_of(bus, p
 
 
 async def test_an_address_may_hold_any_letters(bus, postman, mails):
-    event = await state(bus, automations.MAIL_ASKED, mail("jörg@äcme.example", "ann@acme.example"))
+    event = await state(bus, errands.MAIL_ASKED, mail("jörg@äcme.example", "ann@acme.example"))
     for place in range(2):
         await ended(postman, ids.derived(event, place), "sent")
     assert {taken.recipients[0] for taken in mails.taken} == {"jörg@äcme.example", "ann@acme.example"}
@@ -168,7 +168,7 @@ async def test_an_address_may_hold_any_letters(bus, postman, mails):
 
 @pytest.mark.parametrize("to", ["no address", "a@b@c", "", "ann@acme.example\r\nRCPT TO:<eve@evil.example>"])
 async def test_what_is_no_address_is_written_to_by_nobody(bus, postman, mails, to):
-    event = await state(bus, automations.MAIL_ASKED, mail(to))
+    event = await state(bus, errands.MAIL_ASKED, mail(to))
     (attempt,) = await ended(postman, event, "failed")
     assert attempt["error"] == "It can't be written: it is no e-mail address."
     assert mails.taken == []
@@ -176,7 +176,7 @@ async def test_what_is_no_address_is_written_to_by_nobody(bus, postman, mails, t
 
 async def test_a_killed_postmans_mail_is_taken_up_by_another(bus, postman, mails):
     mails.answers.append("451 Later")
-    event = await state(bus, automations.MAIL_ASKED, mail())
+    event = await state(bus, errands.MAIL_ASKED, mail())
     await tried(postman, event, 1)
     await postman.database.execute("UPDATE mails SET claimed_until = now() + interval '1 hour' WHERE id = $1", event)
     await due_now(postman, event)
@@ -188,7 +188,7 @@ async def test_a_killed_postmans_mail_is_taken_up_by_another(bus, postman, mails
 async def test_one_workspaces_flood_does_not_hold_up_the_others(bus, postman, mails):
     flood = mail(*(f"n{n}@flood.example" for n in range(60)))
     other = mail("ann@acme.example")
-    await state(bus, automations.MAIL_ASKED, flood, other)
+    await state(bus, errands.MAIL_ASKED, flood, other)
     order = [taken.recipients[0] for taken in await mails.wait(61)]
     assert order.index("ann@acme.example") < 20, "some are under way already"
 
@@ -196,7 +196,7 @@ async def test_one_workspaces_flood_does_not_hold_up_the_others(bus, postman, ma
 async def test_a_deleted_workspaces_mail_is_not_sent_any_more(bus, postman, mails):
     mails.answers.append("451 Later")
     fact = mail()
-    event = await state(bus, automations.MAIL_ASKED, fact)
+    event = await state(bus, errands.MAIL_ASKED, fact)
     await tried(postman, event, 1)
     await state(bus, workspaces.DELETED, workspaces.WorkspaceDeleted(fact.workspace_id))
 

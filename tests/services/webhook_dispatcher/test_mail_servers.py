@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from libs.contracts import automations
+from libs.contracts import errands
 from libs.runtime.service import Service
 from services.webhook_dispatcher.__main__ import Settings
 from services.webhook_dispatcher.mail.server import Server, parse
@@ -32,7 +32,7 @@ async def test_mail_goes_out_over_tls_by_who_logged_in(nats_url, databases, bus,
         for password, status in (("p%40ss", "sent"), ("wrong", "queued")):
             url = f"{scheme}://polyvox:{password}@127.0.0.1:{server.port}"
             async with posting(nats_url, databases, url) as service:
-                event = await state(bus, automations.MAIL_ASKED, mail())
+                event = await state(bus, errands.MAIL_ASKED, mail())
                 await tried(service, event, 1)
                 assert (await row(service, event))["status"] == status
     (taken,) = server.taken
@@ -46,7 +46,7 @@ async def test_a_server_that_offers_no_tls_or_shows_a_strange_certificate_gets_n
     async with mail_server() as mails, mail_server(tls=certificate(tmp_path)[1]) as strange:
         for url in (f"smtp://127.0.0.1:{mails.port}", f"smtps://127.0.0.1:{strange.port}"):
             async with posting(nats_url, databases, url) as service:
-                event = await state(bus, automations.MAIL_ASKED, mail())
+                event = await state(bus, errands.MAIL_ASKED, mail())
                 await tried(service, event, 1)
                 assert (await row(service, event))["status"] == "queued"
     assert mails.taken == strange.taken == []
@@ -56,7 +56,7 @@ async def test_a_server_that_offers_no_tls_or_shows_a_strange_certificate_gets_n
 async def test_without_a_server_a_mail_fails_at_once_and_says_why(nats_url, databases, bus):
     async with running("webhook_dispatcher", nats_url, databases) as service:
         fact = mail()
-        event = await state(bus, automations.MAIL_ASKED, fact)
+        event = await state(bus, errands.MAIL_ASKED, fact)
         await ended(service, event, "failed")
         (notice,) = (await told(bus, fact.workspace_id)).items
     assert "SMTP_URL" in notice.body

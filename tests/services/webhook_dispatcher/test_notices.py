@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import structs
 
-from libs.contracts import automations, contacts, endpoints, feedback, ids, notifications, runs
+from libs.contracts import automation_runs, contacts, endpoints, errands, feedback, ids, notifications, runs
 from libs.contracts.faults import Code, Failure
 from tests.services.webhook_dispatcher.conftest import due_now, rated, settled
 from tests.support.calling import state
@@ -157,23 +157,23 @@ AUTOMATION, RUN, CONTACT = ids.new(), ids.new(), ids.new()
 WHICH = {"automation_id": str(AUTOMATION), "run_id": str(RUN)}
 
 
-def went(workspace, **more) -> automations.RunFinished:
-    known = automations.RunFinished(
-        workspace, RUN, AUTOMATION, "Follow-up", automations.RunStatus.COMPLETED, steps_run=2, duration_ms=5.0
+def went(workspace, **more) -> automation_runs.RunFinished:
+    known = automation_runs.RunFinished(
+        workspace, RUN, AUTOMATION, "Follow-up", automation_runs.RunStatus.COMPLETED, steps_run=2, duration_ms=5.0
     )
     return structs.replace(known, **more)
 
 
-def said(workspace, type="automation", **more) -> automations.NoticeAsked:
-    return automations.NoticeAsked(workspace, AUTOMATION, RUN, type, "A lead", "Call her.", {**WHICH, **more})
+def said(workspace, type="automation", **more) -> errands.NoticeAsked:
+    return errands.NoticeAsked(workspace, AUTOMATION, RUN, type, "A lead", "Call her.", {**WHICH, **more})
 
 
 @pytest.mark.parametrize(
     ("event", "fact", "type", "body", "metadata", "each"),
     [
-        (automations.COMPLETED, went, "automation_completed", "Follow-up finished.", WHICH, False),
+        (automation_runs.COMPLETED, went, "automation_completed", "Follow-up finished.", WHICH, False),
         (
-            automations.COMPLETED,
+            automation_runs.COMPLETED,
             lambda workspace: went(workspace, contact_id=CONTACT),
             "automation_completed",
             "Follow-up finished.",
@@ -181,16 +181,16 @@ def said(workspace, type="automation", **more) -> automations.NoticeAsked:
             False,
         ),
         (
-            automations.FAILED,
+            automation_runs.FAILED,
             lambda workspace: went(workspace, failure=Failure(Code.UPSTREAM, "The server answered 500")),
             "automation_failed",
             "Follow-up failed: The server answered 500",
             WHICH,
             False,
         ),
-        (automations.NOTICE_ASKED, said, "automation", "Call her.", WHICH, True),
+        (errands.NOTICE_ASKED, said, "automation", "Call her.", WHICH, True),
         (
-            automations.NOTICE_ASKED,
+            errands.NOTICE_ASKED,
             lambda workspace: said(workspace, "automation_stopped"),
             "automation_stopped",
             "Call her.",
@@ -198,7 +198,7 @@ def said(workspace, type="automation", **more) -> automations.NoticeAsked:
             False,
         ),
         (
-            automations.NOTICE_ASKED,
+            errands.NOTICE_ASKED,
             lambda workspace: said(workspace, "a type that nobody knows", huge="x" * 20_000),
             "automation",
             "Call her.",
@@ -231,7 +231,7 @@ async def test_what_happens_in_a_workspace_is_told_it(bus, dispatcher, event, fa
 
 async def test_a_notification_goes_with_the_contact_that_it_tells_of(bus, dispatcher):
     workspace = ids.new()
-    await state(bus, automations.NOTICE_ASKED, said(workspace), said(workspace, contact_id=str(CONTACT)))
+    await state(bus, errands.NOTICE_ASKED, said(workspace), said(workspace, contact_id=str(CONTACT)))
 
     async def there(count: int) -> bool:
         return (await told(bus, workspace)).total == count

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.bus.bus import Bus
-from libs.contracts import automations, ids
+from libs.contracts import automation_runs, automations, ids
 from libs.contracts.paging import Slice
 from services.runner.tools.builtin import told
 
@@ -25,7 +25,7 @@ TELLING: dict[str, Any] = {
     "type": "object",
     "properties": {
         "automation_id": {"type": "string", "description": "Only those of one automation, as list_automations tells."},
-        "status": {"type": "string", "enum": [*automations.RunStatus], "description": "Only those of this status."},
+        "status": {"type": "string", "enum": [*automation_runs.RunStatus], "description": "Only those of this status."},
         "limit": {"type": "integer", "minimum": 1, "maximum": 50, "description": "How many to list (20)."},
     },
     "additionalProperties": False,
@@ -45,13 +45,13 @@ async def list(bus: Bus, workspace_id: UUID, arguments: dict[str, Any]) -> str:
 async def runs(bus: Bus, workspace_id: UUID, arguments: dict[str, Any]) -> str:
     """Raises Fault, in words for the model."""
     status, limit = arguments.get("status"), int(arguments.get("limit", _LIMIT))
-    asked = automations.PageRuns(
+    asked = automation_runs.PageRuns(
         workspace_id,
         told.id(arguments, "automation_id"),
-        automations.RunStatus(status) if status else None,
+        automation_runs.RunStatus(status) if status else None,
         Slice(0, limit),
     )
-    page = await bus.call(automations.RUNS, asked, timeout=SECONDS)
+    page = await bus.call(automation_runs.PAGE, asked, timeout=SECONDS)
     return told.listed("runs", map(spelled_run, page.items), total=page.total)
 
 
@@ -77,7 +77,7 @@ def trigger(trigger: automations.Trigger) -> str:
             return f"event {event}"
 
 
-def spelled_run(run: automations.Run) -> dict[str, Any]:
+def spelled_run(run: automation_runs.Run) -> dict[str, Any]:
     return {
         "id": ids.crockford("run", run.id),
         "automation_id": ids.crockford("auto", run.automation_id),

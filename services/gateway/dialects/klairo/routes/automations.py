@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from libs.contracts import automations
+from libs.contracts import automation_runs, automations
 from libs.contracts.automations import GetAutomation
 from libs.contracts.faults import not_found
 from services.gateway.contacts import book
@@ -68,7 +68,7 @@ async def trigger_automation(request: web.Request) -> web.Response:
     if contact_id is not None:
         await book.get(database, named.workspace_id, contact_id, field="contact_id")
     wanted = translate.automations.triggered(named, body.payload or {}, contact_id)
-    return reply.json(translate.automations.accepted(await ask(request, automations.TRIGGER, wanted)), status=202)
+    return reply.json(translate.automations.accepted(await ask(request, automation_runs.TRIGGER, wanted)), status=202)
 
 
 @routes.get("/api/automations/{id}/runs")
@@ -76,14 +76,14 @@ async def trigger_automation(request: web.Request) -> web.Response:
 async def get_runs(request: web.Request) -> web.Response:
     slice = paging.slice_of(request, offset="offset", default=20, most=100)
     wanted = translate.automations.page_runs(_named(request), slice, status=request.query.get("status"))
-    return reply.json(translate.automations.runs(await ask(request, automations.RUNS, wanted), slice))
+    return reply.json(translate.automations.runs(await ask(request, automation_runs.PAGE, wanted), slice))
 
 
 @routes.get("/api/automations/{id}/runs/{run_id}")
 @routes.get("/v1/automations/{id}/runs/{run_id}")
 async def get_run(request: web.Request) -> web.Response:
     named, run_id = _named(request), params.in_path(request, "run", name="run_id")
-    found = await ask(request, automations.RUN, automations.GetRun(named.workspace_id, run_id))
+    found = await ask(request, automation_runs.GET, automation_runs.GetRun(named.workspace_id, run_id))
     if found.automation_id != named.automation_id:
         raise not_found("run", params.shown(request.match_info["run_id"]))
     return reply.json(translate.automations.run_with_steps(found))

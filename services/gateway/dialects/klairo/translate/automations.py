@@ -6,26 +6,19 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType, structs
 
-from libs.contracts import automations, ids, public_events
-from libs.contracts.automations import (
-    Automation,
+from libs.contracts import automation_runs, automations, ids, public_events
+from libs.contracts.automation_runs import Run, RunStatus
+from libs.contracts.automation_steps import (
     Condition,
-    GetAutomation,
     HttpRequest,
-    Manual,
     Notify,
-    OnEvent,
-    Run,
     RunAction,
-    RunStatus,
-    Schedule,
     SendEmail,
-    Status,
     Step,
-    Trigger,
     UpdateContact,
     Wait,
 )
+from libs.contracts.automations import Automation, GetAutomation, Manual, OnEvent, Schedule, Status, Trigger
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klairo import wire
@@ -182,9 +175,11 @@ def page(caller: Caller, slice: Slice, *, status: str | None, trigger: str | Non
     )
 
 
-def page_runs(named: GetAutomation, slice: Slice, *, status: str | None) -> automations.PageRuns:
+def page_runs(named: GetAutomation, slice: Slice, *, status: str | None) -> automation_runs.PageRuns:
     """Raises Fault INVALID for a status that is none."""
-    return automations.PageRuns(named.workspace_id, named.automation_id, _one_of(RunStatus, status, "status"), slice)
+    return automation_runs.PageRuns(
+        named.workspace_id, named.automation_id, _one_of(RunStatus, status, "status"), slice
+    )
 
 
 def _one_of(kind: Any, text: str | None, field: str) -> Any:
@@ -197,10 +192,12 @@ def _one_of(kind: Any, text: str | None, field: str) -> Any:
         raise Fault(Code.INVALID, message, field=field) from None
 
 
-def triggered(named: GetAutomation, payload: dict[str, Any], contact_id: UUID | None) -> automations.TriggerAutomation:
+def triggered(
+    named: GetAutomation, payload: dict[str, Any], contact_id: UUID | None
+) -> automation_runs.TriggerAutomation:
     """`contact_id`: whom it is about."""
     about = {} if contact_id is None else {"contact_id": str(contact_id)}
-    return automations.TriggerAutomation(named.workspace_id, named.automation_id, payload | about)
+    return automation_runs.TriggerAutomation(named.workspace_id, named.automation_id, payload | about)
 
 
 def contact_id(given: wire.automations.TriggerAutomation) -> UUID | None:
@@ -278,7 +275,7 @@ def runs(page: Page[Run], slice: Slice) -> wire.automations.Runs:
     )
 
 
-def _step_run(step: automations.StepRun) -> wire.automations.StepRun:
+def _step_run(step: automation_runs.StepRun) -> wire.automations.StepRun:
     return wire.automations.StepRun(
         name=step.name,
         type=step.type,

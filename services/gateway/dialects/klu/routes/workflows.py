@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from libs.contracts import automations
-from libs.contracts.automations import Run
+from libs.contracts import automation_runs, automations
+from libs.contracts.automation_runs import Run
 from libs.contracts.faults import not_found
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists
@@ -23,7 +23,7 @@ async def trigger_workflow(request: web.Request) -> web.Response:
     wanted = translate.workflows.trigger(
         _noun.of(request), await read_optional(request, wire.workflows.TriggerWorkflow)
     )
-    return reply.json(translate.workflows.triggered(await ask(request, automations.TRIGGER, wanted)))
+    return reply.json(translate.workflows.triggered(await ask(request, automation_runs.TRIGGER, wanted)))
 
 
 # The SDKs ask for results with a slash too many.
@@ -31,8 +31,8 @@ async def trigger_workflow(request: web.Request) -> web.Response:
 @routes.get("/v1/workflows//{guid}/result")
 async def list_runs(request: web.Request) -> web.Response:
     asked = _noun.of(request)
-    wanted = automations.PageRuns(asked.workspace_id, asked.automation_id, slice=lists.whole(request))
-    page = await ask(request, automations.RUNS, wanted)
+    wanted = automation_runs.PageRuns(asked.workspace_id, asked.automation_id, slice=lists.whole(request))
+    page = await ask(request, automation_runs.PAGE, wanted)
     return reply.json([translate.workflows.run(one) for one in page.items])
 
 
@@ -51,8 +51,8 @@ async def get_dataset(request: web.Request) -> web.Response:
 async def _run(request: web.Request) -> Run:
     """Raises Fault NOT_FOUND for a run that is another workflow's."""
     asked = _noun.of(request)
-    wanted = automations.GetRun(asked.workspace_id, params.in_path(request, "run", name="run"))
-    found = await ask(request, automations.RUN, wanted)
+    wanted = automation_runs.GetRun(asked.workspace_id, params.in_path(request, "run", name="run"))
+    found = await ask(request, automation_runs.GET, wanted)
     if found.automation_id != asked.automation_id:
         raise not_found("run", found.id)
     return found

@@ -6,19 +6,20 @@ from typing import Any
 import msgspec
 import yaml
 
-from libs.contracts import automations
-from libs.contracts.automations import Automation, GetAutomation, OnEvent, Run, RunStatus, StepRun, StepStatus
+from libs.contracts import automation_runs
+from libs.contracts.automation_runs import Run, RunStatus, StepRun, StepStatus
+from libs.contracts.automations import Automation, GetAutomation, OnEvent
 from libs.contracts.faults import Failure
 from services.gateway.dialects.klu import wire
 
 _NOT_OF_A_SLUG = re.compile(r"[^a-z0-9]+")
 
 
-def trigger(asked: GetAutomation, body: wire.workflows.TriggerWorkflow) -> automations.TriggerAutomation:
+def trigger(asked: GetAutomation, body: wire.workflows.TriggerWorkflow) -> automation_runs.TriggerAutomation:
     """What is given by name, steps know by name; a text they know as `input`."""
     given = body.input or {}
     payload = given if isinstance(given, dict) else {"input": given}
-    return automations.TriggerAutomation(asked.workspace_id, asked.automation_id, payload)
+    return automation_runs.TriggerAutomation(asked.workspace_id, asked.automation_id, payload)
 
 
 def reply(automation: Automation) -> wire.workflows.Workflow:
