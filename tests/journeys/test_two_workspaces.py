@@ -30,7 +30,6 @@ CREATIONS = {
     "/api/chat": {"message": "x", "stream": False, "previous_response_id": "run"},
 }
 
-
 # A key makes no keys: these are asked for by who is logged in.
 BY_TOKEN = "/api/keys"
 
@@ -49,64 +48,89 @@ async def logged_in(engine: Engine, name: str) -> Client:
 async def owned(engine: Engine) -> tuple[Client, dict[str, str]]:
     """One workspace with one of everything, by what the routes call it."""
     client = await engine.workspace("owner")
+    ids = await knowledge(client)
+    ids |= await runs(engine, client, ids["contexts"])
+    ids |= await trials(client, ids["actions"], ids["data"])
+    ids |= await models(engine, client)
+    ids |= await automations(client)
+    ids |= await belongings(engine, client)
+    return client, ids
+
+
+def called(id: str, *names: str) -> dict[str, str]:
+    return dict.fromkeys(names, id)
+
+
+async def knowledge(client: Client) -> dict[str, str]:
     context, document = await context_with(client, "The safe's code is 4711.")
+    return {
+        **called(context, "context", "contexts", "datasources"),
+        **called(document, "documents", "datasource_entries", "entries"),
+        "datasource_types": "of-another-workspace",
+    }
+
+
+async def runs(engine: Engine, client: Client, context: str) -> dict[str, str]:
+    """An action with a run of its own, which was rated, and a session."""
     asked = await action(client, "Say {{word}}.", context=context)
+    app = (await client.get(f"/v1/actions/{asked}"))["app"]
     engine.says("Hush.")
-    run = await client.post("/v1/actions", {"action": asked, "input": {"word": "it"}})
-    rating = await client.post("/v1/feedback", {"data_guid": run["data_guid"], "type": "rating", "value": 1})
+    run = (await client.post("/v1/actions", {"action": asked, "input": {"word": "it"}}))["data_guid"]
+    rating = await client.post("/v1/feedback", {"data_guid": run, "type": "rating", "value": 1})
     session = await client.post("/v1/sessions", {"action": asked})
-    model = {"llm": "own", "provider": "own", "url": engine.upstream.openai_url, "key": "secret-key"}
-    model_made = await client.post("/v1/models/", model)
+    return {
+        "actions": asked,
+        **called(app, "app", "apps"),
+        **called(run, "data", "chat", "responses"),
+        **called(session["guid"], "run", "sessions"),
+        "feedback": rating["guid"],
+    }
+
+
+async def trials(client: Client, action_id: str, run: str) -> dict[str, str]:
+    variants = {"action_primary_guid": action_id, "action_secondary_guid": await action(client, "Name {{word}}.")}
+    experiment = await client.post("/v1/experiments/", {"name": "x"} | variants)
+    dataset = (await client.post("/v1/datasets", {"name": "x", "data": [run]}))["guid"]
+    checks = {"action": action_id, "eval_types": ["exact"], "dataset": dataset}
+    eval = await client.post("/v1/evals", {"name": "x"} | checks)
+    finetune = await client.post("/v1/finetune", {"name": "x", "dataset": dataset})
+    return {
+        "experiments": experiment["guid"],
+        "datasets": dataset,
+        "evals": eval["guid"],
+        "finetune": finetune["guid"],
+    }
+
+
+async def models(engine: Engine, client: Client) -> dict[str, str]:
+    own = {"llm": "own", "provider": "own", "url": engine.upstream.openai_url, "key": "secret-key"}
+    model = await client.post("/v1/models/", own)
     providers = await client.get("/v1/models/provider/")
+    provider = next(each["guid"] for each in providers if each["provider"] == "own")
+    return {"models": model["guid"], "provider": provider}
+
+
+async def automations(client: Client) -> dict[str, str]:
+    """One that waits. Klu calls it a workflow, and has two spellings of the address of its results."""
+    steps = [{"type": "wait", "config": {"seconds": 3600}}]
+    automation = (await client.post("/api/automations", {"name": "x", "steps": steps}))["id"]
+    waiting = (await client.post(f"/api/automations/{automation}/trigger"))["run_id"]
+    return called(automation, "automations", "workflows", "") | called(waiting, "runs", "result")
+
+
+async def belongings(engine: Engine, client: Client) -> dict[str, str]:
+    """What else a workspace has, and itself."""
+    workspace = (await client.get("/v1/workspaces"))[0]["guid"]
     hook = await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["*"]})
     contact = await client.post("/api/contacts", {"name": "Somebody", "email": "somebody@example.com"})
     skill = await client.post("/v1/skills", {"name": "find", "type": "search_context"})
-    variants = {"action_primary_guid": asked, "action_secondary_guid": await action(client, "Name {{word}}.")}
-    experiment = await client.post("/v1/experiments/", {"name": "x"} | variants)
-    dataset = (await client.post("/v1/datasets", {"name": "x", "data": [run["data_guid"]]}))["guid"]
-    checks = {"action": asked, "eval_types": ["exact"], "dataset": dataset}
-    eval = await client.post("/v1/evals", {"name": "x"} | checks)
-    finetune = await client.post("/v1/finetune", {"name": "x", "dataset": dataset})
-    steps = [{"type": "wait", "config": {"seconds": 3600}}]
-    automation = await client.post("/api/automations", {"name": "x", "steps": steps})
-    waiting = await client.post(f"/api/automations/{automation['id']}/trigger")
     key = await (await logged_in(engine, "owner")).post("/api/keys", {"name": "own"})
-    made = await client.get(f"/v1/actions/{asked}")
-    return client, {
-        "actions": asked,
-        "apps": made["app"],
-        "context": context,
-        "contexts": context,
-        "documents": document,
-        "data": run["data_guid"],
-        "chat": run["data_guid"],
-        "responses": run["data_guid"],
-        "feedback": rating["guid"],
-        "sessions": session["guid"],
-        "models": model_made["guid"],
-        "provider": next(each["guid"] for each in providers if each["provider"] == "own"),
-        "workspace": (await client.get("/v1/workspaces"))[0]["guid"],
-        "workspaces": (await client.get("/v1/workspaces"))[0]["guid"],
+    return {
+        **called(workspace, "workspace", "workspaces"),
         "webhooks": hook["id"],
         "contacts": contact["id"],
-        "keys": key["id"],
-        "datasources": context,
-        "datasource_entries": document,
-        "datasource_types": "of-another-workspace",
-        "entries": document,
-        "run": session["guid"],
         "skills": skill["guid"],
-        "experiments": experiment["guid"],
-        "app": made["app"],
-        "datasets": dataset,
-        "evals": eval["guid"],
-        "automations": automation["id"],
-        "runs": waiting["run_id"],
-        "finetune": finetune["guid"],
-        # Workflows have two spellings of the address of their results.
-        "workflows": automation["id"],
-        "": automation["id"],
-        "result": waiting["run_id"],
+        "keys": key["id"],
     }
 
 
