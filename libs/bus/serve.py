@@ -18,7 +18,7 @@ from libs.bus import deadline, metrics
 from libs.bus.bodies import Bodies
 from libs.bus.connection import Connection, Headers, Lost
 from libs.bus.subscription import Subscription
-from libs.contracts.faults import Code, Fault
+from libs.contracts.faults import OURS, Code, Fault
 from libs.contracts.subjects import Rpc
 from libs.runtime import logs
 
@@ -187,7 +187,7 @@ class Served(Generic[Request, Reply]):
 
 _BUSY = Fault(Code.UNAVAILABLE, "Too many requests are waiting; try again.", retry_after=1)
 _CUT_OFF = Fault(Code.UNAVAILABLE, "The service stopped before it was done; try again.", retry_after=1)
-_INTERNAL = Fault(Code.INTERNAL, "Something went wrong on our side.")
+_INTERNAL = Fault(Code.INTERNAL, OURS)
 
 
 def _bind(request: object) -> None:

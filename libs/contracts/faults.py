@@ -41,6 +41,10 @@ HTTP_STATUS = {
 }
 
 
+# All that anybody is told of what is wrong with the engine itself.
+OURS = "Something went wrong on our side."
+
+
 class Failure(Struct, frozen=True):
     """A Fault as it travels and is stored. A `code` this version does not know reads as INTERNAL."""
 

@@ -1,7 +1,17 @@
 """Public names of what happens: those that webhooks and automations subscribe to, by name, by prefix or all of them.
 
-They are the names of the KlairoAI contract, not the engine's own subjects; which facts bear them their hearers say.
+They are the names of the KlairoAI contract, not the engine's own subjects. Which facts bear them their hearers say,
+but for those that bear one of several.
 """
+
+from typing import Any
+
+from msgspec import Struct
+
+from libs.contracts.evals import TrialFinished
+from libs.contracts.runs import ARIA, RunFinished, Status
+
+_NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
 
 ALL = "*"
 AUTOMATION_RUN = "automation.run"
@@ -51,6 +61,26 @@ def patterns(name: str) -> list[str]:
     """What one may have subscribed to in order to hear `name`: itself, each of its prefixes, everything."""
     parts = name.split(".")
     return [name, *(".".join(parts[:depth]) + ".*" for depth in range(1, len(parts))), ALL]
+
+
+def of_run(fact: RunFinished) -> str | None:
+    """None for a cancelled one, which neither completed nor failed."""
+    return {Status.SUCCEEDED: GENERATION_COMPLETED, Status.FAILED: GENERATION_FAILED}.get(fact.status)
+
+
+def is_message(fact: RunFinished) -> bool:
+    """Whether it is an answer of Aria's: an event of its own beside its generation, which has two names."""
+    return fact.voice == ARIA and fact.status is Status.SUCCEEDED
+
+
+def of_trial(fact: TrialFinished) -> str:
+    """It has failed where somebody wants to be told so, and not all have passed."""
+    return EVAL_FAILED if fact.alert and fact.passed < fact.total else EVAL_COMPLETED
+
+
+def told(fact: Struct) -> dict[str, Any]:
+    """Whose workspace it is the hearer knows, and some is the engine's own; the rest of the fact is what happened."""
+    return {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _NOT_TOLD}
 
 
 PATTERNS = frozenset(pattern for name in NAMES for pattern in patterns(name))

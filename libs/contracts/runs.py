@@ -33,6 +33,8 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+# The voice in which Aria speaks.
+ARIA = "klairo"
 # Voices in which the engine asks by itself: for an eval, and in the steps of an automation.
 OF_EVALS, OF_AUTOMATIONS = "eval", "automation"
 OWN_VOICES = frozenset({OF_EVALS, OF_AUTOMATIONS})

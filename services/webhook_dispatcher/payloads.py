@@ -16,10 +16,6 @@ from libs.contracts import automation_runs, contacts, documents, evals, feedback
 from libs.contracts import public_events as events
 from services.webhook_dispatcher.notices import Disabled
 
-# The voice in which Aria speaks.
-ARIA = "klairo"
-_NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
-
 
 class Message(Struct, frozen=True):
     """An event of a workspace on its way to whoever subscribed: `event` is its public name, `body` what they get.
@@ -45,20 +41,16 @@ class _Envelope(Struct, frozen=True):
 
 
 def run_finished(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
-    """None for a cancelled run: it neither completed nor failed, and whoever cancelled it knows."""
-    match fact.status:
-        case runs.Status.SUCCEEDED:
-            event = events.GENERATION_COMPLETED
-        case runs.Status.FAILED:
-            event = events.GENERATION_FAILED
-        case _:
-            return None
+    """None for a cancelled run: whoever cancelled it knows."""
+    event = events.of_run(fact)
+    if event is None:
+        return None
     return message(event_id, fact.workspace_id, event, at=at, data=_generation(fact), about=fact.run_id)
 
 
 def aria_message(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
     """Beside its generation, a reply of KlairoAI's is an event of its own."""
-    if fact.voice != ARIA or fact.status is not runs.Status.SUCCEEDED:
+    if not events.is_message(fact):
         return None
     own = ids.derived(event_id, 1)
     return message(own, fact.workspace_id, events.ARIA_MESSAGE, at=at, data=_reply(fact), about=fact.run_id)
@@ -66,7 +58,7 @@ def aria_message(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Messag
 
 def chat_message_created(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
     """The same under its other name."""
-    if fact.voice != ARIA or fact.status is not runs.Status.SUCCEEDED:
+    if not events.is_message(fact):
         return None
     own, event = ids.derived(event_id, 1), events.CHAT_MESSAGE_CREATED
     made = message(own, fact.workspace_id, event, at=at, data=_reply(fact), about=fact.run_id)
@@ -85,18 +77,20 @@ def _reply(fact: runs.RunFinished) -> dict[str, Any]:
 
 
 def feedback_created(event_id: UUID, at: datetime, fact: feedback.FeedbackCreated) -> Message:
-    return message(event_id, fact.workspace_id, events.FEEDBACK_CREATED, at=at, data=_facts(fact), about=fact.run_id)
+    return message(
+        event_id, fact.workspace_id, events.FEEDBACK_CREATED, at=at, data=events.told(fact), about=fact.run_id
+    )
 
 
 def document_indexed(event_id: UUID, at: datetime, fact: documents.DocumentIndexed) -> Message:
     return message(
-        event_id, fact.workspace_id, events.DOCUMENT_INDEXED, at=at, data=_facts(fact), about=fact.document_id
+        event_id, fact.workspace_id, events.DOCUMENT_INDEXED, at=at, data=events.told(fact), about=fact.document_id
     )
 
 
 def document_failed(event_id: UUID, at: datetime, fact: documents.DocumentFailed) -> Message:
     return message(
-        event_id, fact.workspace_id, events.DOCUMENT_FAILED, at=at, data=_facts(fact), about=fact.document_id
+        event_id, fact.workspace_id, events.DOCUMENT_FAILED, at=at, data=events.told(fact), about=fact.document_id
     )
 
 
@@ -112,7 +106,7 @@ def _contact(
     event_id: UUID, event: str, at: datetime, fact: contacts.ContactCreated | contacts.ContactUpdated
 ) -> Message:
     """What is known of it is asked for where it is needed: what was sent can't be erased."""
-    told = _facts(fact) | {"contact_id": ids.crockford("cnt", fact.contact_id)}
+    told = events.told(fact) | {"contact_id": ids.crockford("cnt", fact.contact_id)}
     return message(event_id, fact.workspace_id, event, at=at, data=told, about=fact.contact_id)
 
 
@@ -143,9 +137,8 @@ def _automation(fact: automation_runs.RunStarted | automation_runs.RunFinished) 
 
 
 def trial_finished(event_id: UUID, at: datetime, fact: evals.TrialFinished) -> Message:
-    """In numbers. It has failed where somebody wants to be told so, and not all have passed."""
-    event = events.EVAL_FAILED if fact.alert and fact.passed < fact.total else events.EVAL_COMPLETED
-    return message(event_id, fact.workspace_id, event, at=at, data=_facts(fact))
+    """In numbers."""
+    return message(event_id, fact.workspace_id, events.of_trial(fact), at=at, data=events.told(fact))
 
 
 def plan_changed(event_id: UUID, at: datetime, fact: plans.PlanChanged) -> Message:
@@ -154,7 +147,7 @@ def plan_changed(event_id: UUID, at: datetime, fact: plans.PlanChanged) -> Messa
 
 
 def limit_reached(event_id: UUID, at: datetime, fact: limits.LimitReached) -> Message:
-    return message(event_id, fact.workspace_id, events.USAGE_LIMIT_REACHED, at=at, data=_facts(fact))
+    return message(event_id, fact.workspace_id, events.USAGE_LIMIT_REACHED, at=at, data=events.told(fact))
 
 
 def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: UUID) -> Message:
@@ -178,13 +171,8 @@ def message(
     return Message(event_id, workspace_id, event, at, msgspec.json.encode(envelope), about)
 
 
-def _facts(fact: Struct) -> dict[str, Any]:
-    """Whose workspace it is the receiver knows, and some is the engine's own; the rest of the fact is what happened."""
-    return {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _NOT_TOLD}
-
-
 def _generation(fact: runs.RunFinished) -> dict[str, Any]:
-    outcome = _facts(fact)
+    outcome = events.told(fact)
     failure = outcome.pop("failure")
     if failure is not None:
         outcome["error"] = {"code": failure.code, "message": failure.message}

@@ -12,7 +12,6 @@ from msgspec import structs
 from libs.contracts import ids, limits, plans, runs
 from libs.postgres.database import Connection
 from services.webhook_dispatcher.notices import Notice
-from services.webhook_dispatcher.payloads import ARIA
 from services.webhook_dispatcher.store import notifications as store
 
 _REPLIED = ("aria_replied", "Aria has answered", "An answer that nobody waited for any more is in its conversation.")
@@ -35,7 +34,7 @@ def _together(notices: Sequence[Notice]) -> list[Notice]:
 
 def reply_unread(_: UUID, at: datetime, fact: runs.RunFinished) -> Notice | None:
     """Of a reply of Aria's whose reader had left before its end: whoever was there has seen it."""
-    if fact.voice != ARIA or not fact.unread or fact.status is runs.Status.CANCELLED:
+    if fact.voice != runs.ARIA or not fact.unread or fact.status is runs.Status.CANCELLED:
         return None
     type, title, body = _REPLIED if fact.status is runs.Status.SUCCEEDED else _FAILED
     conversation = fact.session_id or fact.run_id

@@ -7,7 +7,7 @@ import re
 from aiohttp import ClientConnectionResetError, web
 from msgspec import Struct
 
-from libs.contracts.faults import HTTP_STATUS, Code, Fault
+from libs.contracts.faults import HTTP_STATUS, OURS, Code, Fault
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def of(error: Exception) -> Problem:
             return Problem(503, Code.UNAVAILABLE, "The connection was closed.")
         case _:
             log.error("A request failed", exc_info=error)
-            return Problem(500, Code.INTERNAL, "Something went wrong on our side.")
+            return Problem(500, Code.INTERNAL, OURS)
 
 
 def _of_fault(fault: Fault) -> Problem:

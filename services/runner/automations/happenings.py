@@ -26,10 +26,6 @@ from libs.contracts import (
 F = TypeVar("F")
 Tell = Callable[[F], Sequence["Happening"]]
 
-# The voice in which Aria speaks.
-_ARIA = "klairo"
-_NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
-
 
 class Happening(Struct, frozen=True):
     """A fact under its public names: an automation hears it once, whichever of them it goes by."""
@@ -57,26 +53,19 @@ class Happening(Struct, frozen=True):
 
     def told(self) -> dict[str, Any]:
         """Ids are UUIDs."""
-        fields = (name for name in self.fact.__struct_fields__ if name not in _NOT_TOLD)
-        return msgspec.to_builtins({name: getattr(self.fact, name) for name in fields})
+        return msgspec.to_builtins(public_events.told(self.fact))
 
 
 def run_finished(fact: runs.RunFinished) -> list[Happening]:
-    """A cancelled one neither completed nor failed."""
-    match fact.status:
-        case runs.Status.FAILED:
-            return [Happening(fact, (public_events.GENERATION_FAILED,))]
-        case runs.Status.SUCCEEDED:
-            generation = Happening(fact, (public_events.GENERATION_COMPLETED,))
-            said = Happening(fact, (public_events.ARIA_MESSAGE, public_events.CHAT_MESSAGE_CREATED))
-            return [generation, said] if fact.voice == _ARIA else [generation]
-        case _:
-            return []
+    name = public_events.of_run(fact)
+    happened = [Happening(fact, (name,))] if name else []
+    if public_events.is_message(fact):
+        happened.append(Happening(fact, (public_events.ARIA_MESSAGE, public_events.CHAT_MESSAGE_CREATED)))
+    return happened
 
 
 def trial_finished(fact: evals.TrialFinished) -> list[Happening]:
-    failed = fact.alert and fact.passed < fact.total
-    return [Happening(fact, (public_events.EVAL_FAILED if failed else public_events.EVAL_COMPLETED,))]
+    return [Happening(fact, (public_events.of_trial(fact),))]
 
 
 def under(name: str) -> Tell[Any]:

@@ -13,7 +13,7 @@ import msgspec
 from libs.bus.hear import Heard
 from libs.contracts import contacts
 from libs.contracts.contacts import GetContact
-from libs.contracts.faults import Code, Fault
+from libs.contracts.faults import OURS, Code, Fault
 from libs.contracts.runs import OF_AUTOMATIONS, RunFinished
 from libs.postgres.database import Connection, Database
 from libs.postgres.leases import Lease
@@ -37,7 +37,6 @@ _TRIES = 4
 _AWAY = frozenset({Code.UNAVAILABLE, Code.RATE_LIMITED})
 # What another try may put right.
 _AGAIN = _AWAY | {Code.UPSTREAM, Code.TIMEOUT, Code.INTERNAL}
-_OURS = Fault(Code.INTERNAL, "Something went wrong on our side.")
 
 
 async def answered(connection: Connection, heard: list[Heard[RunFinished]]) -> None:
@@ -68,7 +67,7 @@ class Working:
             await self._failed(step, holder, fault)
         except Exception:
             log.exception("A step of an automation failed on our side", extra={"step": step.id, "tries": step.tries})
-            await self._failed(step, holder, _OURS)
+            await self._failed(step, holder, Fault(Code.INTERNAL, OURS))
 
     async def _take(self, step: Claimed, holder: str) -> None:
         filling = Filling(self._renderer, await self._scope(step))

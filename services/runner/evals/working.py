@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.contracts import evals
-from libs.contracts.faults import Code, Fault
+from libs.contracts.faults import OURS, Code, Fault
 from libs.postgres import outbox
 from libs.postgres.database import Database
 from libs.postgres.leases import Lease
@@ -30,7 +30,6 @@ _IDLE_SECONDS = 1.0
 _GOING_SECONDS = 0.25
 _TRIES = 8
 _LONGEST_PAUSE = 60.0
-_OURS = Fault(Code.INTERNAL, "Something went wrong on our side.")
 
 
 class Working:
@@ -64,7 +63,7 @@ class Working:
             await self._again(row, holder, fault)
         except Exception:
             log.exception("A row of a trial failed on our side", extra={"row": row.id, "tries": row.tries})
-            await self._again(row, holder, _OURS)
+            await self._again(row, holder, Fault(Code.INTERNAL, OURS))
 
     async def _again(self, row: Claimed, holder: str, fault: Fault) -> None:
         """What is away comes back, however long that takes; other faults are tried a few times.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from libs.bus.bus import Bus
 from libs.contracts import feed, runs
-from libs.contracts.faults import Code, Failure, Fault
+from libs.contracts.faults import OURS, Code, Failure, Fault
 from libs.contracts.runs import Status
 from services.runner.prices import priced
 from services.runner.providers.call import Finished
@@ -21,7 +21,7 @@ from services.runner.store.runs import Kept
 
 log = logging.getLogger(__name__)
 
-_INTERNAL = Failure(Code.INTERNAL, "Something went wrong on our side.")
+_INTERNAL = Failure(Code.INTERNAL, OURS)
 
 
 class Generation:

@@ -15,7 +15,6 @@ from services.gateway.directory.callers import Caller
 from services.gateway.directory.clocks import Clock
 from services.gateway.http import params
 
-VOICE = "klairo"
 _CONTACT_ID = "contact_id"
 CONTACT_FIELD = f"context.{_CONTACT_ID}"
 _TODAY = "Today is {0:%A}, {0:%Y-%m-%d} ({1})."
@@ -69,7 +68,7 @@ def start(caller: Caller, asked: Asked, aria: UUID, known: Known) -> runs.StartR
         action_id=aria,
         inputs=asked.message,
         messages=[runs.Message("system", _told(asked.context, known))],
-        voice=VOICE,
+        voice=runs.ARIA,
         mode=asked.mode,
         session_id=asked.conversation_id or ids.new(),
         new_session=None if asked.conversation_id else "",
