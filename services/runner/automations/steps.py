@@ -33,6 +33,8 @@ _START_SECONDS = 30.0
 # A fact of an event holds no more.
 _MOST_BYTES = 48 * 1024
 _LONGEST_ANSWER = 256 * 1024
+# Of more no mail program shows anything, and folding it takes long.
+_LONGEST_SUBJECT = 300
 
 
 class Hopeless(Fault):
@@ -162,7 +164,7 @@ async def _mail(kind: SendEmail, step: Claimed, filling: Filling, where: str) ->
     to = [await filling.text(address, f"{where}.to[{place}]") for place, address in enumerate(kind.to)]
     for place, address in enumerate(to):
         must_be_address(address, f"{where}.to[{place}]")
-    subject = " ".join((await filling.text(kind.subject, f"{where}.subject")).split())
+    subject = " ".join((await filling.text(kind.subject, f"{where}.subject")).split())[:_LONGEST_SUBJECT]
     text = await filling.text(kind.text, f"{where}.text")
     fact = MailAsked(step.workspace_id, step.automation_id, step.run_id, to, subject, text)
     return Came({"to": to, "subject": subject}, [_stated(errands.MAIL_ASKED, fact, where)])

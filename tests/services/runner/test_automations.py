@@ -250,6 +250,13 @@ async def test_what_a_step_lacks_fails_the_run_and_says_where(caller, databases,
     assert says not in over.failure.message, "what went wrong may repeat what was said, and events stay"
 
 
+async def test_a_mails_subject_is_one_short_line(caller, databases):
+    made = await make(caller, SendEmail(["a@b.example"], "{{ trigger.about }}", "t"))
+    run = await ran(caller, made, about="News\r\nBcc: c@d.example " + "x" * 1000)
+    [mail] = await facts(databases, automations.MAIL_ASKED, caller.workspace_id)
+    assert mail.subject == run.steps[0].output["subject"] == f"News Bcc: c@d.example {'x' * 278}"
+
+
 async def test_an_answer_that_is_no_text_is_a_body_of_nothing(caller, hook):
     hook.answer(200, {"Content-Type": "image/png"}, body=b"\x89PNG\0")
     run = await ran(caller, await make(caller, HttpRequest(hook.url)))
