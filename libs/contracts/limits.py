@@ -1,7 +1,6 @@
 """Limits: how often a workspace may do something within a window of time, counted over all processes together.
 
-Owner: gateway. One of its processes counts. It gives the others permits, and they tell it once a second what they used.
-A window is told by when it `begins`, in seconds since 1970.
+Owner: gateway. Its processes count in Postgres together; the others hear of a limit that was reached.
 """
 
 from datetime import datetime
@@ -10,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts.subjects import Event, Feed, Rpc
+from libs.contracts.subjects import Event
 
 
 class Kind(StrEnum):
@@ -33,56 +32,6 @@ _SPOKEN = {
 }
 
 
-class Take(Struct, frozen=True):
-    """So many permits are `wanted` now; `process` has `used` some in the window, and has others `left`."""
-
-    workspace_id: UUID
-    kind: Kind
-    begins: int
-    limit: int
-    process: str
-    used: int
-    left: int
-    wanted: int
-
-
-class Given(Struct, frozen=True):
-    """`taken` are those of all processes together, these among them."""
-
-    permits: int
-    taken: int
-
-
-class LookUp(Struct, frozen=True):
-    """`process` asks what the others used; what it used it knows itself."""
-
-    workspace_id: UUID
-    kind: Kind
-    begins: int
-    process: str
-
-
-class Used(Struct, frozen=True):
-    """As they last told."""
-
-    used: int
-
-
-class Spent(Struct, frozen=True, array_like=True):
-    """What a process used of a window since it began, and has left of what it was given."""
-
-    workspace_id: UUID
-    kind: Kind
-    begins: int
-    used: int
-    left: int
-
-
-class Spending(Struct, frozen=True):
-    process: str
-    windows: list[Spent]
-
-
 class LimitReached(Struct, frozen=True):
     """The first request of a window was refused; so are all further ones until it `ends`."""
 
@@ -94,7 +43,4 @@ class LimitReached(Struct, frozen=True):
     ends: datetime
 
 
-TAKE = Rpc("rpc.gateway.limits.take", Take, Given)
-OF = Rpc("rpc.gateway.limits.of", LookUp, Used)
-FEED = Feed("feed.gateway.limits", Spending)
 REACHED = Event("event.gateway.limits.reached", LimitReached)

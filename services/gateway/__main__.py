@@ -9,7 +9,6 @@ from msgspec import Meta
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
 from libs.contracts import contacts, documents, errands, runs
-from libs.contracts.limits import FEED, OF, TAKE
 from libs.postgres.database import Database
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
@@ -99,7 +98,7 @@ async def build(service: Service, settings: Settings) -> None:
     )
     tokens = Tokens(service.sealer)
     plans = Plans(service.database, service.changes, custom=settings.custom_requests_per_minute)
-    limits = Limits(service.database, service.bus, plans, service.changes)
+    limits = Limits(service.database, service.instance, plans, service.changes)
     engine = Engine(
         bus=service.bus,
         runs=Follower(service.bus),
@@ -131,17 +130,19 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("heartbeats", engine.streams.beat)
     service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
     service.background("calls", engine.calls.run)
+    service.background("gateways", limits.company.run)
+    service.background("limits", limits.books.run)
     service.background("effects", engine.effects.renew)
     service.background("upkeep", engine.effects.upkeep)
     service.background("login attempts", lambda: throttle.upkeep(service.database))
     service.background("retention", endings.Retention(service.database, days=settings.retention_days).run)
     _serve(service)
-    await _count(service, limits)
     service.hear(runs.ERASED, endings.runs_erased)
     service.hear(documents.ERASED, endings.documents_erased)
     service.hear(errands.CONTACT_UPDATE_ASKED, asked.updates)
     addresses, finish_seconds = server.addresses(settings.listen), service.work_seconds - _DOOR_SHUTS
     service.around(server.listening(app, addresses, finish_seconds=finish_seconds))
+    service.on_stop(limits.leave)
     service.on_stop(engine.calls.tell)
     service.on_stop(lambda: _leave(engine, feeds))
     service.on_stop(engine.effects.finish)  # first, while there is still who answers
@@ -151,17 +152,6 @@ def _serve(service: Service) -> None:
     known = Contacts(service.database)
     service.serve(contacts.SEARCH, known.search)
     service.serve(contacts.GET, known.get)
-
-
-async def _count(service: Service, limits: Limits) -> None:
-    service.background("limits lease", limits.lease.run)
-    service.background("gateways", limits.company.run)
-    service.background("limits", limits.counter.run)
-    service.background("used permits", limits.tell)
-    await service.bus.hear_feed(FEED, limits.counter.hear)
-    service.serve(TAKE, limits.counter.take, instance=True)
-    service.serve(OF, limits.counter.of, instance=True)
-    service.on_stop(limits.leave)
 
 
 def _guests(database: Database, settings: Settings) -> Guests:

@@ -1,7 +1,7 @@
-"""Permits: what one process may let in of a kind, given to it in blocks so that it need not ask for every request.
+"""Permits: what one process may let in of a kind, taken out of the stock in blocks so that it need not ask each time.
 
-The rule: a request waits only where the block is used up; of a big limit the next one is asked for before. Where nobody
-counts, the process takes its share of what was left when that was last written down, and no more of it.
+The rule: a request waits only where the block is used up; the next one is asked for before. Where the stock is out of
+reach, nothing is let in but what was taken out before.
 """
 
 import asyncio
@@ -11,13 +11,17 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts.faults import Fault
-from libs.contracts.limits import Kind, Spent, Take
+from libs.contracts.faults import Code, Fault
+from libs.contracts.limits import Kind
 from services.gateway.limits import metrics, windows
-from services.gateway.limits.asking import Asking
+from services.gateway.limits.company import Company
+from services.gateway.limits.held import Held
+from services.gateway.limits.stock import Stock
+from services.gateway.limits.store import Asked, Key
 
-_ALONE_SECONDS = 1.0
-_AGAIN_SECONDS = 1.0
+_PATIENCE = 2.0
+# So long before a window ends, whoever is in it takes the first block of the next.
+_AHEAD_SECONDS = 2.0
 
 
 class Standing(Struct, frozen=True):
@@ -30,145 +34,129 @@ class Standing(Struct, frozen=True):
     ends: int
 
 
-class Held(Struct, eq=False):
-    """What this process has of one window of a workspace.
-
-    `left` of its permits are not used yet, `rest` are nobody's so far; below `low` more are asked for. `until`: the
-    moment to look again, the window's end or sooner. Before `again_at` it is no use to ask. `shared`: its permits are a
-    share that was taken while nobody counted.
-    """
-
-    begins: int
-    ends: int
-    limit: int | None
-    until: float
-    used: int = 0
-    left: int = 0
-    rest: int = 0
-    low: int = 0
-    again_at: float = 0.0
-    shared: bool = False
-    waiting: int = 0
-    asking: "asyncio.Task[None] | None" = None
-    told: tuple[int, int] = (0, 0)
-
-
 class Permits:
-    def __init__(self, kind: Kind, asking: Asking) -> None:
-        self.kind, self._asking = kind, asking
-        self._refused = metrics.REFUSED.labels(kind)
+    """`refused` are the windows in which a request was, until they are told of."""
+
+    def __init__(self, kind: Kind, stock: Stock, company: Company) -> None:
+        self.kind, self._stock, self._company = kind, stock, company
+        self.refused: dict[Key, int] = {}
+        self._refusals = metrics.REFUSED.labels(kind)
         self._held: dict[UUID, Held] = {}
+        self._next: dict[UUID, Held] = {}
 
     async def take(self, workspace_id: UUID, limit: int | None) -> Standing | None:
-        """One permit, where there is one. None where there is no limit: it is counted all the same."""
+        """One permit, where there is one. None where there is no limit: it is counted all the same.
+
+        Raises Fault UNAVAILABLE.
+        """
         held = self._of(workspace_id, limit, time.time())
-        if limit is None:
-            held.used += 1
-            return None
-        if held.left < 1:
+        while not held.admit():
+            if time.time() < held.again_at:
+                return self._refuse(held, workspace_id)
             await self._fill(held, workspace_id)
-            if held.left < 1:
-                self._refused.inc()
-                return Standing(self.kind, False, limit, 0, held.ends)
-        held.left -= 1
-        held.used += 1
+            if time.time() >= held.ends:
+                held = self._of(workspace_id, limit, time.time())
+        if held.limit is None:
+            return None
         if held.left < held.low and held.asking is None:
-            self._more(held, workspace_id)
-        return Standing(self.kind, True, limit, held.left + held.rest, held.ends)
+            self._ask(held, workspace_id)
+        return Standing(self.kind, True, held.limit, held.left + held.rest, held.ends)
 
-    async def used(self, workspace_id: UUID, limit: int | None) -> int:
-        """By all processes together, as far as they have told. Raises Fault UNAVAILABLE."""
-        held = self._of(workspace_id, limit, time.time())
-        return await self._asking.used((workspace_id, self.kind, held.begins), held.used)
+    def untold(self, workspace_id: UUID, begins: int) -> int:
+        """What was used here of a window and is not written down yet."""
+        held = self._held.get(workspace_id)
+        return held.untold if held is not None and held.begins == begins else 0
 
-    def spending(self, *, everything: bool) -> list[Spent]:
-        """What was not told yet, or all there is. Windows that are over are forgotten."""
+    def review(self) -> list[tuple[Key, Held]]:
+        """All there is, once a second: what is over is forgotten, and what lasts for long is given back."""
         now = time.time()
+        for workspace_id in [each for each, held in self._next.items() if held.begins <= now]:
+            self._of(workspace_id, self._next[workspace_id].limit, now)
         self._held = {workspace_id: held for workspace_id, held in self._held.items() if now < held.ends}
-        told: list[Spent] = []
+        for held in self._held.values():
+            held.spare(self._company.size)
+        self._look_ahead(now)
+        return self._all()
+
+    async def close(self) -> list[tuple[Key, Held]]:
+        """All there is, with nothing left in it."""
+        asking = [held.asking for _, held in self._all() if held.asking is not None]
+        if asking:
+            await asyncio.wait(asking, timeout=_PATIENCE)
+        for _, held in self._all():
+            held.give_back()
+        return self._all()
+
+    def _all(self) -> list[tuple[Key, Held]]:
+        both = (self._held, self._next)
+        return [((workspace_id, self.kind, held.begins), held) for some in both for workspace_id, held in some.items()]
+
+    def _look_ahead(self, now: float) -> None:
+        """Whoever goes on into the next window does not wait for the first block of it."""
         for workspace_id, held in self._held.items():
-            spent = (held.used, 0 if held.shared else held.left)
-            # What is being given is nobody's yet.
-            if held.asking is None and (everything or spent != held.told):
-                held.told = spent
-                told.append(Spent(workspace_id, self.kind, held.begins, *spent))
-        return told
+            if held.ends - now < _AHEAD_SECONDS and held.pace and held.limit and workspace_id not in self._next:
+                begins, ends = windows.window(self.kind, held.ends)
+                ahead = self._next[workspace_id] = Held(self.kind, begins, ends, held.limit, pace=held.pace)
+                self._ask(ahead, workspace_id)
 
     def give_back(self, workspace_id: UUID) -> None:
         """What this process has left, because the limit may be another one now."""
-        held = self._held.get(workspace_id)
-        if held is not None:
-            held.left, held.again_at = 0, 0.0
+        for some in (self._held, self._next):
+            if (held := some.get(workspace_id)) is not None:
+                held.give_back()
 
     def _of(self, workspace_id: UUID, limit: int | None, now: float) -> Held:
         held = self._held.get(workspace_id)
-        if held is not None and now < held.until and held.limit == limit:
-            return held
         if held is None or now >= held.ends:
-            begins, ends = windows.window(self.kind, now)
-            held = self._held[workspace_id] = Held(begins, ends, limit, until=ends)
-            return held
-        # A share holds for a moment, and permits of another limit do not hold: they go back with the next question.
-        held.left, held.shared, held.limit = 0, False, limit
-        held.until, held.again_at = held.ends, 0.0
+            held = self._held[workspace_id] = self._begin(workspace_id, limit, now)
+        if held.limit != limit:
+            held.turn(limit)
         return held
 
-    async def _fill(self, held: Held, workspace_id: UUID) -> None:
-        """Until there is a permit, or none to be had. Those who wait ask together."""
-        while held.left < 1 and time.time() >= held.again_at:
-            held.waiting += 1
-            try:
-                if held.asking is None:
-                    self._more(held, workspace_id)
-                if held.asking is not None:
-                    await asyncio.shield(held.asking)
-            finally:
-                held.waiting -= 1
+    def _begin(self, workspace_id: UUID, limit: int | None, now: float) -> Held:
+        begins, ends = windows.window(self.kind, now)
+        ahead = self._next.pop(workspace_id, None)
+        return ahead if ahead is not None and ahead.begins == begins else Held(self.kind, begins, ends, limit)
 
-    def _more(self, held: Held, workspace_id: UUID) -> None:
-        """Asks for more: at once where this process counts, else in a task of its own."""
-        asked = self._question(held, workspace_id)
-        given = self._asking.at_once(asked)
-        if given is not None:
-            _give(held, asked, given.permits, given.taken)
-            return
-        held.asking = asyncio.get_running_loop().create_task(self._ask(held, workspace_id), context=Context())
-        held.asking.add_done_callback(lambda _: setattr(held, "asking", None))
-
-    async def _ask(self, held: Held, workspace_id: UUID) -> None:
-        asked = self._question(held, workspace_id)
-        try:
-            given = await self._asking.ask(asked)
-        except Fault:
-            await self._share(held, asked)
-        else:
-            _give(held, asked, given.permits, given.taken)
-
-    async def _share(self, held: Held, asked: Take) -> None:
-        metrics.ALONE.inc()
-        share = await self._asking.share(asked)
-        held.left, held.low, held.rest = max(held.left, share - held.used), 0, 0
-        held.shared = True
-        held.until = held.again_at = min(held.ends, time.time() + _ALONE_SECONDS)
-
-    def _question(self, held: Held, workspace_id: UUID) -> Take:
+    def _refuse(self, held: Held, workspace_id: UUID) -> Standing:
         assert held.limit is not None
-        return Take(
-            workspace_id=workspace_id,
-            kind=self.kind,
-            begins=held.begins,
-            limit=held.limit,
-            process=self._asking.name,
-            used=held.used,
-            left=held.left,
-            wanted=held.waiting,
-        )
+        self._refusals.inc()
+        if not held.refused:
+            held.refused = True
+            self.refused[workspace_id, self.kind, held.begins] = held.limit
+        return Standing(self.kind, False, held.limit, 0, held.ends)
+
+    async def _fill(self, held: Held, workspace_id: UUID) -> None:
+        """Those who wait ask together. Raises Fault UNAVAILABLE."""
+        held.waiting += 1
+        try:
+            asking = held.asking or self._ask(held, workspace_id)
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.shield(asking)
+        except TimeoutError:
+            raise Fault(Code.UNAVAILABLE, "What is left of the limit can't be read.", retry_after=1) from None
+        finally:
+            held.waiting -= 1
+
+    def _ask(self, held: Held, workspace_id: UUID) -> "asyncio.Task[None]":
+        """In a task of its own, which no caller's end or deadline ends."""
+        held.asking = asyncio.get_running_loop().create_task(self._more(held, workspace_id), context=Context())
+        held.asking.add_done_callback(_was_told)
+        return held.asking
+
+    async def _more(self, held: Held, workspace_id: UUID) -> None:
+        try:
+            if back := held.returned():
+                await self._stock.give_back((workspace_id, self.kind, held.begins), back)
+            if held.limit is not None:
+                wanted = held.wanted(self._company.size)
+                given = await self._stock.take(Asked(workspace_id, self.kind, held.begins, held.limit, wanted))
+                held.take(given, time.time())
+        finally:
+            held.asking = None  # before anybody can wait for a task that is done
 
 
-def _give(held: Held, asked: Take, permits: int, taken: int) -> None:
-    held.left += permits
-    held.low = held.left // 2
-    held.rest = max(0, asked.limit - taken)
-    if permits < asked.wanted:
-        # Some may come back: from whoever held permits of a limit that holds no more.
-        held.again_at = time.time() + _AGAIN_SECONDS
+def _was_told(task: "asyncio.Task[None]") -> None:
+    """Of what went wrong, whoever waited."""
+    if not task.cancelled():
+        task.exception()

@@ -1,4 +1,7 @@
-"""Limits in Postgres: one function per statement. What was counted is written here once a second."""
+"""Limits in Postgres: one function per statement.
+
+The rule: whoever changes rows of several windows locks them in the order of their keys.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -7,101 +10,93 @@ from msgspec import Struct
 
 from libs.contracts.limits import Kind
 from libs.postgres.database import Connection, Database
-from services.gateway.limits.ledger import Key
+from services.gateway.limits.held import Given, Spent
 
-LEASE = "limits"
-_TABLES = ("limit_windows", "limits_reached")
+# A window of a workspace: what is counted, and when it began.
+Key = tuple[UUID, Kind, int]
 
 
-class Row(Struct, frozen=True):
-    """What a process used and took in a window."""
+class Asked(Struct, frozen=True):
+    """So many permits are `wanted` of a window of which there are `most`."""
 
     workspace_id: UUID
     kind: Kind
     begins: int
-    process: str
-    used: int
-    taken: int
+    most: int
+    wanted: int
+
+    @property
+    def key(self) -> Key:
+        return self.workspace_id, self.kind, self.begins
 
 
-class RollCall(Struct, frozen=True):
-    """How many processes there are, and which of them counts."""
-
-    processes: int
-    counter: str | None
-
-
-async def roll_call(database: Database, process: str, seconds: float) -> RollCall:
-    """With this process among them. Who was not seen for so many seconds is none."""
-    row = await database.fetchrow(
+async def take(database: Database, asked: Sequence[Asked]) -> list[Given]:
+    """Of each what there was, in their order; nothing for a workspace that is no more. Of no window twice."""
+    rows = await database.fetch(
         """
-        WITH seen AS (
-            INSERT INTO processes (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET seen_at = now()
-        )
-        SELECT (SELECT count(*) FROM processes WHERE name <> $1 AND seen_at > now() - $2 * interval '1 second'),
-            (SELECT holder FROM leases WHERE name = $3 AND until >= now())
+        INSERT INTO permits AS known (workspace_id, kind, begins, most, given)
+        SELECT workspace_id, kind, to_timestamp(begins), most, wanted
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+            AS asked (workspace_id, kind, begins, most, wanted)
+        WHERE most > 0 AND EXISTS (SELECT FROM workspaces WHERE id = workspace_id)
+        ORDER BY workspace_id, kind, begins
+        ON CONFLICT (workspace_id, kind, begins) DO UPDATE
+            SET given = known.given + excluded.given, most = excluded.most WHERE known.given < excluded.most
+        RETURNING workspace_id, kind, extract(epoch FROM begins)::bigint, given
         """,
-        process,
-        seconds,
-        LEASE,
+        [each.workspace_id for each in asked],
+        [each.kind for each in asked],
+        [each.begins for each in asked],
+        [each.most for each in asked],
+        [each.wanted for each in asked],
     )
-    assert row is not None
-    return RollCall(1 + row[0], row[1])
+    out = {(workspace_id, Kind(kind), begins): given for workspace_id, kind, begins, given in rows}
+    return [granted(each, out.get(each.key)) for each in asked]
 
 
-async def leave(database: Database, process: str) -> None:
-    await database.execute("DELETE FROM processes WHERE name = $1", process)
+def granted(asked: Asked, out: int | None) -> Given:
+    """`out` are all permits that are, those that were asked for among them; None where all were before."""
+    if out is None:
+        return Given(asked.most, 0, 0)
+    permits = min(asked.wanted, asked.most - (out - asked.wanted))
+    return Given(asked.most, permits, max(0, asked.most - out), surplus=asked.wanted - permits)
 
 
-async def rows(database: Database, key: Key) -> list[Row]:
-    """Of one window."""
-    found = await database.fetch(
+async def book(database: Database, told: Sequence[tuple[Key, Spent]]) -> None:
+    await database.execute(
         """
-        SELECT workspace_id, kind, extract(epoch FROM begins)::bigint AS begins, process, used, taken
-        FROM limit_windows WHERE workspace_id = $1 AND kind = $2 AND begins = to_timestamp($3)
+        INSERT INTO permits AS known (workspace_id, kind, begins, used, given)
+        SELECT workspace_id, kind, to_timestamp(begins), used, given
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+            AS told (workspace_id, kind, begins, used, given)
+        WHERE EXISTS (SELECT FROM workspaces WHERE id = workspace_id)
+        ORDER BY workspace_id, kind, begins
+        ON CONFLICT (workspace_id, kind, begins) DO UPDATE
+            SET used = known.used + excluded.used, given = known.given + excluded.given
         """,
-        *key,
+        [workspace_id for (workspace_id, _, _), _ in told],
+        [kind for (_, kind, _), _ in told],
+        [begins for (_, _, begins), _ in told],
+        [spent.used for _, spent in told],
+        [spent.given for _, spent in told],
     )
-    return [Row(**row) for row in found]
 
 
-async def used(connection: Connection, key: Key) -> int:
+async def used(database: Database, key: Key) -> int:
     """In one window, by all processes."""
-    return await connection.fetchval(
-        """
-        SELECT coalesce(sum(used), 0)::bigint FROM limit_windows
-        WHERE workspace_id = $1 AND kind = $2 AND begins = to_timestamp($3)
-        """,
-        *key,
-    )
+    async with database.acquire() as connection:
+        return await used_of(connection, key)
 
 
-async def write(connection: Connection, rows: Sequence[Row], *, holder: str) -> None:
-    """Nothing where another holds the lease by now, which knows more, nor of a workspace that is no more."""
-    told = sorted(rows, key=lambda row: (row.workspace_id, row.kind, row.begins, row.process))
-    await connection.execute(
-        """
-        INSERT INTO limit_windows (workspace_id, kind, begins, process, used, taken)
-        SELECT workspace_id, kind, to_timestamp(begins), process, used, taken
-        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
-            AS told (workspace_id, kind, begins, process, used, taken)
-        WHERE EXISTS (SELECT FROM leases WHERE name = $7 AND holder = $8)
-            AND EXISTS (SELECT FROM workspaces WHERE id = workspace_id)
-        ON CONFLICT (workspace_id, kind, begins, process) DO UPDATE SET used = excluded.used, taken = excluded.taken
-        """,
-        [row.workspace_id for row in told],
-        [row.kind for row in told],
-        [row.begins for row in told],
-        [row.process for row in told],
-        [row.used for row in told],
-        [row.taken for row in told],
-        LEASE,
-        holder,
+async def used_of(connection: Connection, key: Key) -> int:
+    found = await connection.fetchval(
+        "SELECT used FROM permits WHERE workspace_id = $1 AND kind = $2 AND begins = to_timestamp($3)", *key
     )
+    return found or 0
 
 
 async def forget(connection: Connection, workspace_id: UUID) -> None:
-    for table in _TABLES:
+    for table in ("permits", "limits_reached"):
         await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", workspace_id)
 
 
@@ -118,15 +113,39 @@ async def reached(connection: Connection, key: Key) -> bool:
 
 async def sweep(database: Database) -> None:
     """What is over: windows a while after their end, and processes that nobody saw for an hour."""
-    for table in _TABLES:
+    for table in ("permits", "limits_reached"):
         await database.execute(
             f"""
-            DELETE FROM {table} WHERE (kind = $1 AND begins < now() - interval '10 minutes')
-                OR (kind = $2 AND begins < now() - interval '2 days')
-                OR (kind = $3 AND begins < now() - interval '33 days')
+            WITH over AS (
+                SELECT workspace_id, kind, begins FROM {table}
+                WHERE (kind = $1 AND begins < now() - interval '10 minutes')
+                    OR (kind = $2 AND begins < now() - interval '2 days')
+                    OR (kind = $3 AND begins < now() - interval '33 days')
+                FOR UPDATE SKIP LOCKED
+            )
+            DELETE FROM {table} AS gone USING over WHERE gone.workspace_id = over.workspace_id
+                AND gone.kind = over.kind AND gone.begins = over.begins
             """,
             Kind.REQUESTS,
             Kind.CHAT_MESSAGES,
             Kind.API_CALLS,
         )
     await database.execute("DELETE FROM processes WHERE seen_at < now() - interval '1 hour'")
+
+
+async def roll_call(database: Database, process: str, seconds: float) -> int:
+    """How many processes there are, this one among them. Who was not seen for so many seconds is none."""
+    return await database.fetchval(
+        """
+        WITH seen AS (
+            INSERT INTO processes (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET seen_at = now()
+        )
+        SELECT 1 + count(*) FROM processes WHERE name <> $1 AND seen_at > now() - $2 * interval '1 second'
+        """,
+        process,
+        seconds,
+    )
+
+
+async def leave(database: Database, process: str) -> None:
+    await database.execute("DELETE FROM processes WHERE name = $1", process)

@@ -1,4 +1,4 @@
-"""Gateways as far as they count: several in this process, each with its own place on the bus, that can be killed."""
+"""Gateways as far as they count: several in this process, each with its own database, that can be killed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from libs.blobs import Blobs
-from libs.bus.bus import Bus
 from libs.contracts import ids
-from libs.contracts.limits import FEED, OF, TAKE
 from libs.postgres.changes import Changes
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
@@ -20,7 +17,6 @@ from services.gateway.plans import plans
 from services.gateway.plans.plans import Plans
 from services.gateway.plans.store import Own, Put
 from tests.support.servers import Databases
-from tests.support.services import blobs_folder
 from tests.support.waiting import until
 
 _CLIENTS = 4
@@ -31,7 +27,6 @@ class Gateway:
     """`admitted` is what its clients were let in with."""
 
     limits: Limits
-    bus: Bus
     changes: Changes
     tasks: list["asyncio.Task[None]"]
     admitted: int = 0
@@ -45,21 +40,19 @@ class Gateway:
         return admitted
 
     async def kill(self) -> None:
-        """As by a signal that can't be caught: nothing is said, written or released."""
+        """As by a signal that can't be caught: nothing is said, written or given back."""
         self.killed = True
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.bus.close()
 
 
 @asynccontextmanager
-async def gateways(nats_url: str, databases: Databases, count: int) -> AsyncIterator[list[Gateway]]:
-    """All of them there, and one of them counting."""
+async def gateways(databases: Databases, count: int) -> AsyncIterator[list[Gateway]]:
+    """All of them there, and each in sight of the others."""
     async with AsyncExitStack() as stack:
-        made = [await _gateway(nats_url, databases, stack) for _ in range(count)]
-        await until(lambda: all(each.limits.company.counter and each.limits.company.size == count for each in made))
-        await until(lambda: any(each.limits.counter.counts for each in made))
+        made = [await _gateway(databases, stack) for _ in range(count)]
+        await until(lambda: all(each.limits.company.size >= count for each in made))
         try:
             yield made
         finally:
@@ -69,19 +62,14 @@ async def gateways(nats_url: str, databases: Databases, count: int) -> AsyncIter
                     await each.kill()
 
 
-async def _gateway(nats_url: str, databases: Databases, stack: AsyncExitStack) -> Gateway:
+async def _gateway(databases: Databases, stack: AsyncExitStack) -> Gateway:
     database = await Database.connect(databases.dsn("gateway"), schema="gateway", pool_size=4)
     stack.push_async_callback(database.close)
     await migrate(database, "services.gateway")
-    blobs = Blobs.open(f"file://{blobs_folder(databases.url)}")
-    bus = await Bus.connect(nats_url, owner="gateway", instance=f"gateway-{ids.new()}", blobs=blobs)
     changes = Changes(database)
-    limits = Limits(database, bus, Plans(database, changes), changes)
-    await bus.serve(TAKE, limits.counter.take, instance=True)
-    await bus.serve(OF, limits.counter.of, instance=True)
-    await bus.hear_feed(FEED, limits.counter.hear)
-    work = (changes.run, limits.lease.run, limits.company.run, limits.counter.run, limits.tell)
-    return Gateway(limits, bus, changes, [asyncio.create_task(each()) for each in work])
+    limits = Limits(database, f"gateway-{ids.new()}", Plans(database, changes), changes)
+    work = (changes.run, limits.company.run, limits.books.run)
+    return Gateway(limits, changes, [asyncio.create_task(each()) for each in work])
 
 
 async def workspace(database: Database, name: str, **figures: Any) -> UUID:
@@ -90,10 +78,6 @@ async def workspace(database: Database, name: str, **figures: Any) -> UUID:
         made = await people.make_workspace(connection, name)
         await plans.change(connection, made.id, Put(await plans.find(connection, "growth"), Own(**figures)))
     return made.id
-
-
-def counting(gateways: list[Gateway]) -> Gateway:
-    return next(each for each in gateways if each.limits.lease.held)
 
 
 async def spend(gateway: Gateway, workspace_id: UUID) -> int:

@@ -1,16 +1,16 @@
-"""Limits counted over several gateways: exact within a hundredth, whoever counts and whatever becomes of it."""
+"""Limits counted over several gateways together: never more than there is, and within a hundredth all of it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
+from libs.contracts import limits
 from libs.contracts.limits import Kind
-from services.gateway.limits import store, windows
-from tests.services.gateway.counting import Gateway, counting, gateways, spend, workspace
+from libs.postgres.database import Database
+from tests.services.gateway.counting import Gateway, gateways, spend, workspace
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -27,8 +27,8 @@ async def until_told(gateways: list[Gateway], workspace_id: UUID, used: int) -> 
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def three(nats_url, databases) -> AsyncIterator[list[Gateway]]:
-    async with gateways(nats_url, databases, 3) as three:
+async def three(databases) -> AsyncIterator[list[Gateway]]:
+    async with gateways(databases, 3) as three:
         yield three
 
 
@@ -43,32 +43,22 @@ async def test_a_large_limit_is_shared_by_all_and_exact_within_a_hundredth(three
     let_in = await asyncio.gather(*(spend(each, spending) for each in three))
     assert 4950 <= sum(let_in) <= 5000
     assert min(let_in) > 50, "each of them lets in what it is asked for"
-    await asyncio.gather(*(each.limits.tell_now() for each in three))
     await until_told(three, spending, sum(let_in))
-    begins, _ = windows.window(Kind.CHAT_MESSAGES, time.time())
-
-    async def written() -> bool:
-        async with database.acquire() as connection:
-            return await store.used(connection, (spending, Kind.CHAT_MESSAGES, begins)) == sum(let_in)
-
-    await eventually(written, seconds=5)
 
 
 async def test_what_a_gateway_holds_and_does_not_use_is_a_hundredth(three, database):
     spending = await workspace(database, "Idle", chat_messages_per_day=1200)
-    counter = counting(three)
     for each in three:
         assert await each.message(spending)
-    assert 1188 <= 2 + 1 + await spend(counter, spending) <= 1200
+    assert 1188 <= 3 + await spend(three[0], spending) <= 1200
 
 
 async def test_asking_what_was_used_changes_nothing(three, database):
     spending = await workspace(database, "Asking", chat_messages_per_day=3000)
-    counter = counting(three)
-    holding = next(each for each in three if each is not counter)
+    holding, other = three[:2]
     assert await holding.message(spending)
     assert await holding.limits.used(spending, Kind.CHAT_MESSAGES) == 1
-    let_in = 1 + await spend(counter, spending) + await spend(holding, spending)
+    let_in = 1 + await spend(other, spending) + await spend(holding, spending)
     assert 2970 <= let_in <= 3000
 
 
@@ -86,6 +76,31 @@ async def test_another_limit_holds_at_once_and_what_was_held_of_the_one_before_g
         assert await each.message(spending)
     await workspace(database, "Changing", chat_messages_per_day=50)
     await asyncio.gather(*(each.changes.read() for each in three))
-    first = counting(three)
-    assert await eventually(lambda: first.message(spending)), "the others have given back what they held"
-    assert 3 + 1 + sum(await asyncio.gather(*(spend(each, spending) for each in three))) == 50
+    assert await eventually(lambda: three[0].message(spending)), "the others have given back what they held"
+    assert 4 + sum(await asyncio.gather(*(spend(each, spending) for each in three))) == 50
+
+
+async def test_a_limit_that_was_reached_is_told_once_in_a_window_whoever_finds_it_so(three, database):
+    spending = await workspace(database, "Told", chat_messages_per_day=5)
+    await asyncio.gather(*(spend(each, spending) for each in three))
+    (fact,) = await eventually(lambda: stated(database, spending))
+    assert (fact.kind, fact.limit, fact.plan) == (Kind.CHAT_MESSAGES, 5, "growth")
+    assert (fact.ends - fact.begins).days == 1
+    await asyncio.gather(*(each.limits.books.write() for each in three))
+    assert await stated(database, spending) == [fact]
+
+
+async def test_what_a_gateway_has_left_is_for_the_others_when_it_ends(databases, database):
+    async with gateways(databases, 2) as two:
+        spending = await workspace(database, "Leaving", chat_messages_per_day=6000)
+        leaving, staying = two
+        assert await leaving.message(spending)
+        await leaving.limits.leave()
+        await leaving.kill()
+        assert await spend(staying, spending) == 5999
+
+
+async def stated(database: Database, workspace_id: UUID) -> list[limits.LimitReached]:
+    rows = await database.fetch("SELECT body FROM outbox WHERE subject = $1", limits.REACHED.name)
+    facts = [limits.REACHED.unpack(row["body"]) for row in rows]
+    return [fact for fact in facts if fact.workspace_id == workspace_id]

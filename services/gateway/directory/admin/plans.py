@@ -2,6 +2,7 @@
 
 import time
 from argparse import Namespace
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -13,18 +14,19 @@ from services.gateway.directory import people
 from services.gateway.limits import store as limits
 from services.gateway.limits import windows
 from services.gateway.plans import plans, store
-from services.gateway.plans.store import Own, Put
+from services.gateway.plans.store import Figures, Own, Put
 
-REQUESTS = "requests_per_minute"
+REQUESTS, ANALYTICS = "requests_per_minute", "analytics"
 FIGURES = {
     REQUESTS: "requests a minute",
-    "chat_messages_per_day": "messages to a model a day, or unlimited",
-    "api_calls_per_month": "requests with an API key a month, or unlimited",
-    "webhooks": "webhooks that it may have, or unlimited",
-    "automations": "automations that it may have, or unlimited",
+    "chat_messages_per_day": "messages to a model a day",
+    "api_calls_per_month": "requests with an API key a month",
+    "webhooks": "webhooks that a workspace may have",
+    "automations": "automations that a workspace may have",
 }
 
 _COLUMNS = ("workspace", "plan", *FIGURES)
+_COLUMNS_OF_PLAN = ("name", "title", *FIGURES, ANALYTICS)
 
 
 class Allowed(Struct, frozen=True):
@@ -51,7 +53,14 @@ class Shown(Struct, frozen=True):
 async def list_all(database: Database, options: Namespace) -> Answer:
     async with database.acquire() as connection:
         found = await store.plans(connection)
-    return Answer(found, found, ("name", "title", *FIGURES, "analytics"))
+    return Answer(found, found, _COLUMNS_OF_PLAN)
+
+
+async def define(database: Database, options: Namespace) -> Answer:
+    figures = Figures(**_given(options))
+    async with database.transaction() as connection:
+        plan = await plans.define(connection, options.plan, figures)
+    return Answer(plan, [plan], _COLUMNS_OF_PLAN)
 
 
 async def show(database: Database, options: Namespace) -> Answer:
@@ -65,19 +74,22 @@ async def show(database: Database, options: Namespace) -> Answer:
 
 
 async def set_workspace(database: Database, options: Namespace) -> Answer:
-    given = {name: value for name, value in vars(options).items() if name in FIGURES}
     async with database.transaction() as connection:
         workspace = await people.find_workspace(connection, options.workspace)
-        put = Put(await plans.find(connection, options.plan), Own(**given))
+        put = Put(await plans.find(connection, options.plan), Own(**_given(options)))
         await plans.change(connection, workspace.id, put)
     allowed = _allowed(workspace.id, workspace.name, put)
     return Answer(allowed, [allowed], _COLUMNS)
 
 
+def _given(options: Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if name in (*FIGURES, ANALYTICS)}
+
+
 async def _used(connection: Connection, workspace_id: UUID, kind: Kind) -> int:
     """As it was written down within the last second."""
     begins, _ = windows.window(kind, time.time())
-    return await limits.used(connection, (workspace_id, kind, begins))
+    return await limits.used_of(connection, (workspace_id, kind, begins))
 
 
 def _allowed(workspace_id: UUID, workspace: str, put: Put) -> Allowed:

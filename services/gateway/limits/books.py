@@ -1,0 +1,95 @@
+"""The books: what was used of each window is written down once a second, and whose limits were reached is told.
+
+The rule: permits that are given back are given back once. Where it is not known whether that was heard they are lost.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from libs.contracts.faults import Code, Fault
+from libs.contracts.limits import REACHED, LimitReached
+from libs.postgres import outbox
+from libs.postgres.database import Database
+from services.gateway.limits import store, windows
+from services.gateway.limits.held import Held
+from services.gateway.limits.permits import Permits
+from services.gateway.limits.store import Key
+from services.gateway.plans.plans import Plans
+
+log = logging.getLogger(__name__)
+
+_WRITE_SECONDS = 1.0
+_SWEEP_SECONDS = 60.0
+
+
+class Books:
+    def __init__(self, database: Database, plans: Plans, permits: Sequence[Permits]) -> None:
+        self._database, self._plans, self._permits = database, plans, permits
+        self._writing = asyncio.Lock()
+        self._sweep_due = 0.0
+
+    async def run(self) -> None:
+        """For ever."""
+        away = False
+        while True:
+            await asyncio.sleep(_WRITE_SECONDS)
+            try:
+                await self.write()
+                await self._sweep()
+                away = False
+            except Fault as fault:
+                if not away:
+                    log.warning("What was counted can't be written: %s", fault.message)
+                away = True
+
+    async def write(self) -> None:
+        """Raises Fault UNAVAILABLE; then what was used is written the next time."""
+        await self._write([each for permits in self._permits for each in permits.review()])
+        for permits in self._permits:
+            await self._tell_refused(permits)
+
+    async def used(self, key: Key, permits: Permits) -> int:
+        """By all processes, as far as they have written it. Raises Fault UNAVAILABLE."""
+        async with self._writing:
+            return await store.used(self._database, key) + permits.untold(key[0], key[2])
+
+    async def close(self) -> None:
+        """What is left is for the others. Raises Fault UNAVAILABLE."""
+        await self._write([each for permits in self._permits for each in await permits.close()])
+
+    async def _write(self, everything: list[tuple[Key, Held]]) -> None:
+        async with self._writing:
+            told = [(key, held, spent) for key, held in everything if (spent := held.tell()) is not None]
+            try:
+                await store.book(self._database, [(key, spent) for key, _, spent in told])
+            except BaseException:
+                for _, held, spent in told:
+                    held.untell(spent)
+                raise
+
+    async def _tell_refused(self, permits: Permits) -> None:
+        for key, limit in list(permits.refused.items()):
+            fact = await self._reached(key, limit)
+            async with self._database.transaction() as connection:
+                if fact is not None and await store.reached(connection, key):
+                    await outbox.state(connection, REACHED, [fact])
+            del permits.refused[key]
+
+    async def _reached(self, key: Key, limit: int) -> LimitReached | None:
+        """None where the workspace is no more."""
+        workspace_id, kind, begins = key
+        try:
+            plan = (await self._plans.of(workspace_id)).plan
+        except Fault as fault:
+            if fault.code is not Code.NOT_FOUND:
+                raise
+            return None
+        ends = windows.ends(kind, begins)
+        return LimitReached(workspace_id, kind, limit, plan, windows.moment(begins), windows.moment(ends))
+
+    async def _sweep(self) -> None:
+        if time.monotonic() >= self._sweep_due:
+            self._sweep_due = time.monotonic() + _SWEEP_SECONDS
+            await store.sweep(self._database)
