@@ -7,7 +7,7 @@ every process of the service forgets it at its next read: twice a second, after 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
@@ -37,6 +37,12 @@ V = TypeVar("V")
 async def changed(connection: Connection, kind: str, key: str) -> None:
     """Have every process of the service forget `key` of `kind` once this transaction commits."""
     await connection.execute("INSERT INTO changes (kind, key) VALUES ($1, $2)", kind, key)
+    connection.wake_after(TOPIC)
+
+
+async def all_changed(connection: Connection, kind: str, keys: Sequence[str]) -> None:
+    """As `changed`, of many."""
+    await connection.execute("INSERT INTO changes (kind, key) SELECT $1, unnest($2::text[])", kind, keys)
     connection.wake_after(TOPIC)
 
 

@@ -5,7 +5,7 @@ The rule: a change, what tells the other processes and what tells the world of i
 
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from libs.contracts import plans
 from libs.contracts.faults import Code, Fault, not_found
@@ -13,7 +13,7 @@ from libs.postgres import changes, outbox
 from libs.postgres.changes import Changes
 from libs.postgres.database import Connection, Database
 from services.gateway.plans import store
-from services.gateway.plans.store import Plan, Put
+from services.gateway.plans.store import Figures, Plan, Put
 
 PLANS = "plans"
 CUSTOM_REQUESTS_PER_MINUTE = 600_000
@@ -74,6 +74,16 @@ async def find(connection: Connection, name: str) -> Plan:
             return plan
     names = ", ".join(plan.name for plan in known)
     raise Fault(Code.INVALID, f"{name!r} is no plan: expected one of {names}.", field="plan")
+
+
+async def define(connection: Connection, name: str, figures: Figures) -> Plan:
+    """From now on, for every workspace on the plan; figures that are not named stay. Raises Fault INVALID."""
+    await store.lock_plan(connection, name)
+    plan = structs.replace(await find(connection, name), **figures.said())
+    await store.define(connection, plan)
+    on_it = await store.workspaces_on(connection, name)
+    await changes.all_changed(connection, PLANS, [workspace_id.hex for workspace_id in on_it])
+    return plan
 
 
 async def of(connection: Connection, workspace_id: UUID) -> Put:

@@ -36,6 +36,13 @@ class Own(Struct, frozen=True):
         return msgspec.to_builtins(self)
 
 
+class Figures(Own, frozen=True):
+    """Of a plan, those that change."""
+
+    requests_per_minute: int | UnsetType | None = UNSET
+    analytics: bool | UnsetType = UNSET
+
+
 class Put(Struct, frozen=True):
     """The plan that a workspace is on, and what it has in place of the plan's figures."""
 
@@ -57,6 +64,32 @@ SELECT {_PLAN}, own_figures FROM workspaces JOIN plans ON plans.name = workspace
 
 async def plans(connection: Connection) -> list[Plan]:
     return [Plan(**row) for row in await connection.fetch(f"SELECT {_PLAN} FROM plans ORDER BY position")]
+
+
+async def lock_plan(connection: Connection, name: str) -> None:
+    """Until this transaction ends no workspace is put on it, and those that were just being put are known."""
+    await connection.execute("SELECT FROM plans WHERE name = $1 FOR UPDATE", name)
+
+
+async def define(connection: Connection, plan: Plan) -> None:
+    await connection.execute(
+        """
+        UPDATE plans SET requests_per_minute = $2, chat_messages_per_day = $3, api_calls_per_month = $4, webhooks = $5,
+            automations = $6, analytics = $7
+        WHERE name = $1
+        """,
+        plan.name,
+        plan.requests_per_minute,
+        plan.chat_messages_per_day,
+        plan.api_calls_per_month,
+        plan.webhooks,
+        plan.automations,
+        plan.analytics,
+    )
+
+
+async def workspaces_on(connection: Connection, plan: str) -> list[UUID]:
+    return [row["id"] for row in await connection.fetch("SELECT id FROM workspaces WHERE plan = $1", plan)]
 
 
 async def of_workspace(connection: Connection, workspace_id: UUID) -> Put | None:

@@ -4,13 +4,18 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from libs.contracts import plans, workspaces
+from libs.postgres.changes import Changes
 from libs.postgres.database import Database
 from services.gateway.directory import clocks, passwords, people, store
 from services.gateway.directory.admin import arguments
 from services.gateway.directory.callers import digest
+from services.gateway.plans.plans import Plans
 from tests.services.gateway.conftest import run_admin
+
+STARTER = ("starter", "Starter", 60, 500, 100, 2, 10, True)
 
 
 async def has_password(database: Database, email: str, password: str) -> bool:
@@ -97,7 +102,7 @@ async def test_plans_are_listed_and_workspaces_put_on_them(admin):
     listed = [tuple(plan.values()) for plan in (await admin("plans", "list"))[1]]
     assert listed == [
         ("free", "Free", 20, 50, 10, 1, 3, False),
-        ("starter", "Starter", 60, 500, 100, 2, 10, True),
+        STARTER,
         ("growth", "Growth", 300, 5000, 1000, 3, 50, True),
         ("pro", "Pro", 300, 5000, 1000, 5, 50, True),
         ("enterprise", "Enterprise", None, None, None, None, None, True),
@@ -121,6 +126,30 @@ async def test_a_workspace_has_figures_of_its_own_beside_its_plan(admin):
     assert shown["used"] == {"requests_per_minute": 0, "chat_messages_per_day": 0, "api_calls_per_month": 0}
     _, again, _ = await admin("plans", "set", "Special", "pro")
     assert (again["own"], again["webhooks"]) == ([], 5)
+
+
+@pytest.mark.asyncio
+async def test_a_plan_changes_for_all_workspaces_on_it_as_every_process_knows_at_once(admin, database):
+    known = Plans(database, changes := Changes(database), custom=700)
+    ids = [UUID((await admin("workspaces", "create", name))[1]["id"]) for name in ("Defined", "Defined too", "Other")]
+    for name in ("Defined", "Defined too"):
+        await admin("plans", "set", name, "starter", "--webhooks", "7")
+    await changes.read()
+    before = [await known.of(id) for id in ids]
+    words = ("--requests-per-minute", "90", "--webhooks", "4", "--automations", "unlimited", "--analytics", "no")
+    _, defined, _ = await admin("plans", "define", "starter", *words)
+    assert tuple(defined.values()) == ("starter", "Starter", 90, 500, 100, 4, None, False)
+    await changes.read()
+    after = structs.replace(before[0], requests_per_minute=90, automations=None, analytics=False)
+    assert [await known.of(id) for id in ids] == [after, after, before[2]]
+    await admin("plans", "define", "starter", "--requests-per-minute", "custom")
+    await changes.read()
+    assert (await known.of(ids[0])).requests_per_minute == 700
+    back = ("--requests-per-minute", "60", "--webhooks", "2", "--automations", "10", "--analytics", "yes")
+    assert tuple((await admin("plans", "define", "starter", *back))[1].values()) == STARTER
+    code, _, told = await admin("plans", "define", "golden", "--webhooks", "4")
+    assert code == 1
+    assert "free, starter" in told
 
 
 @pytest.mark.parametrize("words", [("--requests-per-minute", "unlimited"), ("--webhooks", "-1"), ("--webhooks", "9e9")])

@@ -106,32 +106,52 @@ def _passwords(nouns: Any) -> None:
 
 
 def _plans(nouns: Any) -> None:
-    verbs = _verbs(nouns, "plans", "list plans, and put workspaces on them")
+    verbs = _verbs(nouns, "plans", "list plans, change them, and put workspaces on them")
     _command(verbs, "list", plans.list_all, "list all plans with what they allow; -: no limit")
     show = _command(verbs, "show", plans.show, "show what a workspace is allowed and has used; -: no limit")
     show.add_argument("workspace", help="id, name or slug")
     change = _command(verbs, "set", plans.set_workspace, "put a workspace on a plan, with these figures of its own")
     change.add_argument("workspace", help="id, name or slug")
     change.add_argument("plan")
+    _figures(change, requests_word=None)
+    define = _command(verbs, "define", plans.define, "change these figures of a plan, for all workspaces on it")
+    define.add_argument("plan")
+    _figures(define, requests_word="custom")
+    define.add_argument(
+        "--analytics", type=_yes_or_no, metavar="yes|no", help="whether it has analytics", default=argparse.SUPPRESS
+    )
+
+
+def _figures(command: argparse.ArgumentParser, *, requests_word: str | None) -> None:
     for name, about in FIGURES.items():
-        change.add_argument(
-            f"--{name.replace('_', '-')}", type=_figure(name), metavar="N", help=about, default=argparse.SUPPRESS
+        word = requests_word if name == plans.REQUESTS else "unlimited"
+        command.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_figure(1 if name == plans.REQUESTS else 0, word),
+            metavar="N",
+            help=f"{about}, or {word}" if word else about,
+            default=argparse.SUPPRESS,
         )
 
 
-def _figure(name: str) -> Callable[[str], int | None]:
-    """A number; `unlimited` where there may be no limit."""
-    least = 1 if name == plans.REQUESTS else 0
+def _figure(least: int, word: str | None) -> Callable[[str], int | None]:
+    """A number; `word` where there may be none."""
 
     def parse(text: str) -> int | None:
-        if text == "unlimited" and name != plans.REQUESTS:
+        if text == word:
             return None
         if not text.isascii() or not text.isdigit() or not least <= int(text) <= _MOST:
-            also = "" if name == plans.REQUESTS else ", or unlimited"
+            also = f", or {word}" if word else ""
             raise argparse.ArgumentTypeError(f"expected a number from {least} to {_MOST}{also}")
         return int(text)
 
     return parse
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError("expected yes or no")
+    return text == "yes"
 
 
 def _verbs(nouns: Any, noun: str, help: str) -> Any:
