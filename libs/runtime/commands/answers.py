@@ -8,7 +8,9 @@ from msgspec import Struct
 
 
 class Answer(Struct, frozen=True):
-    """`value` is what --json prints; `rows` are its Structs, `columns` the fields a person wants to see of them."""
+    """`value` is what --json prints; `rows` are its Structs, `columns` the fields a person wants to see of them,
+    none where there is no table to show.
+    """
 
     value: Any
     rows: Sequence[Struct]
@@ -21,7 +23,8 @@ def as_json(answer: Answer) -> str:
 
 
 def as_table(answer: Answer) -> str:
-    lines = _lines(answer.columns, [[_cell(row, column) for column in answer.columns] for row in answer.rows])
+    rows = [[_cell(row, column) for column in answer.columns] for row in answer.rows]
+    lines = _lines(answer.columns, rows) if answer.columns else []
     return "".join(f"{line}\n" for line in (*lines, *answer.notes))
 
 

@@ -55,7 +55,8 @@ async def test_events_are_forwarded_signed_and_the_listener_leaves_nothing_behin
             assert (await bus.call(endpoints.PAGE, endpoints.PageEndpoints(workspace))).total == 0
             await state(bus, feedback.CREATED, rated(workspace), rated(ids.new()), rated(workspace))
             first, second = await r.wait(2)
-            assert await asyncio.wait_for(process.wait(), 15) == 0
+            said, _ = await asyncio.wait_for(process.communicate(), 15)
+            assert (process.returncode, said.decode().splitlines()[2:]) == (0, ["2 deliveries"])
     secret = signed.removeprefix("Signed with ")
     for got in (first, second):
         Webhook(secret).verify(got.body, dict(got.headers))
