@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.egress import Egress
+from services.retrieval import model_servers
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,10 @@ class Reranker:
         async with self._opened().post(self._url, data=msgspec.json.encode(body)) as answer:
             if answer.status != 200:
                 raise _Odd(f"it answered {answer.status}")
-            told = bytearray()
-            async for piece in answer.content.iter_any():
-                told += piece
-                if len(told) > _MOST_BYTES:
-                    raise _Odd("its answer is too large")
-        return _ranked(_reply(bytes(told)), len(texts))
+            told = await model_servers.whole(answer, _MOST_BYTES)
+        if told is None:
+            raise _Odd("its answer is too large")
+        return _ranked(_reply(told), len(texts))
 
     def _failed(self, error: Exception) -> None:
         self._resting_until = time.monotonic() + self._rest
@@ -88,13 +87,7 @@ class Reranker:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._egress.connector(guarded=False),
-                headers={"Content-Type": "application/json"}
-                | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-            )
+            self._session = model_servers.session(self._egress, self._key, seconds=self._seconds)
         return self._session
 
 

@@ -12,10 +12,12 @@ from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
 from libs.egress import Egress
+from services.retrieval import model_servers
 from services.retrieval.vectors import Space
 
 _BATCH = 64
 _AT_ONCE = 4
+_SECONDS = 60.0
 _TRIES = 4
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
@@ -88,7 +90,9 @@ class RemoteEmbedder:
         question = {"model": self.name, "input": texts, "encoding_format": "float"}
         try:
             async with self._opened().post(self._url, data=msgspec.json.encode(question)) as answer:
-                body = await _whole(answer)
+                body = await model_servers.whole(answer, _MOST_BYTES)
+                if body is None:
+                    raise Fault(Code.UPSTREAM, "The embedding model's answer is too large.")
                 if answer.status != 200:
                     raise self._refused(answer, body)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -107,14 +111,7 @@ class RemoteEmbedder:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._egress.connector(guarded=False),
-                headers={"Content-Type": "application/json"}
-                | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=60, sock_connect=10),
-                trust_env=False,
-            )
+            self._session = model_servers.session(self._egress, self._key, seconds=_SECONDS)
         return self._session
 
 
@@ -124,15 +121,6 @@ class _Again(Exception):
     def __init__(self, fault: Fault, pause: float | None = None) -> None:
         super().__init__(fault.message)
         self.fault, self.pause = fault, pause
-
-
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise Fault(Code.UPSTREAM, "The embedding model's answer is too large.")
-    return bytes(body)
 
 
 def _vectors(body: bytes, wanted: int) -> list[bytes]:
