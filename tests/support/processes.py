@@ -13,7 +13,7 @@ import aiohttp
 
 from deploy.local.children import ROOT, tied
 from tests.support.servers import Databases, free_port
-from tests.support.services import MASTER_KEYS, blobs_folder
+from tests.support.services import defaults
 
 
 class Running:
@@ -42,18 +42,9 @@ class Running:
 
 @asynccontextmanager
 async def process(name: str, nats_url: str, databases: Databases, **settings: Any) -> AsyncGenerator[Running]:
-    """`settings` go over the defaults below, which are those of `tests.support.services.running`."""
+    """`settings` go over the defaults."""
     port = free_port()
-    given = {
-        "nats_url": nats_url,
-        "postgres_dsn": databases.dsn(name),
-        "postgres_pool_size": 4,
-        "blobs_url": f"file://{blobs_folder(databases.url)}",
-        "master_keys": MASTER_KEYS,
-        "egress_allow_cidrs": "127.0.0.0/8,::1/128",
-        "private_port": port,
-        **settings,
-    }
+    given = defaults(name, nats_url, databases) | {"private_port": port} | settings
     env = {"PATH": os.environ["PATH"]} | {name.upper(): str(value) for name, value in given.items()}
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"services.{name}"), cwd=ROOT, env=env, stderr=DEVNULL, preexec_fn=tied()

@@ -21,25 +21,28 @@ MASTER_KEYS = f"test:{base64.b64encode(b'not a secret: this is for tests!').deco
 async def running(
     name: str, nats_url: str, databases: Databases, *, instance: str = "", **settings: Any
 ) -> AsyncGenerator[Service]:
-    """A service, ready; stopped in order at the end. `settings` go over the defaults below.
-
-    The services of one database share a folder of blobs, unless `blobs_url` is given. Loopback may be requested.
-    """
+    """A service, ready; stopped in order at the end. `settings` go over the defaults."""
     module = importlib.import_module(f"services.{name}.__main__")
-    given = {
+    given = defaults(name, nats_url, databases) | {"stop_seconds": 10.0} | settings
+    chosen = msgspec.convert(given, module.Settings)
+    async with started(name, chosen, module.build, stopping=asyncio.Event(), instance=instance) as service:
+        assert service is not None, f"{name} was asked to stop before it was ready"
+        yield service
+
+
+def defaults(name: str, nats_url: str, databases: Databases) -> dict[str, Any]:
+    """The settings of a service among the tests' own servers.
+
+    The services of one database share a folder of blobs. Loopback may be requested.
+    """
+    return {
         "nats_url": nats_url,
         "postgres_dsn": databases.dsn(name),
         "postgres_pool_size": 4,
         "blobs_url": f"file://{blobs_folder(databases.url)}",
         "master_keys": MASTER_KEYS,
         "egress_allow_cidrs": "127.0.0.0/8,::1/128",
-        "stop_seconds": 10.0,
-        **settings,
     }
-    chosen = msgspec.convert(given, module.Settings)
-    async with started(name, chosen, module.build, stopping=asyncio.Event(), instance=instance) as service:
-        assert service is not None, f"{name} was asked to stop before it was ready"
-        yield service
 
 
 @cache

@@ -8,9 +8,11 @@ import pytest_asyncio
 
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
+from libs.bus.follow import Follower
 from libs.bus.stream import EVENTS
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
+from tests.libs.bus.holder import Holder
 from tests.libs.bus.wire import Restartable
 
 
@@ -68,3 +70,17 @@ def server(tmp_path: Path):
     server = Restartable(tmp_path)
     yield server
     server.stop()
+
+
+@pytest_asyncio.fixture
+async def holder(runner: Bus) -> Holder:
+    holder = Holder(runner)
+    await holder.serve()
+    return holder
+
+
+@pytest_asyncio.fixture
+async def follower(gateway: Bus):
+    follower = Follower(gateway)
+    yield follower
+    await follower.close()

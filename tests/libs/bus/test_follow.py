@@ -6,7 +6,6 @@ from contextlib import aclosing
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower, Following
@@ -17,20 +16,6 @@ from tests.libs.bus.wire import Restartable
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest_asyncio.fixture
-async def holder(runner: Bus) -> Holder:
-    holder = Holder(runner)
-    await holder.serve()
-    return holder
-
-
-@pytest_asyncio.fixture
-async def follower(gateway: Bus):
-    follower = Follower(gateway)
-    yield follower
-    await follower.close()
 
 
 def end(after: int, attempt: int = 1) -> feed.Frame:

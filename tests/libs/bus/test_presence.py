@@ -7,10 +7,9 @@ import pytest
 import pytest_asyncio
 
 from libs.bus.bus import Bus
-from libs.bus.follow import Follower
 from libs.contracts import feed, followers, ids
 from libs.contracts.faults import Code, Fault
-from tests.libs.bus.holder import DONE, Holder, request, tokens
+from tests.libs.bus.holder import DONE, request, tokens
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
@@ -19,20 +18,6 @@ pytestmark = pytest.mark.asyncio
 @pytest.fixture(autouse=True)
 def _often(monkeypatch):
     monkeypatch.setattr("libs.bus.presence.SECONDS", 0.1)
-
-
-@pytest_asyncio.fixture
-async def holder(runner: Bus) -> Holder:
-    holder = Holder(runner)
-    await holder.serve()
-    return holder
-
-
-@pytest_asyncio.fixture
-async def follower(gateway: Bus):
-    follower = Follower(gateway)
-    yield follower
-    await follower.close()
 
 
 @pytest_asyncio.fixture

@@ -8,13 +8,13 @@ from uuid import UUID
 import msgspec
 import pytest_asyncio
 
-from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
 from libs.contracts import actions, apps, experiments, feed, ids, runs, sessions
 from libs.runtime.service import Service
+from tests.support import calling
 from tests.support.provider import Provider, provider
-from tests.support.services import blobs_folder, running
+from tests.support.services import running
 
 T = TypeVar("T")
 
@@ -34,11 +34,8 @@ async def runner(nats_url, databases, upstream) -> AsyncIterator[Service]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def bus(nats_url, databases) -> AsyncIterator[Bus]:
-    """The gateway's: it may ask everybody."""
-    blobs = Blobs.open(f"file://{blobs_folder(databases.url)}")
-    bus = await Bus.connect(nats_url, owner="gateway", instance="gateway-test", blobs=blobs)
-    yield bus
-    await bus.close()
+    async with calling.gateway(nats_url, databases) as bus:
+        yield bus
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
