@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from libs.contracts import actions, contexts, runs
+from libs.contracts import actions, contexts
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, points
 from services.gateway.dialects.klu.routes.nouns import Noun
@@ -39,10 +39,9 @@ async def update_action(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/actions/{guid}/versions")
-async def list_versions(request: web.Request) -> web.Response:
-    asked, slice = _noun.of(request), lists.whole(request)
-    page = await ask(request, actions.VERSIONS, actions.PageVersions(asked.workspace_id, asked.action_id, slice))
-    return lists.envelope(page, slice, translate.actions.version)
+async def list_versions(request: web.Request) -> web.StreamResponse:
+    part = lists.of(request, actions.VERSIONS, action_id=_noun.of(request).action_id)
+    return await lists.rows(request, part, translate.actions.version)
 
 
 @routes.post("/v1/actions/{guid}/deploy")
@@ -78,11 +77,9 @@ async def set_context(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/actions/{guid}/data")
-async def list_data(request: web.Request) -> web.Response:
+async def list_data(request: web.Request) -> web.StreamResponse:
     """The Python SDK parses an object, the JavaScript one (over axios) a list."""
     asked = _noun.of(request)
     await ask(request, actions.GET, asked)
-    wanted = runs.PageRuns(asked.workspace_id, action_id=asked.action_id, slice=lists.whole(request))
-    found = await points.listed(request, wanted)
-    bare = "axios" in request.headers.get("User-Agent", "")
-    return reply.json(found.items if bare else wire.pages.Rows(found.items))
+    told = lists.bare if "axios" in request.headers.get("User-Agent", "") else lists.rows
+    return await told(request, points.of(request, action_id=asked.action_id), points.itself)

@@ -2,13 +2,12 @@
 
 from aiohttp import web
 
-from libs.contracts import actions, apps, runs
+from libs.contracts import actions, apps
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, points
 from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
-from services.gateway.http import paging, reply
-from services.gateway.http.voices import CALLER
+from services.gateway.http import paging
 
 routes = web.RouteTableDef()
 
@@ -20,26 +19,24 @@ _noun.deletes(apps.DELETE, render=translate.apps.deleted)
 
 
 @routes.get("/v1/apps")
-async def list_apps(request: web.Request) -> web.Response:
-    paged = lists.wants_envelope(request)
-    slice = paging.slice_of(request) if paged else lists.whole(request)
-    page = await ask(request, apps.PAGE, apps.PageApps(request[CALLER].workspace_id, slice))
-    if paged:
-        return lists.envelope(page, slice, translate.apps.reply)
-    return reply.json([translate.apps.reply(app) for app in page.items])
+async def list_apps(request: web.Request) -> web.StreamResponse:
+    part = lists.of(request, apps.PAGE)
+    if lists.wants_envelope(request):
+        slice = paging.slice_of(request)
+        return lists.envelope(await part(slice), slice, translate.apps.reply)
+    return await lists.bare(request, part, translate.apps.reply)
 
 
 @routes.get("/v1/apps/{guid}/actions")
-async def list_actions_of_app(request: web.Request) -> web.Response:
+async def list_actions_of_app(request: web.Request) -> web.StreamResponse:
     asked = _noun.of(request)
     await ask(request, apps.GET, asked)
-    page = await ask(request, actions.PAGE, actions.PageActions(asked.workspace_id, asked.app_id, lists.whole(request)))
-    return reply.json([translate.actions.reply(action) for action in page.items])
+    part = lists.of(request, actions.PAGE, app_id=asked.app_id)
+    return await lists.bare(request, part, translate.actions.reply)
 
 
 @routes.get("/v1/apps/{guid}/data")
-async def list_data_of_app(request: web.Request) -> web.Response:
+async def list_data_of_app(request: web.Request) -> web.StreamResponse:
     asked = _noun.of(request)
     await ask(request, apps.GET, asked)
-    wanted = runs.PageRuns(asked.workspace_id, app_id=asked.app_id, slice=lists.whole(request))
-    return reply.json((await points.listed(request, wanted)).items)
+    return await lists.bare(request, points.of(request, app_id=asked.app_id), points.itself)

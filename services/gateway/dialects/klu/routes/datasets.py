@@ -2,12 +2,13 @@
 
 from aiohttp import web
 
-from libs.contracts import apps, datasets, runs
+from libs.contracts import apps, datasets
+from libs.contracts.paging import Slice
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, points
 from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
-from services.gateway.http import params, reply
+from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -23,32 +24,31 @@ _noun.deletes(datasets.DELETE)
 
 
 @routes.get("/v1/datasets/app/{guid}")
-async def list_datasets_of_app(request: web.Request) -> web.Response:
+async def list_datasets_of_app(request: web.Request) -> web.StreamResponse:
     app = apps.GetApp(request[CALLER].workspace_id, params.in_path(request, "app"))
     await ask(request, apps.GET, app)
-    wanted = datasets.PageDatasets(app.workspace_id, app.app_id, slice=lists.whole(request))
-    page = await ask(request, datasets.PAGE, wanted)
-    return reply.json([translate.datasets.reply(dataset) for dataset in page.items])
+    part = lists.of(request, datasets.PAGE, app_id=app.app_id)
+    return await lists.bare(request, part, translate.datasets.reply)
 
 
 @routes.get("/v1/datasets/{guid}/data")
-async def list_data_of_dataset(request: web.Request) -> web.Response:
+async def list_data_of_dataset(request: web.Request) -> web.StreamResponse:
     await ask(request, datasets.GET, _noun.of(request))
-    return await _points(request)
+    return await lists.bare(request, _points(request), points.itself)
 
 
 @routes.put("/v1/datasets/{guid}/data")
 async def add_data(request: web.Request) -> web.Response:
     asked, added = _noun.of(request), translate.datasets.points((await read(request, wire.datasets.Points)).data)
     await ask(request, datasets.UPDATE, datasets.UpdateDataset(asked.workspace_id, asked.dataset_id, added=added))
-    return await _points(request)
+    return await _newest(request)
 
 
 @routes.delete("/v1/datasets/{guid}/data")
 async def remove_data(request: web.Request) -> web.Response:
     asked, removed = _noun.of(request), translate.datasets.points((await read(request, wire.datasets.Points)).data)
     await ask(request, datasets.UPDATE, datasets.UpdateDataset(asked.workspace_id, asked.dataset_id, removed=removed))
-    return await _points(request)
+    return await _newest(request)
 
 
 @routes.get("/v1/datasets/{guid}/export")
@@ -60,7 +60,10 @@ async def export_dataset(request: web.Request) -> web.Response:
     return web.Response(body=lines, content_type="application/jsonl", headers=named)
 
 
-async def _points(request: web.Request) -> web.Response:
-    asked = _noun.of(request)
-    wanted = runs.PageRuns(asked.workspace_id, dataset_id=asked.dataset_id, slice=lists.whole(request))
-    return reply.json((await points.listed(request, wanted)).items)
+def _points(request: web.Request) -> lists.Part[wire.data.DataPoint]:
+    return points.of(request, dataset_id=_noun.of(request).dataset_id)
+
+
+async def _newest(request: web.Request) -> web.Response:
+    """As many as one answer tells: a change is answered at once, so that it can be repeated."""
+    return reply.json((await _points(request)(Slice(limit=paging.MOST))).items)

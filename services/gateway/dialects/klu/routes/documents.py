@@ -4,9 +4,10 @@ from aiohttp import web
 
 from libs.contracts import contexts, documents, search
 from services.gateway.dialects.klu import translate, wire
+from services.gateway.dialects.klu.routes import lists
 from services.gateway.dialects.klu.routes.contexts import asked
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import params, reply
 from services.gateway.http.body import read
 from services.gateway.http.fields import called
 
@@ -33,11 +34,9 @@ async def add_document(request: web.Request) -> web.Response:
 
 @routes.get("/v1/context/{guid}/documents")
 @routes.get("/v1/contexts/{guid}/documents")
-async def list_documents(request: web.Request) -> web.Response:
-    context, slice = asked(request), paging.slice_of(request)
-    wanted = documents.PageDocuments(context.workspace_id, context.context_id, slice, texts=_TEXTS)
-    page = await ask(request, documents.PAGE, wanted)
-    return reply.json(translate.pages.reply(page, slice, translate.documents.reply))
+async def list_documents(request: web.Request) -> web.StreamResponse:
+    part = lists.of(request, documents.PAGE, context_id=asked(request).context_id, texts=_TEXTS)
+    return await lists.rows(request, part, translate.documents.reply)
 
 
 @routes.delete("/v1/context/{guid}/documents")

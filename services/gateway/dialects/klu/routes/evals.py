@@ -37,10 +37,9 @@ async def run_eval(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/evals/{guid}/runs")
-async def list_runs(request: web.Request) -> web.Response:
-    asked = _noun.of(request)
-    wanted = evals.PageTrials(asked.workspace_id, asked.eval_id, lists.whole(request))
-    return reply.json([translate.evals.trial(one) for one in (await ask(request, evals.TRIALS, wanted)).items])
+async def list_runs(request: web.Request) -> web.StreamResponse:
+    part = lists.of(request, evals.TRIALS, eval_id=_noun.of(request).eval_id)
+    return await lists.bare(request, part, translate.evals.trial)
 
 
 @routes.get("/v1/evals/{guid}/runs/{run}")

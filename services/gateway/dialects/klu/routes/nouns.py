@@ -71,9 +71,8 @@ class Noun(Generic[Asked, T]):
     def lists(self, rpc: Rpc[Any, Page[T]]) -> None:
         """All of them, bare."""
 
-        async def list_all(request: web.Request) -> web.Response:
-            wanted = rpc.request(request[CALLER].workspace_id, slice=lists.whole(request))
-            return reply.json([self._render(one) for one in (await ask(request, rpc, wanted)).items])
+        async def list_all(request: web.Request) -> web.StreamResponse:
+            return await lists.bare(request, lists.of(request, rpc), self._render)
 
         self._routes.get(self._path)(list_all)
 

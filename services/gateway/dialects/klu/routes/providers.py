@@ -3,11 +3,12 @@
 from aiohttp import web
 
 from libs.contracts import models
+from libs.contracts.paging import Slice
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists
 from services.gateway.dialects.klu.routes.models import page_of
 from services.gateway.engine import ask
-from services.gateway.http import params, reply
+from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -19,15 +20,13 @@ def _asked(request: web.Request) -> models.GetProvider:
 
 
 async def _with_models(request: web.Request, provider: models.Provider) -> web.Response:
-    known = await page_of(request, lists.whole(request))
+    known = await page_of(request, Slice(limit=paging.MOST))
     return reply.json(translate.models.with_models(provider, known.items))
 
 
 @routes.get("/v1/models/provider")
-async def list_providers(request: web.Request) -> web.Response:
-    wanted = models.PageProviders(request[CALLER].workspace_id, lists.whole(request))
-    page = await ask(request, models.PAGE_PROVIDERS, wanted)
-    return reply.json([translate.models.provider(provider) for provider in page.items])
+async def list_providers(request: web.Request) -> web.StreamResponse:
+    return await lists.bare(request, lists.of(request, models.PAGE_PROVIDERS), translate.models.provider)
 
 
 @routes.post("/v1/models/provider")

@@ -29,11 +29,9 @@ async def trigger_workflow(request: web.Request) -> web.Response:
 # The SDKs ask for results with a slash too many.
 @routes.get("/v1/workflows/{guid}/result")
 @routes.get("/v1/workflows//{guid}/result")
-async def list_runs(request: web.Request) -> web.Response:
-    asked = _noun.of(request)
-    wanted = automation_runs.PageRuns(asked.workspace_id, asked.automation_id, slice=lists.whole(request))
-    page = await ask(request, automation_runs.PAGE, wanted)
-    return reply.json([translate.workflows.run(one) for one in page.items])
+async def list_runs(request: web.Request) -> web.StreamResponse:
+    part = lists.of(request, automation_runs.PAGE, automation_id=_noun.of(request).automation_id)
+    return await lists.bare(request, part, translate.workflows.run)
 
 
 @routes.get("/v1/workflows/{guid}/result/{run}")

@@ -8,7 +8,7 @@ from libs.contracts.paging import Page
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists
 from services.gateway.directory import endings, people, store
-from services.gateway.engine import ENGINE, ask
+from services.gateway.engine import ENGINE
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
@@ -75,25 +75,21 @@ async def update_workspace(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/workspace/{guid}/apps")
-async def list_apps(request: web.Request) -> web.Response:
+async def list_apps(request: web.Request) -> web.StreamResponse:
     _must_be_own(request)
-    page = await ask(request, apps.PAGE, apps.PageApps(request[CALLER].workspace_id, lists.whole(request)))
-    return reply.json([translate.apps.reply(app) for app in page.items])
+    return await lists.bare(request, lists.of(request, apps.PAGE), translate.apps.reply)
 
 
 @routes.get("/v1/workspace/{guid}/models")
-async def list_models(request: web.Request) -> web.Response:
+async def list_models(request: web.Request) -> web.StreamResponse:
     _must_be_own(request)
-    page = await ask(request, models.PAGE, models.PageModels(request[CALLER].workspace_id, lists.whole(request)))
-    return reply.json([translate.models.reply(model) for model in page.items])
+    return await lists.bare(request, lists.of(request, models.PAGE), translate.models.reply)
 
 
 @routes.get("/v1/workspace/{guid}/context")
-async def list_contexts(request: web.Request) -> web.Response:
+async def list_contexts(request: web.Request) -> web.StreamResponse:
     _must_be_own(request)
-    wanted = contexts.PageContexts(request[CALLER].workspace_id, lists.whole(request))
-    page = await ask(request, contexts.PAGE, wanted)
-    return reply.json([translate.contexts.reply(context) for context in page.items])
+    return await lists.bare(request, lists.of(request, contexts.PAGE), translate.contexts.reply)
 
 
 @routes.delete("/v1/workspace/{guid}")
