@@ -15,7 +15,7 @@ from libs.contracts.faults import Code, Fault
 from libs.runtime import logs
 from services.gateway.directory.callers import Caller
 from services.gateway.engine import ENGINE
-from services.gateway.http import idempotency, limiting, metrics, params, problems, reply, sse
+from services.gateway.http import idempotency, limiting, metrics, params, problems, sse
 from services.gateway.http.access import AccessLog
 from services.gateway.http.problems import Problem
 from services.gateway.http.requests import REQUEST, REQUEST_ID, request_id
@@ -104,7 +104,7 @@ class _Guard:
         begun = request.get(sse.BEGUN)
         if begun is not None:
             return begun
-        return voice.render(problem) if voice else _plainly(problem)
+        return voice.render(problem) if voice else problems.plainly(problem)
 
     def _note(self, request: web.Request, status: int, began: float) -> None:
         seconds, route = time.perf_counter() - began, _route(request)
@@ -137,11 +137,6 @@ def _log_as(id: str) -> None:
     logs.request_id.set(id)
     logs.workspace_id.set("")
     logs.run_id.set("")
-
-
-def _plainly(problem: Problem) -> web.Response:
-    error = {"code": problem.code, "message": problem.message}
-    return reply.json({"error": error}, status=problem.status, headers=problem.headers())
 
 
 def _route(request: web.Request) -> str:

@@ -8,6 +8,7 @@ from aiohttp import ClientConnectionResetError, web
 from msgspec import Struct
 
 from libs.contracts.faults import HTTP_STATUS, OURS, Code, Fault
+from services.gateway.http import reply
 
 log = logging.getLogger(__name__)
 
@@ -84,3 +85,9 @@ def _of_http(error: web.HTTPException) -> Problem:
     message = _SENTENCES.get(error.status, error.reason)
     code, told = _CODES.get(error.status, "BAD_REQUEST"), error.headers
     return Problem(error.status, code, message, allow=told.get("Allow"), upgrade=told.get("Upgrade"))
+
+
+def plainly(problem: Problem) -> web.Response:
+    """For what is at no voice's address."""
+    error = {"code": problem.code, "message": problem.message}
+    return reply.json({"error": error}, status=problem.status, headers=problem.headers())

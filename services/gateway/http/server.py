@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from services.gateway.engine import ENGINE, Engine
-from services.gateway.http import cors, health, limiting, reply
+from services.gateway.http import cors, health, limiting, reply, unreadable
 from services.gateway.http.access import AccessLog
 from services.gateway.http.body import MOST_BYTES
 from services.gateway.http.guard import guard
@@ -61,10 +60,10 @@ async def listening(
 
     Raises OSError where none of the addresses can be listened on, or one is taken.
     """
-    runner = web.AppRunner(
+    runner = unreadable.Runner(
         app,
         access_log=None,
-        logger=_http_log(),
+        logger=unreadable.http_log(),
         handle_signals=False,
         handler_cancellation=True,
         shutdown_timeout=finish_seconds,
@@ -77,17 +76,6 @@ async def listening(
         yield
     finally:
         await runner.cleanup()
-
-
-def _http_log() -> logging.Logger:
-    """What clients send that is no HTTP is not a failure of ours: it gets its 400, and no line in the log."""
-    logger = logging.getLogger("gateway.http")
-    logger.addFilter(_is_ours)
-    return logger
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _listen(runner: web.AppRunner, addresses: Sequence[Address]) -> None:

@@ -142,10 +142,22 @@ async def raw(door: Door, request: bytes) -> bytes:
     return answer
 
 
-async def test_what_is_no_http_gets_its_400_and_no_line_in_the_log(door, caplog):
-    await door.call("GET", "/v1/nothing")
-    for request in (b"\x16\x03\x01 no http\r\n\r\n", b"GET /v1/apps HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
-        assert (await raw(door, request)).startswith(b"HTTP/1.0 400")
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"\x16\x03\x01 no http\r\n\r\n", "no valid HTTP"),
+        (b"BREW /v1/apps HTTP/1.1\r\nHost: a\r\n\r\n", "no valid HTTP"),
+        (b"GET /v1/apps HTTP/1.1\r\nContent-Length: x\r\n\r\n", "no valid HTTP"),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "longer than the 8,190 bytes"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 9000 + b"\r\n\r\n", "longer than the 8,190 bytes"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}", "Content-Encoding"),
+    ],
+)
+async def test_what_can_not_be_read_gets_its_400_in_our_words_and_no_line_in_the_log(door, caplog, sent, said):
+    answer = await raw(door, sent)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert (head.startswith(b"HTTP/1.0 400"), b"Server: Polyvox" in head) == (True, True)
+    assert (json.loads(body)["error"]["code"], said in json.loads(body)["error"]["message"]) == ("BAD_REQUEST", True)
     assert [record for record in caplog.records if record.name.startswith(("aiohttp", "gateway.http"))] == []
 
 
@@ -161,10 +173,11 @@ async def test_what_is_no_http_gets_its_400_and_no_line_in_the_log(door, caplog)
         b"Content-Length: -1",
     ],
 )
-async def test_strange_headers_are_the_client_s_fault(door, headers):
+async def test_strange_headers_are_the_client_s_fault(door, caplog, headers):
     key = b"" if b"Authorization" in headers else b"Authorization: Bearer " + door.key.encode() + b"\r\n"
     answer = await raw(door, b"POST /v1/apps HTTP/1.1\r\nHost: a\r\n" + key + headers + b"\r\n\r\nnot anything\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
+    assert [record for record in caplog.records if record.name.startswith(("aiohttp", "gateway.http"))] == []
 
 
 async def test_a_host_that_is_none_makes_no_links(door):
