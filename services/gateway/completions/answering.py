@@ -5,7 +5,6 @@ from contextlib import aclosing
 from aiohttp import web
 
 from libs.contracts import runs
-from libs.contracts.faults import Fault
 from services.gateway import running
 from services.gateway.completions import logprobs, told, wire
 from services.gateway.completions.told import Telling
@@ -13,6 +12,7 @@ from services.gateway.engine import ENGINE
 from services.gateway.http import reply, sse
 from services.gateway.http.fields import called
 from services.gateway.http.requests import RUN_ID
+from services.gateway.http.telling import tell
 from services.gateway.http.voices import CALLER
 
 # Parameters stand in the body itself.
@@ -33,13 +33,5 @@ async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequ
     opened = request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(run.id)})
     async with aclosing(frames), opened as stream:
         await stream.write(telling.begin())
-        try:
-            async for frame in frames:
-                for event in telling.of(frame):
-                    await stream.write(event)
-                if telling.ended:
-                    break
-        except Fault as fault:
-            for event in telling.fail(fault.failure()):
-                await stream.write(event)
+        await tell(stream, frames, telling)
     return stream.response

@@ -85,14 +85,14 @@ class Telling:
             case feed.Done() as done:
                 return self._end(done)
             case feed.Failed(failure):
-                return self.fail(failure)
+                return self._fail(failure)
             case feed.Cancelled():
-                return self.fail(CANCELLED)
+                return self._fail(CANCELLED)
             case feed.Replaced(text):
                 going_on = text.startswith(self._text)
-                return self._say(text[len(self._text) :]) if going_on else self.fail(REPLACED)
+                return self._say(text[len(self._text) :]) if going_on else self._fail(REPLACED)
             case feed.Restarted() if is_void(self._text, self._seen, frame):
-                return self.fail(REPLACED)
+                return self._fail(REPLACED)
             case _:
                 return []
 
@@ -100,7 +100,10 @@ class Telling:
         self._text += text
         return [self._event(wire.Delta(content=text), scored=scored)] if text else []
 
-    def fail(self, failure: Failure) -> list[Event]:
+    def broke_off(self, fault: Fault) -> list[Event]:
+        return self._fail(fault.failure())
+
+    def _fail(self, failure: Failure) -> list[Event]:
         """Within a stream that has begun."""
         self.ended = True
         failed = failing.body(problems.of(Fault.of(failure)))

@@ -6,19 +6,19 @@ from uuid import UUID
 
 from aiohttp import web
 
-from libs.bus.follow import Following
 from libs.contracts import apps, runs, sessions
 from libs.contracts.faults import Code, Fault, not_found
 from services.gateway import running
 from services.gateway.contacts import book
 from services.gateway.dialects.klairo import translate, wire
 from services.gateway.dialects.klairo.translate.chat import Asked, Known
-from services.gateway.dialects.klairo.translate.events import Telling, broke_off
+from services.gateway.dialects.klairo.translate.events import Telling
 from services.gateway.directory.clocks import clock
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import reply, sse
 from services.gateway.http.body import read
 from services.gateway.http.requests import RUN_ID
+from services.gateway.http.telling import tell
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -69,15 +69,5 @@ async def _stream(request: web.Request, asked: Asked) -> web.StreamResponse:
     telling = Telling(run, seen=sse.resumed(request))
     opened = request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(run.id)})
     async with aclosing(frames), opened as stream:
-        await _tell(stream, frames, telling)
+        await tell(stream, frames, telling)
     return stream.response
-
-
-async def _tell(stream: sse.Stream, frames: Following, telling: Telling) -> None:
-    try:
-        async for frame in frames:
-            for event in telling.of(frame):
-                await stream.write(event)
-    except Fault as fault:
-        for event in broke_off(fault):
-            await stream.write(event)

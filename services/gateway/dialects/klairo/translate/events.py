@@ -24,6 +24,7 @@ class Telling:
     def __init__(self, run: runs.Run, *, seen: Place | None = None) -> None:
         self._run = structs.replace(run, output="", finished_at=None)
         self._seen = seen or Place(run.id)
+        self.ended = False
 
     def of(self, frame: feed.Frame) -> list[Event]:
         """Of the events of one frame only the last one carries the frame's place."""
@@ -44,19 +45,22 @@ class Telling:
             case feed.Restarted():
                 self._say("")
             case feed.Done(usage=usage):
-                return [_written(chat.done(structs.replace(self._run, usage=usage))), _END]
+                return self._end(chat.done(structs.replace(self._run, usage=usage)))
             case feed.Failed(failure):
-                return broke_off(Fault.of(failure))
+                return self.broke_off(Fault.of(failure))
             case feed.Cancelled():
-                return broke_off(Fault(Code.CONFLICT, "The reply was cancelled."))
+                return self.broke_off(Fault(Code.CONFLICT, "The reply was cancelled."))
         return []
+
+    def broke_off(self, fault: Fault) -> list[Event]:
+        return self._end(wire.chat.Failed(errors.told(problems.of(fault))))
 
     def _say(self, text: str) -> None:
         self._run = structs.replace(self._run, output=text)
 
-
-def broke_off(fault: Fault) -> list[Event]:
-    return [_written(wire.chat.Failed(errors.told(problems.of(fault)))), _END]
+    def _end(self, event: wire.chat.Event) -> list[Event]:
+        self.ended = True
+        return [_written(event), _END]
 
 
 def _written(event: wire.chat.Event) -> Event:

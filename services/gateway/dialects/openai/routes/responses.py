@@ -18,6 +18,7 @@ from services.gateway.http import params, reply, sse
 from services.gateway.http.body import read
 from services.gateway.http.requests import RUN_ID
 from services.gateway.http.sse import Place
+from services.gateway.http.telling import tell
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -106,12 +107,5 @@ async def _stream(request: web.Request, frames: Following, telling: Telling) -> 
         request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(telling.run.id)}
     )
     async with aclosing(frames), opened as stream:
-        try:
-            async for frame in frames:
-                for event in telling.of(frame):
-                    await stream.write(event)
-                if telling.ended:
-                    break
-        except Fault as fault:
-            await stream.write(telling.broke_off(fault))
+        await tell(stream, frames, telling)
     return stream.response

@@ -61,8 +61,8 @@ class Telling:
         told = [(event, id) for event, id in zip(events, ids, strict=False) if event.sequence_number > self._past]
         return [_written(event, id) for event, id in told]
 
-    def broke_off(self, fault: Fault) -> Event:
-        return _written(replies.broke_off(fault, self._next()), str(self._place))
+    def broke_off(self, fault: Fault) -> list[Event]:
+        return [_written(replies.broke_off(fault, self._next()), str(self._place))]
 
     def _of(self, frame: feed.Frame) -> Iterator[wire.events.Event]:
         match frame.body:
