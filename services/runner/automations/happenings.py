@@ -4,6 +4,7 @@ A fact goes by the names that its webhook has; what is told of it are its own fi
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -47,13 +48,18 @@ class Happening(Struct, frozen=True):
         return self.names[0]
 
     @property
-    def patterns(self) -> set[str]:
+    def patterns(self) -> frozenset[str]:
         """Those that hear of it."""
-        return {pattern for name in self.names for pattern in public_events.patterns(name)}
+        return _patterns(self.names)
 
     def told(self) -> dict[str, Any]:
         """Ids are UUIDs."""
         return msgspec.to_builtins(public_events.told(self.fact))
+
+
+@cache
+def _patterns(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(pattern for name in names for pattern in public_events.patterns(name))
 
 
 def run_finished(fact: runs.RunFinished) -> list[Happening]:
