@@ -16,6 +16,7 @@ from services.gateway.limits.limits import Limits
 from services.gateway.plans import plans
 from services.gateway.plans.plans import Plans
 from services.gateway.plans.store import Own, Put
+from tests.support.proxy import Proxy
 from tests.support.servers import Databases
 from tests.support.waiting import until
 
@@ -48,10 +49,12 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateways(databases: Databases, count: int) -> AsyncIterator[list[Gateway]]:
-    """All of them there, and each in sight of the others."""
+async def gateways(databases: Databases, count: int, *, cut_off: Proxy | None = None) -> AsyncIterator[list[Gateway]]:
+    """All of them there, and each in sight of the others; the first behind the proxy."""
+    dsn = databases.dsn("gateway")
     async with AsyncExitStack() as stack:
-        made = [await _gateway(databases, stack) for _ in range(count)]
+        first = await _gateway(cut_off.before(dsn) if cut_off else dsn, stack)
+        made = [first, *[await _gateway(dsn, stack) for _ in range(count - 1)]]
         await until(lambda: all(each.limits.company.size >= count for each in made))
         try:
             yield made
@@ -62,8 +65,8 @@ async def gateways(databases: Databases, count: int) -> AsyncIterator[list[Gatew
                     await each.kill()
 
 
-async def _gateway(databases: Databases, stack: AsyncExitStack) -> Gateway:
-    database = await Database.connect(databases.dsn("gateway"), schema="gateway", pool_size=4)
+async def _gateway(dsn: str, stack: AsyncExitStack) -> Gateway:
+    database = await Database.connect(dsn, schema="gateway", pool_size=4)
     stack.push_async_callback(database.close)
     await migrate(database, "services.gateway")
     changes = Changes(database)

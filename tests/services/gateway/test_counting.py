@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
 from libs.contracts import limits
+from libs.contracts.faults import Code, Fault
 from libs.contracts.limits import Kind
 from libs.postgres.database import Database
 from tests.services.gateway.counting import Gateway, gateways, spend, workspace
+from tests.support.proxy import proxy
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -98,6 +102,32 @@ async def test_what_a_gateway_has_left_is_for_the_others_when_it_ends(databases,
         await leaving.limits.leave()
         await leaving.kill()
         assert await spend(staying, spending) == 5999
+
+
+@pytest.mark.slow
+async def test_a_gateway_cut_off_from_postgres_lets_in_what_it_has_and_the_others_what_is_left(databases, database):
+    there = urlsplit(databases.url)
+    async with (
+        proxy(there.hostname, there.port) as between,
+        gateways(databases, 2, cut_off=between) as (cut_off, other),
+    ):
+        spending = await workspace(database, "Cut off", chat_messages_per_day=1200)
+        for each in (cut_off, other):
+            assert await each.message(spending)
+        between.silence()
+        with pytest.raises(Fault) as raised:
+            await spend(cut_off, spending)
+        assert raised.value.code is Code.UNAVAILABLE
+        assert 1200 - 2 * 6 <= await spend(other, spending) + 2 <= 1200
+        between.mend()
+
+        async def refused() -> bool:
+            with suppress(Fault):
+                return not await cut_off.message(spending)
+            return False
+
+        await eventually(refused)
+        assert 1200 - 6 <= cut_off.admitted + other.admitted <= 1200
 
 
 async def stated(database: Database, workspace_id: UUID) -> list[limits.LimitReached]:
