@@ -22,6 +22,7 @@ from services.runner.runs.feeds import Feeds
 from services.runner.runs.live import Live
 from services.runner.tools import http, mcp, searching
 from services.runner.tools.builtin import kit
+from services.runner.tools.headers import unsaid
 from services.runner.tools.ready import Ready, named
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ AT_ONCE = 8
 MOST_CALLS = 64
 # Characters of a result that a model is told.
 LONGEST = 65_536
-_TELLING = 8
 
 
 class Toolbox:
@@ -73,11 +73,11 @@ class Toolbox:
         arguments = await self._arguments(ready, call.arguments or "{}")
         try:
             async with asyncio.timeout(ready.tool.timeout):
-                return _without(ready, await self._called(live, ready, arguments))
+                return unsaid(ready.headers, await self._called(live, ready, arguments))
         except TimeoutError:
             raise Fault(Code.TIMEOUT, f"it took longer than {ready.tool.timeout:g} seconds") from None
         except Fault as fault:
-            raise Fault(fault.code, _without(ready, fault.message)) from None
+            raise Fault(fault.code, unsaid(ready.headers, fault.message)) from None
 
     async def _arguments(self, ready: Ready, written: str) -> dict[str, Any]:
         """Raises Fault INVALID, in words that the model can mend them by."""
@@ -102,14 +102,6 @@ class Toolbox:
                 return await kit.call(self._bus, live.workspace_id, kind, arguments)
             case tools.OpenApi():
                 raise Fault(Code.INVALID, "it has no request")
-
-
-def _without(ready: Ready, said: str) -> str:
-    """What a server says, without the secrets that it was sent."""
-    for secret in ready.headers.values():
-        if len(secret) >= _TELLING:
-            said = said.replace(secret, "…")
-    return said
 
 
 def _cut(output: str) -> str:

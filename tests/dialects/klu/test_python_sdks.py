@@ -310,6 +310,15 @@ async def test_an_action_answers_from_its_contexts(klu, made):
     await klu("context.delete", context)
 
 
+async def test_an_action_has_skills(klu, made):
+    skill = next(one["guid"] for one in await klu("skills.list") if one["name"] == "search_context")
+    assert await klu("actions.update_skills", made.action, [skill]) is True
+    assert [one["guid"] for one in await klu("actions.get_skills", made.action)] == [skill]
+    assert await klu("actions.update_skills", made.action, []) is True
+    with pytest.raises(SdkError, match="ActionNotFoundError"):
+        await klu("actions.update_skills", made.action, [NOBODY])
+
+
 async def test_models_and_providers(klu, made, engine):
     assert {"test-model"} <= {one["llm"] for one in await klu("models.list")}
     assert (await klu("models.get", made.model))["provider"] == "Own"

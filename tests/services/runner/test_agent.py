@@ -165,11 +165,13 @@ async def test_what_a_tool_does_wrong_is_a_result_and_the_run_goes_on(caller, up
         "big": f"{site.url}/big",
         "picture": f"{site.url}/picture",
         "secret": f"{site.url}/secret",
+        "credential": f"{site.url}/credential",
     }
     more = {
         "weather": {"parameters": CITY},
         "slow": {"timeout": 0.3},
         "secret": {"headers": {"X-Key": "secret-of-the-tool"}},
+        "credential": {"headers": {"Authorization": "Bearer secret-of-the-tool"}},
     }
     ids = [await http(caller, name, url, **more.get(name, {})) for name, url in names.items()]
     calls = {
@@ -180,6 +182,7 @@ async def test_what_a_tool_does_wrong_is_a_result_and_the_run_goes_on(caller, up
         "big": "{}",
         "picture": "{}",
         "secret": "{}",
+        "credential": "{}",
     }
     upstream.plays(
         calling(
@@ -198,6 +201,7 @@ async def test_what_a_tool_does_wrong_is_a_result_and_the_run_goes_on(caller, up
     assert said["big"].endswith("(cut off after 65,536 characters)")
     assert said["picture"] == "Tool 'picture' raised: the server answered with image/png, which is no text"
     assert said["secret"] == "you sent …"
+    assert said["credential"] == "… is no key of ours", "nor without its scheme"
     assert said["dots"] == "Tool 'weather' raised: invalid arguments: $.city: '..' can't stand in a path"
 
 

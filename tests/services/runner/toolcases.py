@@ -66,6 +66,8 @@ class Site:
                 return web.Response(body=b"\x89PNG\0\0", content_type="image/png")
             case ["", "secret"]:
                 return web.Response(text=f"you sent {request.headers.get('X-Key')}")
+            case ["", "credential"]:
+                return web.Response(text=f"{request.headers['Authorization'].partition(' ')[2]} is no key of ours")
             case ["", "openapi.json"]:
                 return web.json_response(DOCUMENT)
             case ["", "openapi.yaml"]:
