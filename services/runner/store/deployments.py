@@ -39,7 +39,7 @@ async def found(database: Connection | Database, asked: actions.DeployVersion) -
     """Raises Fault NOT_FOUND."""
     version = await named(database, asked)
     if version is None:
-        raise not_found("version", asked.version_id or asked.number or "without a name")
+        raise not_found("version", asked.number if asked.version_id is None else asked.version_id)
     return version
 
 

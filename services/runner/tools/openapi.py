@@ -92,13 +92,16 @@ class Document:
             for method in _METHODS:
                 if isinstance(spec := item.get(method), dict):
                     id = str(spec.get("operationId") or _NOT_IN_NAMES.sub("_", f"{method}_{path}").strip("_"))
-                    servers = spec.get("servers") or item.get("servers") or self._document.get("servers") or []
-                    yield Operation(id, path, method, spec, list(item.get("parameters") or ()), servers)
+                    yield Operation(id, str(path), method, spec, _items(item, "parameters"), self._servers(spec, item))
+
+    def _servers(self, *holders: dict[str, Any]) -> list[Any]:
+        """The operation's own, its path's, or the document's."""
+        return next((servers for holder in (*holders, self._document) if (servers := _items(holder, "servers"))), [])
 
     def _parameters(self, operation: Operation) -> list[dict[str, Any]]:
         """An operation's own go before those of its path; cookies are nobody's to set."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
-        for raw in (*operation.shared, *(operation.spec.get("parameters") or ())):
+        for raw in (*operation.shared, *_items(operation.spec, "parameters")):
             parameter = self._resolved(raw)
             name, place = parameter.get("name"), parameter.get("in")
             if isinstance(name, str) and place in ("path", "query", "header"):
@@ -110,9 +113,9 @@ class Document:
         if not content:
             return None
         for kind, body in content.items():
-            if "json" in kind:
+            if "json" in str(kind):
                 return _mapping(body)
-        raise _wrong(f"{operation.id} takes a body that is no JSON ({', '.join(content)}).")
+        raise _wrong(f"{operation.id} takes a body that is no JSON ({', '.join(map(str, content))}).")
 
     def _server(self, operation: Operation) -> str:
         server = _mapping(operation.servers[0]) if operation.servers else {}
@@ -178,6 +181,12 @@ def _schema_of(holder: dict[str, Any]) -> dict[str, Any]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _items(holder: dict[str, Any], name: str) -> list[Any]:
+    """A list of it, where it has one."""
+    value = holder.get(name)
+    return value if isinstance(value, list) else []
 
 
 def _wrong(message: str) -> Fault:

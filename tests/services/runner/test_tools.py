@@ -115,6 +115,18 @@ async def test_what_is_no_document_in_yaml_is_refused(caller):
     assert [(each.code, each.field) for each in refused] == [(Code.INVALID, "document")] * len(names)
 
 
+@pytest.mark.parametrize("odd", [True, -1, 1.5, "text", {"a": 1}])
+async def test_lists_of_a_document_that_are_none_are_empty(caller, odd):
+    operation = {"get": {"operationId": "a", "parameters": odd, "servers": odd}, "parameters": odd}
+    document = {"openapi": "3.1.0", "servers": odd, "paths": {"/a": operation}}
+    made = await make(caller, "a", OpenApi("a", document=document, server="https://pets.example"))
+    assert made.parameters["properties"] == {}
+    [offered] = await caller.bus.call(
+        tools.DISCOVER, tools.Discover(caller.workspace_id, OpenApi("", document=document))
+    )
+    assert offered.name == "a"
+
+
 async def test_what_an_operation_refers_to_comes_along(caller):
     made = await make(caller, "put_pet", OpenApi("putPet", document=DOCUMENT, server="https://pets.example"))
     (name, pet), *_ = made.parameters["$defs"].items()
