@@ -253,7 +253,7 @@ async def test_what_a_step_lacks_fails_the_run_and_says_where(caller, databases,
 async def test_a_mails_subject_is_one_short_line(caller, databases):
     made = await make(caller, SendEmail(["a@b.example"], "{{ trigger.about }}", "t"))
     run = await ran(caller, made, about="News\r\nBcc: c@d.example " + "x" * 1000)
-    [mail] = await facts(databases, automations.MAIL_ASKED, caller.workspace_id)
+    [mail] = await facts(databases, errands.MAIL_ASKED, caller.workspace_id)
     assert mail.subject == run.steps[0].output["subject"] == f"News Bcc: c@d.example {'x' * 278}"
 
 

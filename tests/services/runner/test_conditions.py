@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from libs.contracts.automations import Operator
+from libs.contracts.automation_steps import Operator
 from libs.contracts.faults import Code, Fault
 from services.runner.automations.conditions import met
 
