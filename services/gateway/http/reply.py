@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-_HEADERS = {"Content-Type": "application/json; charset=utf-8", "Server": "Polyvox"}
+SERVER = "Polyvox"
+_HEADERS = {"Content-Type": "application/json; charset=utf-8", "Server": SERVER}
 
 _encoder = msgspec.json.Encoder()
 

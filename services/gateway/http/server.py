@@ -35,7 +35,13 @@ def app_of(engine: Engine, voices: Sequence[Voice], access: AccessLog) -> web.Ap
     mount(app.router, voices)
     cors.allow(app, voices)
     app.on_response_prepare.append(limiting.mark)
+    app.on_response_prepare.append(_sign)
     return app
+
+
+async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+    """Else aiohttp names itself, and the Python that it runs on."""
+    response.headers["Server"] = reply.SERVER
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -10,6 +10,8 @@ from libs.contracts.automations import Automation, Schedule, Status
 from libs.contracts.faults import Code, Fault
 
 _LONGEST_CRON = 100
+# What zoneinfo finds beside IANA's names: the clocks of the machine that looks.
+_OF_THE_MACHINE = ("localtime", "posixrules")
 
 
 def next_at(automation: Automation, after: datetime) -> datetime | None:
@@ -32,6 +34,8 @@ def next_of(schedule: Schedule, timezone: str, after: datetime) -> datetime | No
 def zone(name: str, field: str) -> ZoneInfo:
     """Raises Fault INVALID for what is no IANA time zone."""
     try:
+        if name in _OF_THE_MACHINE:
+            raise ValueError(name)
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         message = f"{name[:100]!r} is no time zone: expected a name such as Europe/Berlin."

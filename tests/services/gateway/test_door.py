@@ -133,6 +133,14 @@ async def test_a_stream_has_its_request_id_too(door):
     assert answer.headers["X-Request-Id"] == "mine"
 
 
+async def test_every_kind_of_answer_says_whose_it_is_and_not_what_we_run_on(door):
+    made = await door.call("POST", "/klairo/api/contacts", {"name": "Ann"})
+    gone = await door.call("DELETE", f"/klairo/api/contacts/{made.json['id']}")
+    told = [made, gone, await door.call("GET", "/v1/nothing"), await door.call("OPTIONS", "/klisk/chat")]
+    assert [answer.headers["Server"] for answer in told] == ["Polyvox"] * 4
+    assert gone.status == 204
+
+
 async def raw(door: Door, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(door.url.rpartition(":")[2]))
     writer.write(request)

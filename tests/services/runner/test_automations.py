@@ -128,6 +128,7 @@ async def test_the_plan_says_how_many_there_may_be_also_to_those_made_at_once(ca
         ("trigger_config.cron", [HELLO], {"trigger": Schedule("every day")}),
         ("trigger_config.cron", [HELLO], {"trigger": Schedule("0 0 31 2 *")}),
         ("trigger_config.timezone", [HELLO], {"trigger": Schedule("0 9 * * *", "Mars/Olympus")}),
+        ("trigger_config.timezone", [HELLO], {"trigger": Schedule("0 9 * * *", "localtime")}),
         ("trigger_config.event", [HELLO], {"trigger": OnEvent("nothing.ever")}),
     ],
 )
