@@ -14,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from bench import measure, rigs, rows, voices, webhooks
+from bench import dead, measure, rigs, rows, voices, webhooks
 from bench.machine import Tree
 
 BLOCKING, PACED, SLOW, SATURATED = "bench-16-0", "bench-600-100", "bench-60-10", "bench-4000-0"
@@ -54,11 +54,13 @@ async def run(*, quick: bool) -> dict[str, object]:
                     spoken = await voices.first_tokens(built, tree, quick=quick)
     os.sched_setaffinity(0, {rigs.ENGINE_CORE, rigs.LOAD_CORE})
     delivered = await webhooks.run(quick=quick)
+    beside = await dead.run(quick=quick)
     return {
         "machine": {"cores": os.cpu_count(), "cpu": platform.processor() or platform.machine()},
         "rigs": found,
         "voices": spoken,
         "webhooks": delivered,
+        "dead endpoints": beside,
         "rows": await rows.committed_per_second(),
     }
 
@@ -94,11 +96,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON goes (default: bench/results.json)")
     parser.add_argument("--voices", action="store_true", help="the first token through each voice, and nothing else")
     parser.add_argument("--webhooks", action="store_true", help="webhooks, and nothing else")
+    parser.add_argument("--dead", action="store_true", help="webhooks beside dead endpoints, and nothing else")
     options = parser.parse_args()
     if options.voices:
         voices.table(_alone(options.out, "voices", run_voices(quick=options.quick)))
     elif options.webhooks:
-        webhooks.table(_alone(options.out, "webhooks", webhooks.run(quick=options.quick)))
+        webhooks.table("webhooks", _alone(options.out, "webhooks", webhooks.run(quick=options.quick)))
+    elif options.dead:
+        webhooks.table("dead endpoints", _alone(options.out, "dead endpoints", dead.run(quick=options.quick)))
     else:
         _everything(options.out, quick=options.quick)
 
@@ -118,7 +123,8 @@ def _everything(out: Path, *, quick: bool) -> None:
     out.write_text(json.dumps(results, indent=1) + "\n")
     table(results["rigs"])  # pyright: ignore[reportArgumentType]
     voices.table(results["voices"])  # pyright: ignore[reportArgumentType]
-    webhooks.table(results["webhooks"])  # pyright: ignore[reportArgumentType]
+    for section in ("webhooks", "dead endpoints"):
+        webhooks.table(section, results[section])  # pyright: ignore[reportArgumentType]
     print(f"\nrun + outbox rows committed per second, 32 writers: {results['rows']:.0f}\nwritten to {out}")
 
 

@@ -1,6 +1,6 @@
 """A receiver that costs next to nothing: answers every request 200 as soon as it is whole, and notes when it came.
 
-What comes to a path that begins with `/never` is not answered at all.
+What comes to a path that begins with `/never` is not answered at all, and to `/drip` without an end.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ from typing import cast
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_NEVER = b"POST /never"
+_NEVER, _DRIP = b"POST /never", b"POST /drip"
+_BEGINNING, _DRIP_SECONDS = b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n", 0.5
 
 
 class Sink:
@@ -50,11 +51,21 @@ class _Connection(asyncio.Protocol):
             whole = end + (int(length[1]) if length else 0)
             if len(rest) < whole:
                 break
-            if not rest.startswith(_NEVER):
-                self._sink.took(rest[end:whole])
-                self._transport.write(_ANSWER)
+            self._answer(rest, rest[end:whole])
             rest = rest[whole:]
         self._rest = rest
+
+    def _answer(self, request: bytes, body: bytes) -> None:
+        if request.startswith(_DRIP):
+            self._drip(_BEGINNING)
+        elif not request.startswith(_NEVER):
+            self._sink.took(body)
+            self._transport.write(_ANSWER)
+
+    def _drip(self, piece: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(piece)
+            asyncio.get_running_loop().call_later(_DRIP_SECONDS, self._drip, b".")
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Webhooks: how many are delivered a second, how soon, beside a thousand dead endpoints, and in how much memory.
+"""Webhooks: how many are delivered a second, how soon, and in how much memory; beside dead endpoints in `dead.py`.
 
 A dispatcher is a process on the first core, as in production; Postgres, NATS, the receiver and what states the events
 have the second. Beside each rate stands the CPU that the dispatcher spent, which depends little on who else is there.
@@ -31,7 +31,6 @@ from tests.support.services import running
 
 DELIVERIES, WAITING = 20_000, 100_000
 EVENTS, A_SECOND = 1200, 200
-DEAD, DEAD_WAIT = 1000, 5
 BARE_SECONDS = 4.0
 
 
@@ -43,8 +42,9 @@ class Rig(Struct, frozen=True):
     database: Database
     sink: Sink
 
-    async def endpoints(self, workspaces: int, each: int, path: str = "/hook") -> list[UUID]:
-        urls = [self.sink.url + path] * each
+    async def endpoints(self, workspaces: int, each: int, url: str = "") -> list[UUID]:
+        """In turn; at the receiver where nothing else is said."""
+        urls = [url or self.sink.url + "/hook"] * each
         made = [await endpoints.make(self.database, ids.new(), urls) for _ in range(workspaces)]
         return [id for some in zip(*made, strict=True) for id in some]
 
@@ -77,7 +77,7 @@ async def bare() -> measure.Stretch:
             *arguments, stdout=-1, preexec_fn=lambda: os.sched_setaffinity(0, {rigs.ENGINE_CORE})
         )
         await receiver.wait(1, seconds=30)
-        measured = _meter(Tree(child.pid))
+        measured = meter(Tree(child.pid))
         await asyncio.sleep(BARE_SECONDS / 2)
         spent = measured.read()
         out, _ = await child.communicate()
@@ -92,7 +92,7 @@ async def throughput(processes: int) -> measure.Stretch:
         trees = [await stack.enter_async_context(built.dispatcher(core=core)) for _ in range(processes)]
         watched = Tree(*(tree.processes[0].pid for tree in trees))
         await built.sink.wait(DELIVERIES // 10, seconds=60)
-        measured, before = _meter(watched), built.sink.count
+        measured, before = meter(watched), built.sink.count
         await built.sink.wait(DELIVERIES * 9 // 10, seconds=120)
         spent, made = measured.read(), built.sink.count - before
     figures = {"per_second": made / spent.seconds, "cpu_s_per_1000": spent.total * 1000 / made}
@@ -101,43 +101,17 @@ async def throughput(processes: int) -> measure.Stretch:
 
 async def latency() -> measure.Stretch:
     """From the beginning of the transaction that states an event to its arrival, at so many events a second."""
-    async with _delivering() as one:
-        measured = _meter(one.dispatcher)
-        taken = await _arrivals(one, count=EVENTS)
-        return measure.Stretch(_percentiles(taken), EVENTS - len(taken), measured.read())
-
-
-async def beside_the_dead() -> measure.Stretch:
-    """The same with a thousand endpoints that never answer: at first, when nobody knows, and when all have failed.
-
-    A dispatcher without them has the same events at the same time, so that what others do on the machine meets both.
-    """
-    async with _delivering() as alone, _delivering() as beside:
-        measured = _meter(Tree(*(each.dispatcher.processes[0].pid for each in (alone, beside))))
-        dead = await beside.rig.endpoints(10, DEAD // 10, "/never")
-        await backlog.add(beside.rig.database, dead, DEAD * DEAD_WAIT)
-        first = await _side_by_side(alone, beside)
-        await beside.rig.database.execute("UPDATE endpoints SET failing_since = now() WHERE id = ANY($1)", dead)
-        await asyncio.sleep(2)
-        later = await _side_by_side(alone, beside)
-        figures = {f"first_{name}": value for name, value in first.items()} | later
-        return measure.Stretch(figures, 0, measured.read())
-
-
-async def _side_by_side(alone: "Delivering", beside: "Delivering") -> measure.Figures:
-    each = A_SECOND // 2
-    taken = await asyncio.gather(*(_arrivals(one, count=EVENTS // 2, a_second=each) for one in (alone, beside)))
-    without, with_them = map(_percentiles, taken)
-    figures = {f"alone_{name}": value for name, value in without.items()}
-    figures |= {f"beside_{name}": value for name, value in with_them.items()}
-    return figures | {f"{name}_ratio": with_them[name] / without[name] for name in without}
+    async with delivering() as one:
+        measured = meter(one.dispatcher)
+        taken = await arrivals(one, count=EVENTS)
+        return measure.Stretch(percentiles(taken), EVENTS - len(taken), measured.read())
 
 
 async def memory() -> measure.Stretch:
     """What the dispatcher takes at most while a hundred thousand rows are due, and before there were any."""
     async with rig() as built, built.dispatcher() as watched:
         idle, most = _pss(watched), 0.0
-        measured = _meter(watched)
+        measured = meter(watched)
         await backlog.add(built.database, await built.endpoints(10, 100), WAITING)
         for _ in range(40):
             await asyncio.sleep(0.2)
@@ -153,7 +127,6 @@ async def run(*, quick: bool) -> dict[str, measure.Figures]:
         "one dispatcher": lambda: throughput(1),
         "two dispatchers": lambda: throughput(2),
         "200 events/s": latency,
-        "1,000 dead endpoints": beside_the_dead,
         "100,000 due rows": memory,
     }
     found: dict[str, measure.Figures] = {}
@@ -164,8 +137,8 @@ async def run(*, quick: bool) -> dict[str, measure.Figures]:
     return found
 
 
-def table(found: dict[str, measure.Figures]) -> None:
-    print("\nwebhooks")
+def table(section: str, found: dict[str, measure.Figures]) -> None:
+    print(f"\n{section}")
     for name, figures in found.items():
         print(f"  {name}")
         for figure, value in figures.items():
@@ -182,7 +155,7 @@ class Delivering(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def _delivering() -> AsyncIterator[Delivering]:
+async def delivering() -> AsyncIterator[Delivering]:
     """Warmed up."""
     async with (
         rig() as built,
@@ -192,11 +165,11 @@ async def _delivering() -> AsyncIterator[Delivering]:
         await built.endpoints(1, 1)
         workspace = await built.database.fetchval("SELECT workspace_id FROM endpoints")
         one = Delivering(built, tree, owner, workspace)
-        await _arrivals(one, count=A_SECOND)
+        await arrivals(one, count=A_SECOND)
         yield one
 
 
-async def _arrivals(one: Delivering, *, count: int, a_second: float = A_SECOND) -> list[float]:
+async def arrivals(one: Delivering, *, count: int, a_second: float = A_SECOND) -> list[float]:
     """How long each event took, in milliseconds."""
     stated, sink = dict[str, float](), one.rig.sink
     commits = GroupCommit(one.owner.database, _write)
@@ -220,7 +193,7 @@ async def _write(connection: Connection, facts: list[feedback.FeedbackCreated]) 
     await outbox.state(connection, feedback.CREATED, facts)
 
 
-def _percentiles(taken: list[float]) -> measure.Figures:
+def percentiles(taken: list[float]) -> measure.Figures:
     return {"p50_ms": load.percentile(taken, 0.5), "p99_ms": load.percentile(taken, 0.99)}
 
 
@@ -228,7 +201,7 @@ def _pss(tree: Tree) -> float:
     return sum(tree.pss_mb().values())
 
 
-def _meter(watched: Tree) -> Meter:
+def meter(watched: Tree) -> Meter:
     ours = Tree(os.getpid())
     ours.processes += [each for each in watched.processes if each not in ours.processes]
     return Meter(watched, ours)

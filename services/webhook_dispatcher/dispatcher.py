@@ -6,8 +6,10 @@ settlements go in batches, and no connection is held while a receiver is waited 
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 
 from msgspec import Struct, structs
 
@@ -20,6 +22,7 @@ from services.webhook_dispatcher.in_order import InOrder
 from services.webhook_dispatcher.outcome import Outcome
 from services.webhook_dispatcher.room import HANGS_SECONDS, Limits, Place, Room
 from services.webhook_dispatcher.settling import settle
+from services.webhook_dispatcher.starts import Starts
 from services.webhook_dispatcher.store import claims, queue
 from services.webhook_dispatcher.store.claims import Asked, Batch, Claimed
 from services.webhook_dispatcher.turns import Turns
@@ -33,13 +36,22 @@ _RESTS = 5
 _ASIDE_SECONDS = 0.2
 _AWAY_SECONDS = 1.0
 _WIDTH = 64
+_MOST_TRUSTED = 512
+
+
+class Lane(Enum):
+    """Each has a line of its own for those in doubt."""
+
+    QUICK = auto()
+    SLOW = auto()
+    IN_ORDER = auto()
 
 
 class Open(Struct):
-    """An attempt under way, and since when by the monotonic clock."""
+    """An attempt under way, and since when by the monotonic clock; it may wait for its turn to begin."""
 
     place: Place
-    since: float
+    since: float = math.inf
 
 
 class Dispatcher:
@@ -57,11 +69,12 @@ class Dispatcher:
         self._database, self._attempt, self._seconds = database, attempt, seconds
         self._room = Room(limits)
         self._turns = {False: Turns(_WIDTH), True: Turns(_WIDTH)}
-        self.in_order = InOrder(database, self._room, self._begin, heard=heard, seconds=seconds)
+        self._starts = {lane: Starts() for lane in Lane}
+        self.in_order = InOrder(database, self._room_in_order, self._begin, heard=heard, seconds=seconds)
         self._settling = GroupCommit(database, settle)
         self._open: dict[asyncio.Task[None], Open] = {}
         self._woken = asyncio.Event()
-        self._behind = False
+        self._behind = self._crowded = False
         self._closing = False
 
     def wake(self) -> None:
@@ -82,7 +95,7 @@ class Dispatcher:
         while not self._closing:
             self._tell_hanging_apart()
             await queue.ripen(self._database)
-            await self._claim(slow=True, most=self._room.free(slow=True))
+            await self._claim_slow()
             await asyncio.sleep(_ASIDE_SECONDS)
 
     async def release(self) -> None:
@@ -109,20 +122,40 @@ class Dispatcher:
                 task.cancel()
 
     async def _claim_quick(self) -> bool:
-        """Where there is little room for endpoints in doubt, the others come first. Whether there may be more."""
+        """Where more is due than may begin, whoever has answered just now comes first. Whether there may be more."""
         more = False
-        if self._room.narrow and (trusted := self._room.trusted()) and (most := self._room.free(slow=False)) > 0:
-            asked = Asked(slow=False, most=most, seconds=self._seconds)
-            more = self._begin_all(await claims.among(self._database, self._room, trusted, asked))
-        most = min(self._room.free(slow=False), self._room.free_doubtful)
-        return await self._claim(slow=False, most=most) or more
+        if self._crowded or not self._admits():
+            more = await self._claim_trusted()
+        if not self._admits():
+            return more
+        most = self._free_doubtful(Lane.QUICK)
+        asked = Asked(slow=False, most=most, seconds=self._seconds)
+        batch = await claims.in_turn(self._database, self._room, self._turns[False], asked)
+        self._crowded = batch.more and bool(batch.claimed)
+        return self._begin_all(batch) or more
 
-    async def _claim(self, *, slow: bool, most: int) -> bool:
-        """Begin what is due in a lane. Whether there may be more."""
-        if most <= 0:
+    async def _claim_trusted(self) -> bool:
+        """All but a batch of the room that is free."""
+        trusted, most = self._room.trusted()[:_MOST_TRUSTED], self._room.free(slow=False) - self._room.limits.batch
+        if not trusted or most <= 0:
             return False
-        asked = Asked(slow, most, self._seconds)
-        return self._begin_all(await claims.in_turn(self._database, self._room, self._turns[slow], asked))
+        asked = Asked(slow=False, most=most, seconds=self._seconds)
+        return self._begin_all(await claims.among(self._database, self._room, trusted, asked))
+
+    def _admits(self) -> bool:
+        return self._free_doubtful(Lane.QUICK) >= self._room.limits.batch
+
+    def _free_doubtful(self, lane: Lane) -> int:
+        return min(self._room.free(slow=False), self._room.free_doubtful, self._starts[lane].free)
+
+    def _room_in_order(self) -> int:
+        return self._free_doubtful(Lane.IN_ORDER)
+
+    async def _claim_slow(self) -> None:
+        most = min(self._room.free(slow=True), self._starts[Lane.SLOW].free)
+        if most > 0:
+            asked = Asked(slow=True, most=most, seconds=self._seconds)
+            self._begin_all(await claims.in_turn(self._database, self._room, self._turns[True], asked))
 
     def _begin_all(self, batch: Batch) -> bool:
         for claimed in batch.claimed:
@@ -133,9 +166,7 @@ class Dispatcher:
         """Attempts that are not answered in time make room for others."""
         late = time.monotonic() - HANGS_SECONDS
         for attempt in self._open.values():
-            if attempt.since > late:
-                break  # they are in the order of their beginning
-            if not attempt.place.slow:
+            if attempt.since <= late and not attempt.place.slow:
                 self._room.give_back(attempt.place)
                 attempt.place = structs.replace(attempt.place, slow=True, doubtful=False)
                 self._room.take(attempt.place)
@@ -153,16 +184,33 @@ class Dispatcher:
         place = _place(claimed)
         if not place.slow and not self._room.trusts(place.endpoint_id):
             place = structs.replace(place, doubtful=True)
-        task = asyncio.get_running_loop().create_task(self._deliver(claimed))
+        opened = Open(place)
+        task = asyncio.get_running_loop().create_task(self._deliver(claimed, opened))
         self._room.take(place)
-        self._open[task] = Open(place, time.monotonic())
+        self._open[task] = opened
         task.add_done_callback(lambda ended: self._end(ended, claimed))
 
-    async def _deliver(self, claimed: Claimed) -> None:
-        outcome = await self._attempt(claimed)
+    async def _deliver(self, claimed: Claimed, opened: Open) -> None:
+        outcome = await self._in_turn(claimed, opened)
         self._room.saw(_place(claimed), delivered=outcome.delivered)
         _tell(claimed, outcome)
         await self._settle(outcome)
+
+    async def _in_turn(self, claimed: Claimed, opened: Open) -> Outcome:
+        """Whoever has answered just now waits for nobody."""
+        if not (opened.place.slow or opened.place.doubtful):
+            return await self._make(claimed, opened)
+        starts = self._starts[_lane(claimed)]
+        await starts.turn()
+        if self._crowded and self._admits():
+            self._woken.set()
+        outcome = await self._make(claimed, opened)
+        starts.saw(delivered=outcome.delivered)
+        return outcome
+
+    async def _make(self, claimed: Claimed, opened: Open) -> Outcome:
+        opened.since = time.monotonic()
+        return await self._attempt(claimed)
 
     async def _settle(self, outcome: Outcome) -> None:
         """While the database is away the slot stays taken: nothing could be claimed for it anyway."""
@@ -183,6 +231,12 @@ class Dispatcher:
             self.in_order.wake()
         if self._behind and self._room.wide(place):
             self._woken.set()
+
+
+def _lane(claimed: Claimed) -> Lane:
+    if claimed.ordered:
+        return Lane.IN_ORDER
+    return Lane.SLOW if claimed.slow else Lane.QUICK
 
 
 def _place(claimed: Claimed) -> Place:

@@ -13,7 +13,6 @@ from uuid import UUID
 from libs.contracts.faults import Fault
 from libs.postgres.database import Database
 from services.webhook_dispatcher.heard import Heard
-from services.webhook_dispatcher.room import Room
 from services.webhook_dispatcher.store import in_order as store
 from services.webhook_dispatcher.store.claims import Claimed
 from services.webhook_dispatcher.turns import START
@@ -28,10 +27,16 @@ _WIDTH = 256
 
 
 class InOrder:
-    """Has `begin` make the attempts, of `seconds` at most, while there is room."""
+    """Has `begin` make the attempts, of `seconds` at most, as many at once as there is `room` for."""
 
     def __init__(
-        self, database: Database, room: Room, begin: Callable[[Claimed], None], *, heard: Heard, seconds: float
+        self,
+        database: Database,
+        room: Callable[[], int],
+        begin: Callable[[Claimed], None],
+        *,
+        heard: Heard,
+        seconds: float,
     ) -> None:
         self._database, self._room, self._begin = database, room, begin
         self._heard, self._seconds = heard, seconds
@@ -77,7 +82,7 @@ class InOrder:
             log.info("What is new waits to be put in order", extra={"error": fault.message})
 
     async def _claim(self, endpoints: list[UUID]) -> None:
-        most = min(self._room.free(slow=False), self._room.free_doubtful)
+        most = self._room()
         if endpoints and most > 0:
             chosen = endpoints[:most]
             for claimed in await store.claim(self._database, chosen, until=self._heard.until, seconds=self._seconds):

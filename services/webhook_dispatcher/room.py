@@ -31,6 +31,11 @@ class Limits(Struct, frozen=True):
         """For all endpoints together that fail."""
         return max(1, self.slots // 4)
 
+    @property
+    def batch(self) -> int:
+        """As few are worth a claim: one for every attempt that may begin would cost a query each."""
+        return max(1, self.slots // 32)
+
     def of_workspace(self, *, slow: bool) -> int:
         return max(1, min(self.workspace, self.slow // 2)) if slow else self.workspace
 
@@ -57,11 +62,6 @@ class Room:
     def free_doubtful(self) -> int:
         hang = self._workspaces[True].total() > self.limits.slow
         return max(1, self.limits.slots // 16 if hang else self.limits.slots * 3 // 4) - self._doubtful
-
-    @property
-    def narrow(self) -> bool:
-        """Whether there is little room for endpoints in doubt."""
-        return self.free_doubtful < self.limits.slots // 8
 
     def trusted(self) -> list[tuple[UUID, UUID]]:
         """Those that have answered just now, each behind its workspace."""
@@ -124,7 +124,7 @@ class Room:
         return (
             self.free(slow=False) <= 0
             or self.free_doubtful <= 0
-            or any(open >= self.most(id) for id, open in self.endpoints.items())
+            or any(open >= self.most(id) > 1 for id, open in self.endpoints.items())
             or any(open >= self.limits.workspace for open in self._workspaces[False].values())
         )
 

@@ -10,9 +10,12 @@ from libs.contracts import feedback, ids
 from services.webhook_dispatcher.dispatcher import RELEASE_SECONDS
 from tests.services.webhook_dispatcher.conftest import delivered, rated, settled
 from tests.support.calling import state
+from tests.support.endpoints import make
 from tests.support.gate import gate
 from tests.support.receiver import receiver
+from tests.support.servers import free_port
 from tests.support.services import running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -167,6 +170,24 @@ async def test_endpoints_that_fail_keep_to_a_lane_of_their_own(bus, dispatch, su
         assert dead.most_at_once <= 2
         dead.answer()
         await dead.wait(30)
+
+
+async def test_a_crowd_that_refuses_is_let_in_by_a_few_and_whoever_answers_waits_for_none_of_it(
+    bus, dispatch, subscribe
+):
+    crowd, healthy_one = ids.new(), ids.new()
+    nobody = f"http://127.0.0.1:{free_port()}"
+    async with dispatch(delivery_slots=256, delivery_slots_each=32) as service, receiver() as healthy:
+        await make(service.database, crowd, [f"{nobody}/{place}" for place in range(150)])
+        await subscribe(healthy_one, healthy.url)
+        await state(bus, feedback.CREATED, rated(healthy_one))
+        await healthy.wait(1)
+        await state(bus, feedback.CREATED, rated(crowd))
+        await eventually(lambda: service.database.fetchval("SELECT count(*) FROM attempts WHERE error IS NOT NULL"))
+        await state(bus, feedback.CREATED, rated(healthy_one))
+        await healthy.wait(2)
+        assert await service.database.fetchval("SELECT count(*) FROM queue WHERE attempts = 0") > 50
+        await eventually(lambda: service.database.fetchval("SELECT count(*) = 0 FROM queue WHERE attempts = 0"))
 
 
 async def test_attempts_that_are_not_answered_make_room_for_others(bus, dispatch, subscribe):
