@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _WRITE_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
+_AT_ONCE = 1000
 
 
 class Books:
@@ -48,7 +49,7 @@ class Books:
         """Raises Fault UNAVAILABLE; then what was used is written the next time."""
         await self._write([each for permits in self._permits for each in permits.review()])
         for permits in self._permits:
-            await self._tell_refused(permits)
+            await self._tell_refused(permits.refused)
 
     async def used(self, key: Key, permits: Permits) -> int:
         """By all processes, as far as they have written it. Raises Fault UNAVAILABLE."""
@@ -62,20 +63,26 @@ class Books:
     async def _write(self, everything: list[tuple[Key, Held]]) -> None:
         async with self._writing:
             told = [(key, held, spent) for key, held in everything if (spent := held.tell()) is not None]
-            try:
-                await store.book(self._database, [(key, spent) for key, _, spent in told])
-            except BaseException:
-                for _, held, spent in told:
-                    held.untell(spent)
-                raise
+            while told:
+                some, told = told[:_AT_ONCE], told[_AT_ONCE:]
+                try:
+                    await store.book(self._database, [(key, spent) for key, _, spent in some])
+                except BaseException:
+                    for _, held, spent in some + told:
+                        held.untell(spent)
+                    raise
 
-    async def _tell_refused(self, permits: Permits) -> None:
-        for key, limit in list(permits.refused.items()):
-            fact = await self._reached(key, limit)
-            async with self._database.transaction() as connection:
-                if fact is not None and await store.reached(connection, key):
-                    await outbox.state(connection, REACHED, [fact])
-            del permits.refused[key]
+    async def _tell_refused(self, refused: dict[Key, int]) -> None:
+        """`refused` is empty then, but for what came meanwhile."""
+        facts = {key: await self._reached(key, limit) for key, limit in list(refused.items())}
+        if not facts:
+            return
+        async with self._database.transaction() as connection:
+            news = await store.reached(connection, [key for key, fact in facts.items() if fact is not None])
+            told = [fact for key, fact in facts.items() if fact is not None and key in news]
+            await outbox.state(connection, REACHED, told)
+        for key in facts:
+            del refused[key]
 
     async def _reached(self, key: Key, limit: int) -> LimitReached | None:
         """None where the workspace is no more."""

@@ -45,7 +45,6 @@ class Held(Struct, eq=False):
     begins: int
     ends: int
     limit: int | None
-    used: int = 0
     left: int = 0
     rest: int = 0
     low: int = 0
@@ -70,7 +69,6 @@ class Held(Struct, eq=False):
             self.left -= 1
         else:
             return False
-        self.used += 1
         self._untold += 1
         return True
 

@@ -44,9 +44,7 @@ async def take(database: Database, asked: Sequence[Asked]) -> list[Given]:
             SET given = known.given + excluded.given, most = excluded.most WHERE known.given < excluded.most
         RETURNING workspace_id, kind, extract(epoch FROM begins)::bigint, given
         """,
-        [each.workspace_id for each in asked],
-        [each.kind for each in asked],
-        [each.begins for each in asked],
+        *_columns([each.key for each in asked]),
         [each.most for each in asked],
         [each.wanted for each in asked],
     )
@@ -74,9 +72,7 @@ async def book(database: Database, told: Sequence[tuple[Key, Spent]]) -> None:
         ON CONFLICT (workspace_id, kind, begins) DO UPDATE
             SET used = known.used + excluded.used, given = known.given + excluded.given
         """,
-        [workspace_id for (workspace_id, _, _), _ in told],
-        [kind for (_, kind, _), _ in told],
-        [begins for (_, _, begins), _ in told],
+        *_columns([key for key, _ in told]),
         [spent.used for _, spent in told],
         [spent.given for _, spent in told],
     )
@@ -100,15 +96,23 @@ async def forget(connection: Connection, workspace_id: UUID) -> None:
         await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", workspace_id)
 
 
-async def reached(connection: Connection, key: Key) -> bool:
-    """Whether that is news."""
-    return await connection.fetchval(
+async def reached(connection: Connection, keys: Sequence[Key]) -> set[Key]:
+    """Of which that is news."""
+    rows = await connection.fetch(
         """
-        INSERT INTO limits_reached (workspace_id, kind, begins) VALUES ($1, $2, to_timestamp($3))
-        ON CONFLICT DO NOTHING RETURNING true
+        INSERT INTO limits_reached (workspace_id, kind, begins)
+        SELECT workspace_id, kind, to_timestamp(begins)
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS told (workspace_id, kind, begins)
+        ORDER BY workspace_id, kind, begins
+        ON CONFLICT DO NOTHING RETURNING workspace_id, kind, extract(epoch FROM begins)::bigint
         """,
-        *key,
+        *_columns(keys),
     )
+    return {(workspace_id, Kind(kind), begins) for workspace_id, kind, begins in rows}
+
+
+def _columns(keys: Sequence[Key]) -> tuple[list[UUID], list[Kind], list[int]]:
+    return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
 
 
 async def sweep(database: Database) -> None:
