@@ -90,5 +90,21 @@ async def test_a_request_that_waits_as_its_minute_ends_counts_in_the_next(databa
     assert not (await ask(limits, waiting)).admitted
 
 
+async def test_those_who_come_as_permits_come_share_them_with_those_who_wait(database, limits):
+    """In one turn of the loop some find a permit, and the next finds none left and nobody asking."""
+    sought = await workspace(database, "Sought", chat_messages_per_day=100)
+
+    async def client(turns: int) -> int:
+        let_in = 0
+        for _ in range(turns):
+            await asyncio.sleep(0)
+            standing = await limits.message(sought)
+            let_in += standing is None or standing.admitted
+        return let_in
+
+    async with asyncio.timeout(10):
+        assert sum(await asyncio.gather(*(client(turns) for turns in range(20)))) == 100
+
+
 async def waits_for_a_lock(database: Database) -> bool:
     return await database.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
