@@ -114,23 +114,28 @@ class Vendors:
         that answers with neither a list nor a refusal.
         """
         asked = storable(asked)
-        url, headers = presets.listing(*await self._place(asked), asked.key)
+        name, kind, address = await self._place(asked)
+        url, headers = presets.listing(kind, address, asked.key)
         answer = await self._egress.request("GET", url, headers=headers, schemes=("https", "http"))
-        if answer.status in (200, 401, 403):
-            return answer.status == 200
-        raise Fault(Code.UPSTREAM, f"{asked.provider} answered {answer.status}.")
+        if answer.status in (401, 403):
+            return False
+        if answer.status != 200:
+            raise Fault(Code.UPSTREAM, f"{name} answered {answer.status}.")
+        if not presets.is_listing(answer.body):
+            raise Fault(Code.UPSTREAM, f"{name} answered with something else than a list of models.")
+        return True
 
-    async def _place(self, asked: ValidateKey) -> tuple[str, str]:
-        """Kind and address."""
+    async def _place(self, asked: ValidateKey) -> tuple[str, str, str]:
+        """Name, kind and address."""
         async with self._database.acquire() as connection:
             own = await stored.named(connection, asked.workspace_id, asked.provider, ids.parse(asked.provider))
         if own:
-            return own[0].kind, own[0].url
+            return own[0].name, own[0].kind, own[0].url
         try:
             address = presets.address(asked.provider, "", asked.key or "none")
         except Fault:
             raise not_found("provider", repr(asked.provider)) from None
-        return address.kind, address.url
+        return asked.provider, address.kind, address.url
 
     async def _own(self, asked: GetProvider) -> Provider:
         provider = await self.get(asked)

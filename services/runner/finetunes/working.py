@@ -121,7 +121,7 @@ class Working:
             await self._fail(due, holder, fault.message)
             return
         pause = min(max(fault.retry_after or 0.0, min(1.0, self._seconds) * 2.0**due.tries), _LONGEST_PAUSE)
-        await stored.postpone(self._database, due.id, holder, seconds=pause)
+        await stored.postpone(self._database, due.id, holder, seconds=pause, error=fault.message)
 
 
 def _suffix(name: str) -> str:

@@ -173,7 +173,7 @@ class ChatReader:
         self._calls = PartialCalls()
         self._said: list[str] = []
         self._scored: list[feed.Scored] = []
-        self._reason = ""
+        self._reason, self._answered = "", False
         self._usage: runs.Usage | None = None
 
     def read(self, payloads: list[bytes]) -> list[Piece]:
@@ -200,6 +200,7 @@ class ChatReader:
             self._usage = _usage(chunk.usage)
 
     def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
+        self._answered = True
         if choice.finish_reason:
             self._reason = choice.finish_reason
         delta = choice.delta or choice.message
@@ -225,6 +226,8 @@ class ChatReader:
     def finish(self) -> list[Piece]:
         if not self._reason:
             raise refusals.cut_off(self._provider)
+        if not self._answered:
+            raise refusals.no_answer(self._provider)
         return [*self._calls.whole(), Finished(self._reason, self._usage)]
 
 

@@ -5,6 +5,7 @@ whether they see images.
 import re
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
@@ -106,6 +107,15 @@ def listing(kind: str, url: str, key: str) -> tuple[str, dict[str, str]]:
     if kind == "anthropic":
         return f"{url}/v1/models", {"x-api-key": key, "anthropic-version": "2023-06-01"}
     return f"{url}/models", {"Authorization": f"Bearer {key}"}
+
+
+def is_listing(body: bytes) -> bool:
+    """Whether it is such a list, in any of the shapes in use."""
+    try:
+        told = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(told.get("data", told.get("models")) if isinstance(told, dict) else told, list)
 
 
 def known(name: str, url: str) -> str:

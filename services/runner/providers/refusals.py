@@ -60,6 +60,10 @@ def cut_off(provider: str) -> Interrupted:
     return Interrupted(fault, again=True)
 
 
+def no_answer(provider: str) -> Interrupted:
+    return Interrupted(Fault(Code.UPSTREAM, f"{provider} sent something else than a completion."), again=False)
+
+
 def message(body: bytes) -> str:
     """The message in the body of an error answer, in any of the shapes in use; the body itself where it is text."""
     try:

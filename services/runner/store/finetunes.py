@@ -39,7 +39,9 @@ class Due(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """What a fine-tune is from now on; without a `step` it rests. What is None stays as it is."""
+    """What a fine-tune is from now on; without a `step` it rests. What is None stays as it is; only without an `error`
+    nothing is wrong any more.
+    """
 
     status: str
     step: str | None
@@ -73,7 +75,7 @@ async def go_on(database: Database, id: UUID, holder: str, to: Step) -> None:
     await database.execute(
         """UPDATE finetunes SET status = $3, step = $4, due_at = now() + $5 * interval '1 second', holder = NULL,
             tries = 0, file = coalesce($6, file), job = coalesce($7, job), finetuned = coalesce($8, finetuned),
-            model_id = coalesce($9, model_id), error = coalesce($10, error), updated_at = now()
+            model_id = coalesce($9, model_id), error = coalesce($10, ''), updated_at = now()
         WHERE id = $1 AND holder = $2 AND step IS NOT NULL""",
         id,
         holder,
@@ -88,12 +90,15 @@ async def go_on(database: Database, id: UUID, holder: str, to: Step) -> None:
     )
 
 
-async def postpone(database: Database, id: UUID, holder: str, *, seconds: float) -> None:
+async def postpone(database: Database, id: UUID, holder: str, *, seconds: float, error: str) -> None:
+    """The step is taken again after so long; until then `error` is what was wrong with it."""
     await database.execute(
-        "UPDATE finetunes SET holder = NULL, due_at = now() + $3 * interval '1 second' WHERE id = $1 AND holder = $2",
+        """UPDATE finetunes SET holder = NULL, due_at = now() + $3 * interval '1 second', error = $4
+        WHERE id = $1 AND holder = $2""",
         id,
         holder,
         seconds,
+        error,
     )
 
 

@@ -28,8 +28,10 @@ class Documents:
         answer = await self._egress.request(
             "GET", url, headers=headers, deadline=_SECONDS, max_bytes=_LARGEST, redirects=3
         )
-        if answer.status != 200 or answer.cut:
-            raise _wrong(f"{url} answered {answer.status}, or with more than {_LARGEST:,} bytes.")
+        if answer.status != 200:
+            raise _wrong(f"{url} answered {answer.status}.")
+        if answer.cut:
+            raise _wrong(f"{url} has more than the {_LARGEST:,} bytes allowed.")
         try:
             document = msgspec.json.decode(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

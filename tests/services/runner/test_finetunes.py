@@ -60,11 +60,12 @@ async def begun(caller: Caller, finetune: Finetune, base: str = "gpt-4o-mini") -
     return await caller.bus.call(finetunes.PROCESS, ProcessFinetune(caller.workspace_id, finetune.id, base))
 
 
+async def told(caller: Caller, finetune: Finetune) -> Finetune:
+    return await caller.bus.call(finetunes.GET, GetFinetune(caller.workspace_id, finetune.id))
+
+
 async def ended(caller: Caller, finetune: Finetune) -> Finetune:
-    asked = GetFinetune(caller.workspace_id, finetune.id)
-    return await eventually(
-        lambda: caller.bus.call(finetunes.GET, asked), lambda found: found.status in ENDED, seconds=20
-    )
+    return await eventually(lambda: told(caller, finetune), lambda found: found.status in ENDED, seconds=20)
 
 
 async def test_a_dataset_is_trained_on_and_the_model_is_the_workspaces(caller, endpoint):
@@ -108,6 +109,16 @@ async def test_an_endpoint_that_is_away_is_asked_again(caller, endpoint):
     finetune = await made(caller, endpoint, "a")
     await begun(caller, finetune)
     assert (await ended(caller, finetune)).status == "succeeded"
+
+
+async def test_while_it_is_asked_again_it_says_what_was_wrong(caller, endpoint):
+    endpoint.fails = [web.Response(status=503, text="Back at nine.", headers={"Retry-After": "1"})]
+    finetune = await made(caller, endpoint, "a")
+    await begun(caller, finetune)
+    waiting = await eventually(lambda: told(caller, finetune), lambda found: bool(found.error))
+    assert (waiting.status, "Back at nine." in waiting.error) == ("uploading", True)
+    done = await ended(caller, finetune)
+    assert (done.status, done.error) == ("succeeded", "")
 
 
 @pytest.mark.parametrize(

@@ -388,6 +388,27 @@ async def test_texts_with_nul_are_stored_readable(caller):
     assert (run.prompt[-1].content, run.metadata) == ("x\ufffd why\ufffd", {"a": "b\ufffd"})
 
 
+@pytest.mark.parametrize("told", [{"data": [{"id": "m"}]}, [{"id": "m"}], {"models": []}])
+async def test_a_list_of_models_may_have_any_shape_in_use(caller, told):
+    assert await validated(caller, web.json_response(told)) is True
+
+
+@pytest.mark.parametrize("told", ["<html>Welcome</html>", '{"ok": true}', '"models"', "[" * 10_000])
+async def test_what_lists_no_models_opens_nothing(caller, told):
+    with pytest.raises(Fault, match="Own answered with something else") as refused:
+        await validated(caller, web.Response(text=told))
+    assert refused.value.code is Code.UPSTREAM
+
+
+async def validated(caller, told: web.Response) -> bool:
+    async def listing(_: web.Request) -> web.Response:
+        return told
+
+    async with site(listing) as url:
+        await caller.bus.call(models.CREATE_PROVIDER, models.CreateProvider(caller.workspace_id, "Own", "old", url))
+        return await caller.bus.call(models.VALIDATE, models.ValidateKey(caller.workspace_id, "own", "sk-new"))
+
+
 @pytest.mark.parametrize(("status", "valid"), [(200, True), (401, False), (403, False), (500, None)])
 async def test_a_key_is_tried_at_its_provider(caller, status, valid):
     asked = []
@@ -400,7 +421,7 @@ async def test_a_key_is_tried_at_its_provider(caller, status, valid):
         await caller.bus.call(models.CREATE_PROVIDER, models.CreateProvider(caller.workspace_id, "Own", "old", url))
         tried = models.ValidateKey(caller.workspace_id, "own", "sk-new")
         if valid is None:
-            with pytest.raises(Fault, match="own answered 500"):
+            with pytest.raises(Fault, match="Own answered 500"):
                 await caller.bus.call(models.VALIDATE, tried)
         else:
             assert await caller.bus.call(models.VALIDATE, tried) is valid

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
@@ -16,6 +17,7 @@ from services.runner.providers.call import Endpoint, ModelCall, Piece
 from services.runner.providers.upstream import Upstream
 from tests.support.provider import Answer, provider, refusal
 from tests.support.waiting import until
+from tests.support.web import site
 
 pytestmark = pytest.mark.asyncio
 
@@ -83,6 +85,16 @@ async def test_an_answer_comes_through_in_either_protocol(model, client, cut):
 async def test_an_answer_that_is_not_streamed_is_read_as_well(model, client):
     model.plays(Answer(plain=True))
     assert await said(client, asking(model.openai_url)) == "Hello from the model."
+
+
+@pytest.mark.parametrize("told", ['{"ok": true}', "{}", '{"choices": []}'])
+async def test_what_is_no_completion_is_no_empty_answer(client, told):
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=told, content_type="application/json")
+
+    async with site(answer) as url:
+        fault = await fault_of(client, asking(url))
+    assert (fault.code, fault.message) == (Code.UPSTREAM, "Maker sent something else than a completion.")
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 529])
