@@ -73,8 +73,8 @@ class Actions:
     async def update(self, asked: UpdateAction) -> Action:
         """Raises Fault as `create` does."""
         asked = storable(asked)
-        changes = _changes(asked)
-        await self.check(msgspec.structs.replace(await self.get(_ref(asked)), **changes))
+        changes, before = _changes(asked), await self.get(_ref(asked))
+        await self.check(msgspec.structs.replace(before, **changes), before)
         async with self._catalog.changing() as connection:
             action = await stored.lock(connection, asked.workspace_id, asked.action_id)
             if action is None:
@@ -93,35 +93,34 @@ class Actions:
             await changed(connection, APP, str(action.app_id))
         return action
 
-    async def check(self, action: CreateAction | Action) -> None:
-        """Raises Fault for what would not run."""
+    async def check(self, action: CreateAction | Action, before: Action | None = None) -> None:
+        """Raises Fault for what would not run. What was deleted since it was named `before` is in nobody's way."""
         named(action.name)
         await self._check_parameters(action.parameters)
         await self._prompting.check(action.prompt, action.system_message)
-        if action.model_id is not None:
+        if action.model_id is not None and (before is None or action.model_id != before.model_id):
             await self._catalog.model(action.workspace_id, action.model_id)
-        await self._check_tools(action)
-        if action.context_ids:
-            asked = contexts.GetRevisions(action.workspace_id, action.context_ids)
-            known = await self._bus.call(contexts.REVISIONS, asked)
-            if unknown := [id for id in action.context_ids if id not in known]:
-                raise not_found("context", unknown[0])
+        await self._check_tools(action, before.tool_ids if before else [])
+        await self._check_contexts(action, before.context_ids if before else [])
 
     async def _check_parameters(self, given: Parameters) -> None:
         parameters.check(given)
         if given.response_format and (schema := formats.check(given.response_format)) is not None:
             await self._schemas.check(schema, "parameters.response_format")
 
-    async def _check_tools(self, action: CreateAction | Action) -> None:
-        """Those that are new are known; one that was deleted since it was attached is in nobody's way."""
+    async def _check_tools(self, action: CreateAction | Action, before: list[UUID]) -> None:
         known = await self._catalog.tools(action.workspace_id, action.tool_ids)
         different([ready.tool.name for ready in known])
-        missing = set(action.tool_ids) - {ready.tool.id for ready in known}
-        if missing and isinstance(action, Action):
-            before = await self.get(GetAction(action.workspace_id, action.id))
-            missing -= set(before.tool_ids)
-        if missing:
+        if missing := set(action.tool_ids) - {ready.tool.id for ready in known} - set(before):
             raise not_found("tool", min(missing))
+
+    async def _check_contexts(self, action: CreateAction | Action, before: list[UUID]) -> None:
+        new = [id for id in action.context_ids if id not in before]
+        if not new:
+            return
+        known = await self._bus.call(contexts.REVISIONS, contexts.GetRevisions(action.workspace_id, new))
+        if unknown := [id for id in new if id not in known]:
+            raise not_found("context", unknown[0])
 
 
 async def _changed(connection: Connection, workspace_id: UUID, id: UUID) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from libs.bus.bus import Bus
 from libs.contracts import contexts, feed, search
+from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
 from libs.contracts.runs import Message, Source
 from services.runner.runs import memory
@@ -40,7 +41,7 @@ class Grounds(Struct, frozen=True):
 
 
 async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
-    """Best first. Raises Fault, NOT_FOUND for a context that is gone among them."""
+    """Best first, of the contexts that are there. Raises Fault, NOT_FOUND where none of them is any more."""
     query = search.Query(
         grounds.workspace_id,
         grounds.context_ids,
@@ -48,7 +49,18 @@ async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
         limit=grounds.limit,
         conditions=grounds.conditions,
     )
-    return await bus.call(search.QUERY, query, timeout=_SEARCH_SECONDS)
+    try:
+        return await bus.call(search.QUERY, query, timeout=_SEARCH_SECONDS)
+    except Fault as fault:
+        if fault.code is not Code.NOT_FOUND or not (left := await _left(bus, grounds)):
+            raise
+    return await bus.call(search.QUERY, msgspec.structs.replace(query, context_ids=left), timeout=_SEARCH_SECONDS)
+
+
+async def _left(bus: Bus, grounds: Grounds) -> list[UUID]:
+    """The contexts without those that were deleted since."""
+    known = await bus.call(contexts.REVISIONS, contexts.GetRevisions(grounds.workspace_id, grounds.context_ids))
+    return [id for id in grounds.context_ids if id in known]
 
 
 async def everywhere(bus: Bus, workspace_id: UUID) -> list[UUID]:

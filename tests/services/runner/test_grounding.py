@@ -14,7 +14,7 @@ from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.contracts import actions, contexts, feed, ids, runs, search, sessions, tools
 from libs.contracts.actions import Parameters
-from libs.contracts.faults import Code, Failure, Fault
+from libs.contracts.faults import Code, Failure, Fault, not_found
 from libs.contracts.runs import Message, Mode, Status
 from services.runner.runs import grounding
 from services.runner.runs.frames import recorded
@@ -48,6 +48,8 @@ class Known:
         self.asked.append(asked)
         if self.fault is not None:
             raise self.fault
+        if gone := [id for id in asked.context_ids if id not in self.revisions]:
+            raise not_found("context", gone[0])
         return self.passages
 
     async def of(self, asked: contexts.GetRevisions) -> dict[UUID, int]:
@@ -164,6 +166,24 @@ async def test_an_action_is_grounded_in_what_there_is(caller, known):
     with pytest.raises(Fault) as caught:
         await caller.action(context_ids=[known.context("x"), ids.new()])
     assert (caught.value.code, caught.value.message.startswith("There is no context")) == (Code.NOT_FOUND, True)
+
+
+async def test_an_action_answers_from_the_contexts_that_are_left(caller, known):
+    gone, left = known.context("old"), known.context("x")
+    action = await caller.action(context_ids=[gone, left])
+    del known.revisions[gone]
+    run = await caller.run(action)
+    assert ([source.context_id for source in run.sources], known.asked[-1].context_ids) == ([left], [left])
+    renamed = await caller.bus.call(actions.UPDATE, actions.UpdateAction(caller.workspace_id, action.id, name="Again"))
+    assert (renamed.name, renamed.context_ids) == ("Again", [gone, left])
+
+
+async def test_an_action_with_no_context_left_fails_instead_of_guessing(caller, known):
+    gone = known.context("old")
+    action = await caller.action(context_ids=[gone])
+    del known.revisions[gone]
+    run = await caller.run(action)
+    assert (run.status, run.failure.code) == (Status.FAILED, Code.NOT_FOUND)
 
 
 async def test_a_search_that_fails_is_the_runs_failure(caller, known, monkeypatch):
