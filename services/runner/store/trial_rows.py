@@ -44,7 +44,8 @@ SELECT claimed.id, claimed.workspace_id, trial_id, point_id, answer_id, run_ids,
 FROM claimed JOIN trials ON trials.id = trial_id
 """
 _ROW = "SELECT id, point_id, answer_id, status = 'done' AS done, passed, verdicts FROM trial_rows"
-_LISTING = Listing(_ROW, "trial_rows", "id")
+# As the data points came: their ids tell.
+_LISTING = Listing(_ROW, "trial_rows", "point_id")
 
 
 class Claimed(Struct, frozen=True):

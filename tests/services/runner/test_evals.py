@@ -216,6 +216,14 @@ async def test_a_run_that_fails_is_an_error_of_its_row(caller, answering):
     assert any("no such thing" in reason for reason in reasons)
 
 
+async def test_rows_are_told_in_the_order_of_the_data_points(caller):
+    action = await caller.action()
+    points = [await point(caller, action, f"{place}?", "yes", metadata={"expected": "yes"}) for place in range(12)]
+    found = await dataset(caller, *reversed(points))
+    trial = await tried(caller, await made(caller, action, Exact(), dataset_id=found.id, rerun=False))
+    assert [row.point_id for row in await rows(caller, trial)] == sorted(points)
+
+
 async def test_a_trial_of_nothing_is_finished(caller):
     action, found = await caller.action(), await dataset(caller)
     trial = await tried(caller, await made(caller, action, Exact("x"), dataset_id=found.id))
