@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts import ids, runs, search
-from libs.contracts.actions import Parameters
+from libs.contracts.actions import Action, Parameters
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.runs import Message
 from libs.postgres import text
@@ -54,12 +54,12 @@ class Acceptance:
 
     async def accept(self, request: runs.StartRun) -> Accepted:
         """Raises Fault: NOT_FOUND for an unknown experiment, action, model or session, or a draft's unknown tool,
-        INVALID for what is wrong with the input.
+        CONFLICT for an action whose model was deleted, INVALID for what is wrong with the input.
         """
         request = await self._variants.drawn(request)
         scripted = await self._drafts.chosen(request)
         request, known = await self._in_session(_storable(request, scripted))
-        model = await self.catalog.model(request.workspace_id, scripted.action.model_id)
+        model = await self._model(request, scripted.action)
         conditions = search.conditions(request.conditions) if request.conditions else {}
         prompt = await self._prompting.prompt(scripted, request)
         _must_be_seen(prompt, model)
@@ -76,6 +76,15 @@ class Acceptance:
         tools = await self._tools(request, scripted, model)
         kit = toolkit(tools, request, parameters.tool_rounds)
         return Accepted(request, scripted, model, parameters, conditions, prompt, messages, room, kit, known, briefed)
+
+    async def _model(self, request: runs.StartRun, action: Action) -> ReadyModel:
+        """A draft's must be known; an action's was, so that it is gone is no fault of whoever runs it: CONFLICT."""
+        try:
+            return await self.catalog.model(request.workspace_id, action.model_id)
+        except Fault as fault:
+            if fault.code is not Code.NOT_FOUND or action.model_id is None or request.draft is not None:
+                raise
+            raise Fault(Code.CONFLICT, "The action's model was deleted: give the action another one.") from None
 
     async def _tools(self, request: runs.StartRun, scripted: Scripted, model: ReadyModel) -> list[Ready]:
         """The action's, and of the built-in ones those whose names nobody has taken."""

@@ -41,7 +41,7 @@ class Grounds(Struct, frozen=True):
 
 
 async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
-    """Best first, of the contexts that are there. Raises Fault, NOT_FOUND where none of them is any more."""
+    """Best first, of the contexts that are there. Raises Fault, CONFLICT where none of them is any more."""
     query = search.Query(
         grounds.workspace_id,
         grounds.context_ids,
@@ -52,8 +52,10 @@ async def passages(bus: Bus, grounds: Grounds) -> list[search.Passage]:
     try:
         return await bus.call(search.QUERY, query, timeout=_SEARCH_SECONDS)
     except Fault as fault:
-        if fault.code is not Code.NOT_FOUND or not (left := await _left(bus, grounds)):
+        if fault.code is not Code.NOT_FOUND:
             raise
+    if not (left := await _left(bus, grounds)):
+        raise Fault(Code.CONFLICT, "All contexts to answer from were deleted: give others, or none.")
     return await bus.call(search.QUERY, msgspec.structs.replace(query, context_ids=left), timeout=_SEARCH_SECONDS)
 
 

@@ -183,7 +183,7 @@ async def test_an_action_with_no_context_left_fails_instead_of_guessing(caller, 
     action = await caller.action(context_ids=[gone])
     del known.revisions[gone]
     run = await caller.run(action)
-    assert (run.status, run.failure.code) == (Status.FAILED, Code.NOT_FOUND)
+    assert (run.status, run.failure.code) == (Status.FAILED, Code.CONFLICT)
 
 
 async def test_a_search_that_fails_is_the_runs_failure(caller, known, monkeypatch):

@@ -43,6 +43,18 @@ async def test_a_name_is_as_long_as_a_list_can_tell_it(caller):
         assert (refused.code, refused.field) == (Code.INVALID, "name")
 
 
+async def test_an_action_whose_model_was_deleted_says_so_and_can_be_changed(caller):
+    vendor = models.CreateProvider(caller.workspace_id, "Own", "key", "http://127.0.0.1:9")
+    provider = await caller.bus.call(models.CREATE_PROVIDER, vendor)
+    model = await caller.bus.call(models.CREATE, models.CreateModel(caller.workspace_id, "small", str(provider.id)))
+    action = await caller.action(model_id=model.id)
+    await caller.bus.call(models.DELETE, models.GetModel(caller.workspace_id, model.id))
+    refused = await fault(caller.run(action))
+    assert (refused.code, "model was deleted" in refused.message) == (Code.CONFLICT, True)
+    renamed = actions.UpdateAction(caller.workspace_id, action.id, name="Again")
+    assert (await caller.bus.call(actions.UPDATE, renamed)).name == "Again"
+
+
 async def test_a_draft_has_no_tool_that_there_is_not(caller):
     draft = runs.Draft(prompt="Hi", tool_ids=[ids.new()])
     start = runs.StartRun(caller.workspace_id, ids.new(), ids.NONE, "", "klu", draft=draft)
