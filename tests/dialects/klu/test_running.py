@@ -252,11 +252,12 @@ async def test_a_post_that_names_the_last_event_it_saw_starts_nothing_and_reads_
         assert tokens(await lines(stream)) == "b"
 
 
-async def test_a_post_that_resumes_a_blocking_run_waits_for_its_end(door):
+async def test_a_blocking_post_that_resumes_a_stream_waits_for_its_end(door):
     holder = await holding(door)
     await door.call("POST", "/v1/actions/", asked(streaming=True))
     states = [runs.Status.RUNNING, runs.Status.SUCCEEDED]
-    await door.peers.answer(runs.GET, lambda get: replace(examples.run, id=get.run_id, status=states.pop(0)))
+    run = replace(examples.run, id=holder.run_id, mode=runs.Mode.STREAMING)
+    await door.peers.answer(runs.GET, lambda _: replace(run, status=states.pop(0)))
     again = asyncio.create_task(
         door.call("POST", "/v1/actions/", asked(), headers={"Last-Event-ID": f"{holder.run_id}-0"})
     )

@@ -110,10 +110,10 @@ def _conditions(filter: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def reply(run: runs.Run, links: Links, streaming: bool) -> wire.runs.RunReply:
-    """`streaming`: the client asked to read it from a stream."""
-    blocking = run.mode is runs.Mode.BLOCKING
+    """`streaming`: the client asked to read it from a stream; one that resumes it without has waited for its end."""
+    whole = run.mode is not runs.Mode.ASYNC and not streaming
     return wire.runs.RunReply(
-        msg=run.output if blocking else _STREAMING if streaming else _ACCEPTED,
+        msg=run.output if whole else _STREAMING if streaming else _ACCEPTED,
         streaming=streaming,
         data_guid=str(run.id),
         feedback_url=links.feedback,
