@@ -155,7 +155,9 @@ class Database:
         place = object()
         self._waiting[place] = time.monotonic()
         try:
-            return cast("Connection", await self._pool.acquire(timeout=timeout))
+            # asyncpg's own time limit would take a task for each acquisition.
+            async with asyncio.timeout(timeout):
+                return cast("Connection", await self._pool.acquire())
         except TimeoutError:
             raise _unavailable("The database is busy.") from None
         except (*_NO_ENTRY, asyncpg.InterfaceError) as error:
