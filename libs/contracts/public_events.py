@@ -12,6 +12,8 @@ from libs.contracts.evals import TrialFinished
 from libs.contracts.runs import ARIA, RunFinished, Status
 
 _NOT_TOLD = frozenset({"workspace_id", "chain", "unread"})
+# What the public names of the engine's fields are, where they have others.
+_CALLED = {"endpoint_id": "webhook_id", "before": "previous_plan", "failure": "error"}
 
 ALL = "*"
 AUTOMATION_RUN = "automation.run"
@@ -79,8 +81,21 @@ def of_trial(fact: TrialFinished) -> str:
 
 
 def told(fact: Struct) -> dict[str, Any]:
-    """Whose workspace it is the hearer knows, and some is the engine's own; the rest of the fact is what happened."""
-    return {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _NOT_TOLD}
+    """What has happened, by the names that webhooks and automations have for it; ids are UUIDs.
+
+    Whose workspace it is the hearer knows, and some is the engine's own.
+    """
+    facts = {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _NOT_TOLD}
+    if (failure := facts.pop("failure", None)) is not None:
+        facts["failure"] = {"code": failure.code, "message": failure.message}
+    return {_CALLED.get(name, name): value for name, value in facts.items()}
+
+
+def message(fact: RunFinished) -> dict[str, Any]:
+    """An answer of Aria's, as the event of its own has it; ids are UUIDs."""
+    prompt, completion = fact.usage.prompt_tokens, fact.usage.completion_tokens
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return {"conversation_id": fact.session_id, "message_id": fact.run_id, "role": "assistant", "usage": usage}
 
 
 PATTERNS = frozenset(pattern for name in NAMES for pattern in patterns(name))

@@ -45,7 +45,7 @@ def run_finished(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Messag
     event = events.of_run(fact)
     if event is None:
         return None
-    return message(event_id, fact.workspace_id, event, at=at, data=_generation(fact), about=fact.run_id)
+    return message(event_id, fact.workspace_id, event, at=at, data=events.told(fact), about=fact.run_id)
 
 
 def aria_message(event_id: UUID, at: datetime, fact: runs.RunFinished) -> Message | None:
@@ -66,13 +66,9 @@ def chat_message_created(event_id: UUID, at: datetime, fact: runs.RunFinished) -
 
 
 def _reply(fact: runs.RunFinished) -> dict[str, Any]:
-    prompt, completion = fact.usage.prompt_tokens, fact.usage.completion_tokens
-    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    return {
+    return events.message(fact) | {
         "conversation_id": None if fact.session_id is None else ids.crockford("conv", fact.session_id),
         "message_id": ids.crockford("msg", fact.run_id),
-        "role": "assistant",
-        "usage": usage,
     }
 
 
@@ -118,10 +114,8 @@ def automation_started(event_id: UUID, at: datetime, fact: automation_runs.RunSt
 
 def automation_finished(event_id: UUID, at: datetime, fact: automation_runs.RunFinished) -> Message:
     """Completed, or failed: why is told where the run is."""
-    ended = {"status": fact.status, "steps_run": fact.steps_run, "duration_ms": round(fact.duration_ms)}
-    told, about = _automation(fact) | ended, fact.contact_id or fact.run_id
-    if fact.failure is not None:
-        told["error"] = {"code": fact.failure.code, "message": fact.failure.message}
+    told = events.told(fact) | _automation(fact) | {"duration_ms": round(fact.duration_ms)}
+    about = fact.contact_id or fact.run_id
     failed = fact.status is automation_runs.RunStatus.FAILED
     event = events.AUTOMATION_FAILED if failed else events.AUTOMATION_COMPLETED
     return message(event_id, fact.workspace_id, event, at=at, data=told, about=about)
@@ -142,8 +136,7 @@ def trial_finished(event_id: UUID, at: datetime, fact: evals.TrialFinished) -> M
 
 
 def plan_changed(event_id: UUID, at: datetime, fact: plans.PlanChanged) -> Message:
-    told = {"plan": fact.plan, "previous_plan": fact.before}
-    return message(event_id, fact.workspace_id, events.PLAN_CHANGED, at=at, data=told)
+    return message(event_id, fact.workspace_id, events.PLAN_CHANGED, at=at, data=events.told(fact))
 
 
 def limit_reached(event_id: UUID, at: datetime, fact: limits.LimitReached) -> Message:
@@ -159,7 +152,7 @@ def test_ping(event_id: UUID, at: datetime, *, workspace_id: UUID, endpoint_id: 
 
 
 def webhook_disabled(event_id: UUID, at: datetime, disabled: Disabled) -> Message:
-    facts = {"webhook_id": disabled.endpoint_id, "url": disabled.url}
+    facts = {"webhook_id": ids.crockford("wh", disabled.endpoint_id), "url": disabled.url}
     return message(event_id, disabled.workspace_id, events.WEBHOOK_DISABLED, at=at, data=facts)
 
 
@@ -169,14 +162,6 @@ def message(
     moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     envelope = _Envelope(event, ids.crockford("evt", event_id), moment, data)
     return Message(event_id, workspace_id, event, at, msgspec.json.encode(envelope), about)
-
-
-def _generation(fact: runs.RunFinished) -> dict[str, Any]:
-    outcome = events.told(fact)
-    failure = outcome.pop("failure")
-    if failure is not None:
-        outcome["error"] = {"code": failure.code, "message": failure.message}
-    return outcome
 
 
 # What a run's end is told as.

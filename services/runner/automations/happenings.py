@@ -1,6 +1,6 @@
 """Happenings: the engine's facts under the public names by which automations wait for them. Pure.
 
-A fact goes by the names that its webhook has; what is told of it are its own fields.
+A fact goes by the names that its webhook has, and so does what is told of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,10 +29,14 @@ Tell = Callable[[F], Sequence["Happening"]]
 
 
 class Happening(Struct, frozen=True):
-    """A fact under its public names: an automation hears it once, whichever of them it goes by."""
+    """A fact under its public names: an automation hears it once, whichever of them it goes by.
+
+    `data` is what is told of it, where that is not all that the fact says.
+    """
 
     fact: Any
     names: tuple[str, ...]
+    data: dict[str, Any] | None = None
 
     @property
     def workspace_id(self) -> UUID:
@@ -54,7 +58,7 @@ class Happening(Struct, frozen=True):
 
     def told(self) -> dict[str, Any]:
         """Ids are UUIDs."""
-        return msgspec.to_builtins(public_events.told(self.fact))
+        return msgspec.to_builtins(public_events.told(self.fact) if self.data is None else self.data)
 
 
 @cache
@@ -66,8 +70,14 @@ def run_finished(fact: runs.RunFinished) -> list[Happening]:
     name = public_events.of_run(fact)
     happened = [Happening(fact, (name,))] if name else []
     if public_events.is_message(fact):
-        happened.append(Happening(fact, (public_events.ARIA_MESSAGE, public_events.CHAT_MESSAGE_CREATED)))
+        names = (public_events.ARIA_MESSAGE, public_events.CHAT_MESSAGE_CREATED)
+        happened.append(Happening(fact, names, public_events.message(fact)))
     return happened
+
+
+def automation_started(fact: automation_runs.RunStarted) -> list[Happening]:
+    data = public_events.told(fact) | {"status": automation_runs.RunStatus.RUNNING}
+    return [Happening(fact, (public_events.AUTOMATION_RUN,), data)]
 
 
 def trial_finished(fact: evals.TrialFinished) -> list[Happening]:
@@ -90,7 +100,7 @@ HEARD: list[tuple[Any, Tell[Any]]] = [
     (limits.REACHED, under(public_events.USAGE_LIMIT_REACHED)),
     (endpoints.DISABLED, under(public_events.WEBHOOK_DISABLED)),
     (endpoints.TESTED, under(public_events.TEST_PING)),
-    (automation_runs.STARTED, under(public_events.AUTOMATION_RUN)),
+    (automation_runs.STARTED, automation_started),
     (automation_runs.COMPLETED, under(public_events.AUTOMATION_COMPLETED)),
     (automation_runs.FAILED, under(public_events.AUTOMATION_FAILED)),
 ]
