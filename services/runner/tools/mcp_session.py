@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 _FAREWELL_SECONDS = 0.5
+# Characters: the first line says it, and a schema that does not fit has many more.
+_LONGEST_REASON = 300
 
 
 class Connecting(GuardedTransport):
@@ -43,6 +45,7 @@ def fault(error: BaseException) -> Fault:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, MCPError):
-        return Fault(Code.UPSTREAM, error.error.message)
+        reason = error.error.message.partition("\n")[0][:_LONGEST_REASON]
+        return Fault(Code.UPSTREAM, f"the MCP server failed: {reason}")
     log.info("An MCP server could not be spoken to", extra={"error": repr(error)})
     return Fault(Code.UPSTREAM, "the MCP server does not speak the protocol, or broke off")

@@ -226,6 +226,18 @@ CALLING = (
 TOOLLESS = "SmolLM2-135M-Instruct gemma3:4b google/gemma-2-9b-it llama2 gpt-3.5-turbo-instruct o1-mini claude-2.1 phi-3"
 
 
+@pytest.mark.parametrize("path", ["weather", "big", "picture", "status/404", "status/500"])
+async def test_what_speaks_no_mcp_is_said_in_one_line(caller, path):
+    async with tool_site() as served:
+        source = Mcp(f"{served.url}/{path}", "")
+        refused = await fault(caller.bus.call(tools.DISCOVER, tools.Discover(caller.workspace_id, source)))
+    assert (refused.code, refused.message.startswith("the MCP server "), "\n" in refused.message) == (
+        Code.UPSTREAM,
+        True,
+        False,
+    )
+
+
 @pytest.mark.parametrize(("llms", "calls"), [(CALLING, True), (TOOLLESS, False)])
 async def test_some_models_are_known_to_call_no_tools(llms, calls):
     assert {llm: presets.calls_tools(llm) for llm in llms.split()} == dict.fromkeys(llms.split(), calls)
