@@ -1,10 +1,13 @@
 """Hearing: the engine's own events as what sets automations off, many events as one.
 
 The rule: a run begins in the transaction that notes the event as heard, so it is one for each automation. An automation
-that has led to an event is not set off by it, nor is anything once a chain is long: the workspace is told so.
+that has led to an event is not set off by it, nor is anything once a chain is long, or once automations have set off
+too many runs within a minute: the workspace is told so.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,12 +21,14 @@ from libs.postgres import outbox
 from libs.postgres.database import Connection, Database
 from services.runner.automations.beginning import Cause, SetOff, begin
 from services.runner.automations.happenings import Happening, Tell
+from services.runner.store import automation_runs as runs
 from services.runner.store import automations as stored
 from services.runner.store.automations import Stored
 
 F = TypeVar("F")
 
 _LONGEST_CHAIN = 5
+_MOST_A_MINUTE = 1000
 
 
 class _Match(Struct, frozen=True):
@@ -46,8 +51,11 @@ def setting_off(tell: Tell[F]) -> Callable[[Connection, list[Heard[F]]], Awaitab
             for automation in found.get(happening.workspace_id, [])
             if _waits_for(automation, happening)
         ]
-        await begin(connection, [_set_off(match) for match in matches if _stopped(match) is None])
-        await _tell_of_stopped(connection, matches)
+        crowd = await _crowd(connection, matches)
+        reasons = [_loops(match) or crowd.stops(match) for match in matches]
+        judged = list(zip(matches, reasons, strict=True))
+        await begin(connection, [_set_off(match) for match, reason in judged if reason is None])
+        await _tell_of_stopped(connection, [(match, reason) for match, reason in judged if reason is not None])
 
     return apply
 
@@ -77,7 +85,31 @@ def _waits_for(of: Stored, happening: Happening) -> bool:
     return isinstance(trigger, OnEvent) and trigger.event in happening.patterns
 
 
-def _stopped(match: _Match) -> str | None:
+class _Crowd:
+    """The runs in each workspace that automations have set off within this minute.
+
+    Several that hear one another's runs set off a multiple with each link of a chain: its length alone is no bound.
+    """
+
+    def __init__(self, runs: dict[UUID, int]) -> None:
+        self._runs = Counter(runs)
+
+    def stops(self, match: _Match) -> str | None:
+        if not match.happening.chain:
+            return None
+        self._runs[match.happening.workspace_id] += 1
+        if self._runs[match.happening.workspace_id] <= _MOST_A_MINUTE:
+            return None
+        return f"automations had set off {_MOST_A_MINUTE:,} runs within that minute"
+
+
+async def _crowd(connection: Connection, matches: list[_Match]) -> _Crowd:
+    led = {match.happening.workspace_id for match in matches if match.happening.chain}
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    return _Crowd(await runs.count_led(connection, led, minute) if led else {})
+
+
+def _loops(match: _Match) -> str | None:
     """Why it is not set off."""
     if match.of.automation.id in match.happening.chain:
         return "it had led to that event itself"
@@ -92,10 +124,9 @@ def _set_off(match: _Match) -> SetOff:
     return SetOff(ids.new(), match.of, Cause(happening.name, told, happening.chain))
 
 
-async def _tell_of_stopped(connection: Connection, matches: list[_Match]) -> None:
-    notices = [_notice(match, reason) for match in matches if (reason := _stopped(match)) is not None]
-    if notices:
-        await outbox.state(connection, errands.NOTICE_ASKED, notices)
+async def _tell_of_stopped(connection: Connection, stopped: list[tuple[_Match, str]]) -> None:
+    if stopped:
+        await outbox.state(connection, errands.NOTICE_ASKED, [_notice(match, reason) for match, reason in stopped])
 
 
 def _notice(match: _Match, reason: str) -> NoticeAsked:

@@ -1,6 +1,6 @@
 """Runs of automations, as they are stored; their steps are in `automation_steps`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,17 @@ async def find(database: Database | Connection, workspace_id: UUID, id: UUID) ->
         f"SELECT {_COLUMNS} FROM automation_runs WHERE workspace_id = $1 AND id = $2", workspace_id, id
     )
     return perhaps(row, Run)
+
+
+async def count_led(connection: Connection, workspace_ids: Collection[UUID], since: datetime) -> dict[UUID, int]:
+    """The runs that other automations have set off."""
+    rows = await connection.fetch(
+        """SELECT workspace_id, count(*) AS runs FROM automation_runs
+        WHERE workspace_id = ANY($1) AND created_at >= $2 AND cardinality(chain) > 1 GROUP BY workspace_id""",
+        list(workspace_ids),
+        since,
+    )
+    return {row["workspace_id"]: row["runs"] for row in rows}
 
 
 async def page(database: Database, asked: automation_runs.PageRuns) -> Page[Run]:

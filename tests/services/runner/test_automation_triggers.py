@@ -209,6 +209,35 @@ async def test_a_chain_of_automations_ends_after_five(caller, bus, databases):
     assert [notice.type for notice in told if notice.run_id is None] == ["automation_stopped"]
 
 
+async def test_automations_set_each_other_off_a_thousand_times_a_minute_at_most(caller, bus, databases):
+    busy, made = await make(caller, HELLO), await make(caller, HELLO, trigger=OnEvent("contact.updated"))
+    await have_been_set_off(databases, await trigger(caller, busy), times=999)
+    one, other = [ids.new()], [ids.new()]
+    for chain in (one, other, []):
+        await state(bus, contacts.UPDATED, contacts.ContactUpdated(caller.workspace_id, ids.new(), ["name"], chain))
+    found = await eventually(lambda: runs_of(caller, made), lambda runs: len(runs) == 2)
+    assert [run.chain for run in found] == [[made.id], [*one, made.id]], "people and clients are stopped by none of it"
+    told = await eventually(lambda: facts(databases, errands.NOTICE_ASKED, caller.workspace_id), bool)
+    [notice] = [notice for notice in told if notice.run_id is None]
+    assert "1,000 runs" in notice.body
+
+
+async def have_been_set_off(databases, run, *, times):
+    """By automations, within this minute, and within the next should that begin meanwhile."""
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    await connection.execute(
+        """INSERT INTO automation_runs (id, workspace_id, automation_id, automation_name, status, trigger, payload,
+            chain, steps_total, created_at)
+        SELECT gen_random_uuid(), workspace_id, automation_id, automation_name, 'completed', trigger, payload,
+            ARRAY[$2, automation_id], 0, now() + interval '1 minute'
+        FROM automation_runs, generate_series(1, $3) WHERE id = $1""",
+        run.id,
+        ids.new(),
+        times,
+    )
+    await connection.close()
+
+
 async def test_who_deletes_an_automation_a_contact_or_a_workspace_deletes_its_runs(caller, bus, databases):
     made, other = await make(caller, Wait(3600)), await make(caller, HELLO)
     contact_id = ids.new()
