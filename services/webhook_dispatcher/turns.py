@@ -29,7 +29,7 @@ class Turns:
         self.width = width
         self.workspace = START
         self.endpoints: dict[UUID, UUID] = {}
-        # Since the last claim that began at the start.
+        # Something, since the last claim that began at the start; or came by the end of a workspace.
         self._took = False
 
     def took(self, taken: Sequence[Taken], *, reached: UUID | None) -> bool:
@@ -41,10 +41,11 @@ class Turns:
         began, before = self.workspace, self.endpoints
         self.workspace = reached or START
         self.endpoints = {id: reached for id, reached in before.items() if not self._came_by(id, since=began)}
+        # Where the end of a workspace was come by, its next turn is at its first endpoints again.
+        self._took = self._took or bool(taken) or len(self.endpoints) < len(before)
         for each in sorted(taken, key=lambda each: each.endpoint_id):
             if of_workspace[each.workspace_id] >= each.share:
                 self.endpoints[each.workspace_id] = each.endpoint_id
-        self._took = self._took or bool(taken)
         if self.workspace != START:
             return True
         took, self._took = self._took, False

@@ -106,7 +106,8 @@ _TAKE = f"""
             ) AS found WHERE slows
         )) RETURNING delivery_id
     ), chosen AS (
-        SELECT due.*, known.workspace_id, known.endpoint_id, share, quota FROM known CROSS JOIN LATERAL (
+        SELECT due.*, known.workspace_id, known.endpoint_id, share, least(room, quota) AS quota
+        FROM known CROSS JOIN LATERAL (
             SELECT delivery_id, attempts + 1, event_id, event FROM queue
             WHERE {_READY} AND workspace_id = known.workspace_id AND endpoint_id = known.endpoint_id AND due_at <= now()
             ORDER BY due_at LIMIT least(room, quota) FOR UPDATE SKIP LOCKED

@@ -32,6 +32,15 @@ def test_a_round_of_several_claims_that_took_nothing_is_the_last():
     assert turns.took([], reached=None)
 
 
+def test_a_round_that_came_by_the_end_of_a_workspace_is_not_the_last():
+    turns = Turns(2)
+    assert turns.took([Taken(A, TWO, share=1, quota=1), Taken(B, ONE, share=1, quota=1)], reached=B)
+    assert turns.took([], reached=None)
+    assert turns.took([], reached=B)
+    assert turns.took([], reached=None)
+    assert not turns.took([], reached=None)
+
+
 def test_endpoints_that_a_claim_did_not_come_to_are_first_in_the_next_of_their_workspace():
     turns = Turns(8)
     taken = [Taken(A, TWO, share=2, quota=1), Taken(A, ONE, share=2, quota=1), Taken(B, ONE, 2, 2)]
