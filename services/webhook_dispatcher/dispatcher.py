@@ -48,7 +48,7 @@ class Lane(Enum):
 
 
 class Open(Struct):
-    """An attempt under way, and since when by the monotonic clock; it may wait for its turn to begin."""
+    """An attempt, and since when it is under way by the monotonic clock: not while it waits for its turn, nor later."""
 
     place: Place
     since: float = math.inf
@@ -85,9 +85,11 @@ class Dispatcher:
         """Until `drain`. Woken when something was queued, and once a second for what has become due meanwhile."""
         while not self._closing:
             self._woken.clear()
+            # What comes free during a claim is not known to it.
+            self._behind = short = self._short()
             more = await self._claim_quick()
-            self._behind = more or self._room.short()
-            if not more or self._room.free(slow=False) <= 0:
+            self._behind = more or short or self._short()
+            if not more or self._free() <= 0:
                 await self._rest()
 
     async def run_aside(self) -> None:
@@ -136,7 +138,7 @@ class Dispatcher:
 
     async def _claim_trusted(self) -> bool:
         """All but a batch of the room that is free."""
-        trusted, most = self._room.trusted()[:_MOST_TRUSTED], self._room.free(slow=False) - self._room.limits.batch
+        trusted, most = self._room.trusted()[:_MOST_TRUSTED], self._free() - self._room.limits.batch
         if not trusted or most <= 0:
             return False
         asked = Asked(slow=False, most=most, seconds=self._seconds)
@@ -146,7 +148,17 @@ class Dispatcher:
         return self._free_doubtful(Lane.QUICK) >= self._room.limits.batch
 
     def _free_doubtful(self, lane: Lane) -> int:
-        return min(self._room.free(slow=False), self._room.free_doubtful, self._starts[lane].free)
+        return min(self._free(), self._room.free_doubtful, self._starts[lane].free)
+
+    def _free(self) -> int:
+        return 0 if self._lags() else self._room.free(slow=False)
+
+    def _short(self) -> bool:
+        return self._room.short() or self._lags()
+
+    def _lags(self) -> bool:
+        """Whether the database is slower than the receivers."""
+        return self._unsettled > self._room.limits.slots
 
     def _room_in_order(self) -> int:
         return self._free_doubtful(Lane.IN_ORDER)
@@ -191,7 +203,10 @@ class Dispatcher:
         task.add_done_callback(lambda ended: self._end(ended, claimed))
 
     async def _deliver(self, claimed: Claimed, opened: Open) -> None:
-        outcome = await self._in_turn(claimed, opened)
+        try:
+            outcome = await self._in_turn(claimed, opened)
+        finally:
+            self._leave(opened)
         self._room.saw(_place(claimed), delivered=outcome.delivered)
         _tell(claimed, outcome)
         await self._settle(outcome)
@@ -212,8 +227,15 @@ class Dispatcher:
         opened.since = time.monotonic()
         return await self._attempt(claimed)
 
+    def _leave(self, opened: Open) -> None:
+        """Others are sent meanwhile, while what came of this one is written down."""
+        opened.since = math.inf
+        self._room.give_back(opened.place)
+        if self._behind and self._room.wide(opened.place):
+            self._woken.set()
+
     async def _settle(self, outcome: Outcome) -> None:
-        """While the database is away the slot stays taken: nothing could be claimed for it anyway."""
+        """However long the database is away."""
         while True:
             try:
                 return await self._settling.add(outcome)
@@ -223,14 +245,18 @@ class Dispatcher:
             await asyncio.sleep(_AWAY_SECONDS)
 
     def _end(self, task: asyncio.Task[None], claimed: Claimed) -> None:
-        place = self._open.pop(task).place
-        self._room.give_back(place)
+        del self._open[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("An attempt failed on our side", exc_info=error, extra={"delivery": claimed.id})
         if claimed.ordered:
             self.in_order.wake()
-        if self._behind and self._room.wide(place):
+        if self._behind and self._unsettled == self._room.limits.slots // 2:
             self._woken.set()
+
+    @property
+    def _unsettled(self) -> int:
+        """Attempts that were made, and are not written down yet."""
+        return len(self._open) - self._room.endpoints.total()
 
 
 def _lane(claimed: Claimed) -> Lane:
