@@ -2,11 +2,12 @@
 # It carries that service, libs/ and what the service's lock names, and runs as nobody in particular.
 FROM python:3.11-slim AS build
 ARG SERVICE
-RUN python -m venv /opt/venv
+# Without pip: nothing is installed into an image that is made.
+RUN python -m venv --without-pip /opt/venv
 COPY deploy/locks/${SERVICE}.txt /tmp/lock.txt
 # Behind a package mirror: --secret id=pip,src=/etc/pip.conf
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/lock.txt
+    pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --require-hashes -r /tmp/lock.txt
 COPY libs /app/libs
 COPY services /tmp/services
 RUN module=$(echo "${SERVICE}" | tr - _) \

@@ -49,6 +49,11 @@ class Hearing:
         self._reactions = Reactions(database, reactions, service=service, backoff=backoff)
         self._pull = Pull(bus.connection, service)
         self._in_hand: list[Msg] = []
+        self._stream = _Trouble("Events can't be heard now")
+        self._new, self._failed = (
+            _Trouble("Events wait for the database"),
+            _Trouble("Failed events wait for the database"),
+        )
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -84,10 +89,11 @@ class Hearing:
                     ready = True
                 messages = await self._pull.batch()
             except Fault as fault:
-                log.warning("Events can't be heard now", extra={"error": fault.message})
+                self._stream.tell(fault)
                 ready = False
                 await self._pause()
             else:
+                self._stream.end()
                 await self._see_through(messages)
 
     async def _see_through(self, messages: list[Msg]) -> None:
@@ -96,9 +102,10 @@ class Hearing:
         while self._in_hand:
             try:
                 await self._settle(messages)
+                self._new.end()
                 self._in_hand = []
             except _DATABASE_FAILS as error:
-                log.warning("Events wait for the database", extra={"error": str(error)})
+                self._new.tell(error)
                 await self._pause()
                 if self._stopping.is_set():
                     return
@@ -139,8 +146,9 @@ class Hearing:
             try:
                 while await self._reactions.try_one_again():
                     pass
+                self._failed.end()
             except _DATABASE_FAILS as error:
-                log.warning("Failed events wait for the database", extra={"error": str(error)})
+                self._failed.tell(error)
             await self._pause()
 
     async def _pause(self) -> None:
@@ -149,3 +157,18 @@ class Hearing:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+class _Trouble:
+    """What is in the way again and again: a line of the log when it begins and when it changes, not for every try."""
+
+    def __init__(self, message: str) -> None:
+        self._message, self._told = message, ""
+
+    def tell(self, error: Exception) -> None:
+        if str(error) != self._told:
+            log.warning(self._message, extra={"error": str(error)})
+        self._told = str(error)
+
+    def end(self) -> None:
+        self._told = ""

@@ -58,19 +58,24 @@ def of_every_service(database: Database) -> list[Observed]:
 
 
 async def observe(observed: Sequence[Observed], *, every: float = _SECONDS) -> None:
-    """For ever."""
+    """For ever. What can't be read is said once, and again where the reason is another."""
+    said: dict[str, str] = {}
     while True:
         for each in observed:
-            await look(each)
+            reason = await look(each)
+            if reason and reason != said.get(each.name):
+                log.warning("A backlog can't be read", extra={"what": each.name, "error": reason})
+            said[each.name] = reason
         await asyncio.sleep(every)
 
 
-async def look(observed: Observed) -> None:
+async def look(observed: Observed) -> str:
+    """Why it can't be read; nothing where it can."""
     try:
-        numbers, failed = await observed.look(), False
+        numbers, reason = await observed.look(), ""
     except Exception as error:  # whatever it is, the number is not known
-        log.warning("A backlog can't be read", extra={"what": observed.name, "error": str(error)})
-        numbers, failed = [math.nan] * len(observed.gauges), True
-    metrics.OBSERVATION_FAILED.labels(observed.name).set(failed)
+        numbers, reason = [math.nan] * len(observed.gauges), str(error) or type(error).__name__
+    metrics.OBSERVATION_FAILED.labels(observed.name).set(bool(reason))
     for gauge, number in zip(observed.gauges, numbers, strict=True):
         gauge.set(number)
+    return reason

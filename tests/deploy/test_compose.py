@@ -53,7 +53,7 @@ def test_a_secret_that_was_lost_is_made_anew_and_all_that_hold_it_agree(folder):
 
 
 def test_secrets_never_reach_the_repository():
-    assert "deploy/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert {"deploy/secrets/", ".env"} <= set((ROOT / ".gitignore").read_text().splitlines())
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -71,6 +71,11 @@ def test_a_service_logs_in_as_itself_with_its_own_secrets(name):
     assert service["environment"]["NATS_USER"] == user
     others = {f"{other}_" for other in MAY_CALL if other != user}
     assert not any(secret.startswith(tuple(others)) for secret in service["secrets"])
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_no_log_grows_for_ever(name):
+    assert COMPOSE["services"][name]["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
 def test_only_the_gateway_is_reached_from_outside():

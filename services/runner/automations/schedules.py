@@ -31,13 +31,10 @@ class Schedules:
         self._database = database
 
     async def run(self) -> None:
-        """For ever."""
+        """For ever. Raises Fault UNAVAILABLE."""
         while True:
-            try:
-                while await self.once():
-                    pass
-            except Fault as fault:
-                log.warning("Schedules wait", extra={"error": fault.message})
+            while await self.once():
+                pass
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def once(self) -> bool:

@@ -166,16 +166,22 @@ async def test_a_stream_that_was_lost_is_made_anew_and_heard(server: Restartable
     await asyncio.gather(runner.close(), feedback.close())
 
 
-async def test_events_wait_while_the_database_is_away(runner, feedback, database, databases, postgres_url):
+async def test_events_wait_while_the_database_is_away_which_is_said_once(
+    runner, feedback, database, databases, postgres_url, caplog
+):
     async with hearing(feedback, database, added()):
         await runner.state(COUNTED.name, stated(1), "before the outage")
         await total_becomes(database, 1)
         async with closed_to_all(databases.url, postgres_url):
             await runner.state(COUNTED.name, stated(10), "during the outage")
             await becomes(lambda: pending(feedback), 1)
+            # Long enough to try, and to fail, a second time.
+            await asyncio.sleep(hear._PAUSE * 1.5)
         await total_becomes(database, 11)
     await becomes(lambda: pending(feedback), 0)
     assert await rows(database, "event_retries") == 0
+    said = [(record.message, record.error) for record in caplog.records if record.name == hear.__name__]
+    assert len(said) == len(set(said)) > 0
 
 
 @asynccontextmanager

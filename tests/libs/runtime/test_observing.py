@@ -1,12 +1,14 @@
 """Backlogs are read beside the work, and one that can't be read shows no number."""
 
+import asyncio
 import math
+from contextlib import suppress
 
 import pytest
 from prometheus_client import REGISTRY, Gauge
 
 from libs.contracts.faults import Code, Fault
-from libs.runtime.observing import Observed, look
+from libs.runtime.observing import Observed, look, observe
 
 pytestmark = pytest.mark.asyncio
 
@@ -30,3 +32,17 @@ async def test_a_look_that_fails_leaves_no_stale_number():
     assert failed() == 1.0
     await look(Observed("test", [BACKLOG], finds))
     assert (REGISTRY.get_sample_value("test_backlog"), failed()) == (7.0, 0.0)
+
+
+async def test_a_backlog_that_can_not_be_read_is_said_once_until_it_can(caplog):
+    looks = iter(["away", "away", "", "away", "busy", "busy"])
+
+    async def says() -> list[float]:
+        if reason := next(looks):
+            raise Fault(Code.UNAVAILABLE, reason)
+        return [7.0]
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await observe([Observed("test", [BACKLOG], says)], every=0)
+    assert [record.error for record in caplog.records][:3] == ["away", "away", "busy"]
