@@ -1,6 +1,7 @@
 """`make secrets`: the files under deploy/secrets/ that docker-compose.yml hands to its containers.
 
-Only what is missing is made, so running it again changes nothing. The folder is closed to other users of the machine;
+Only what is missing is made, so running it again changes nothing, and what holds several (the services' addresses in
+PostgreSQL, NATS's passwords) is written from the single ones. The folder is closed to other users of the machine;
 the files in it are not, because a container's own user must read them.
 """
 
@@ -8,6 +9,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 FOLDER = Path(__file__).with_name("secrets")
 SERVICES = ("gateway", "runner", "retrieval", "feedback", "webhook_dispatcher")
@@ -22,7 +24,7 @@ def main() -> None:
     nats = {"operator": _made("nats_operator_password", _password)}
     for service in SERVICES:
         password = _made(f"{service}_postgres_password", _password)
-        _write(f"{service}_postgres_dsn", f"postgresql://{service}:{password}@postgres:5432/polyvox")
+        _write(f"{service}_postgres_dsn", f"postgresql://{service}:{quote(password, safe='')}@postgres:5432/polyvox")
         nats[service] = _made(f"{service}_nats_password", _password)
     _write("nats_passwords", "\n".join(f"NATS_{user.upper()}_PASSWORD={nats[user]}" for user in nats))
     print(f"The secrets are in {FOLDER}. The first account's password is in bootstrap_password.")
