@@ -1,6 +1,7 @@
 """docker-compose.yml and what it is handed: secrets are files that `make secrets` makes, and never in the file."""
 
 import importlib
+import re
 import stat
 import tomllib
 
@@ -11,6 +12,7 @@ from msgspec import structs
 from deploy import make_secrets
 from deploy.local.children import ROOT
 from libs.contracts.subjects import MAY_CALL
+from libs.runtime.settings import Common
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 # What the images say themselves.
@@ -75,6 +77,13 @@ def test_a_service_logs_in_as_itself_with_its_own_secrets(name):
     assert service["environment"]["NATS_USER"] == user
     others = {f"{other}_" for other in MAY_CALL if other != user}
     assert not any(secret.startswith(tuple(others)) for secret in service["secrets"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_docker_waits_longer_than_a_service_takes_to_stop(name):
+    [default] = re.findall(r"^\$\{STOP_GRACE_PERIOD:-(\d+)s\}$", COMPOSE["services"][name]["stop_grace_period"])
+    [takes] = [field.default for field in structs.fields(Common) if field.name == "stop_seconds"]
+    assert int(default) >= takes + 5
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
