@@ -50,11 +50,12 @@ class Library:
         self._exact = _units(every)
 
     async def hits(self, text: str) -> list[Hit]:
-        [vector] = await self._embedder.embed([text])
-        question = Question(text, vector)
-        return await self._vectors.search(
-            await self._embedder.space(), Where(_HERE, [_HERE]), question, limit=CANDIDATES
-        )
+        async def embed() -> bytes:
+            [vector] = await self._embedder.embed([text])
+            return vector
+
+        here = Where(_HERE, [_HERE])
+        return await self._vectors.search(await self._embedder.space(), here, Question(text, embed), limit=CANDIDATES)
 
     async def exact(self, text: str) -> list[int]:
         """The nearest by cosine over all vectors as they are, in numpy."""

@@ -25,6 +25,7 @@ from bench.retrieval.questions import Labelled, labelled
 from libs.bus.bus import Bus
 from libs.contracts import contexts, documents, ids, search
 from libs.contracts.faults import Fault
+from libs.runtime.service import collect_rarely
 from services.retrieval import chunking, wordllama
 from services.retrieval.chunking import Bounds
 from tests.support import calling, servers
@@ -38,6 +39,7 @@ WORKSPACE = ids.new()
 async def run(chunks: int) -> None:
     known = labelled()
     random.seed(1)
+    collect_rarely()  # as the gateway does, which asks so
     with servers.nats_server() as nats, servers.postgres_server(fsync=True) as postgres:
         async with servers.database(postgres) as databases, calling.gateway(nats, databases) as bus:
             with tempfile.TemporaryDirectory(prefix="polyvox-bench-") as folder:

@@ -22,6 +22,8 @@ PULSE_SECONDS = 5.0
 # The line for a connection is full with so many waiting, or while the first in it has waited so long.
 _LONGEST_LINE = 1000
 _PATIENCE = 2.0
+# A cancelled statement may still have to end.
+_RELEASE_SECONDS = 5.0
 
 # Stopping, out of connections or room, or of patience: nothing that another statement would put right.
 _AWAY = (
@@ -182,7 +184,7 @@ class Database:
         if bare.is_closed():
             bare.terminate()  # asyncpg 0.31 alone leaves some lost connections' places in the pool taken for ever
         with _faults_of(bare):
-            await self._pool.release(cast("Any", connection))
+            await self._pool.release(cast("Any", connection), timeout=_RELEASE_SECONDS)
         self._wake(topics)
 
     def _wake(self, topics: set[str]) -> None:

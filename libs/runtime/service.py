@@ -69,7 +69,7 @@ async def _main(name: str, instance: str, settings: S, build: Build[S]) -> int:
     try:
         async with started(name, settings, build, stopping=signals.stopping, instance=instance) as service:
             if service is not None:
-                _collect_rarely()
+                collect_rarely()
                 log.info("Ready", extra={"private_port": service.private_port})
                 await signals.stopping.wait()
                 log.info("Stopping")
@@ -80,7 +80,7 @@ async def _main(name: str, instance: str, settings: S, build: Build[S]) -> int:
     return _end(0)
 
 
-def _collect_rarely() -> None:
+def collect_rarely() -> None:
     """What the start made stays for ever, and requests leave few cycles behind: both need less looking for."""
     gc.collect()
     gc.freeze()

@@ -9,18 +9,14 @@ from services.retrieval.vectors import Hit
 # What the words count, of 1; meaning has the rest.
 WORDS = 0.7
 # So many hits each side names, however few are asked for.
-CANDIDATES = 50
+CANDIDATES = 25
 
 
 def fused(hits: list[Hit], words: float = WORDS) -> list[Hit]:
     """The best first."""
     if not hits:
         return []
-    most = max(hit.words for hit in hits) or 1.0
-    farthest, nearest = min(hit.score for hit in hits), max(hit.score for hit in hits)
-    spread = (nearest - farthest) or 1.0
-
-    def worth(hit: Hit) -> float:
-        return words * hit.words / most + (1 - words) * (hit.score - farthest) / spread
-
-    return sorted(hits, key=worth, reverse=True)
+    scores = [hit.score for hit in hits]
+    of_words = words / (max(hit.words for hit in hits) or 1.0)
+    of_meaning = (1 - words) / (max(scores) - min(scores) or 1.0)
+    return sorted(hits, key=lambda hit: of_words * hit.words + of_meaning * hit.score, reverse=True)

@@ -4,6 +4,8 @@ their texts come from Postgres.
 So what was deleted is gone at once, whatever its vectors do.
 """
 
+from functools import partial
+
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Database
@@ -40,14 +42,18 @@ class Search:
 
     async def _found(self, request: search.Query) -> list[search.Passage]:
         text = _shortened(request.text)
-        [vector] = await self._embedder.embed([text], deadline=_SECONDS)
         where = Where(request.workspace_id, request.context_ids, request.conditions)
         candidates = max(request.limit + _SPARE, fusion.CANDIDATES)
-        hits = await self._vectors.search(await self._embedder.space(), where, Question(text, vector), limit=candidates)
+        question = Question(text, partial(self._embedded, text))
+        hits = await self._vectors.search(await self._embedder.space(), where, question, limit=candidates)
         if not hits:
             await self._must_exist(request)
         near = [hit for hit in fused(hits, self._words) if max(0.0, hit.score) >= request.min_score]
         return merged(await self._best(request, text, near))
+
+    async def _embedded(self, text: str) -> bytes:
+        [vector] = await self._embedder.embed([text], deadline=_SECONDS)
+        return vector
 
     async def _best(self, request: search.Query, text: str, hits: list[Hit]) -> list[search.Passage]:
         if self._reranker is None:

@@ -5,12 +5,12 @@ inherits no secret of the service.
 """
 
 import asyncio
-import contextlib
 import itertools
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -53,6 +53,11 @@ class Child:
         finally:
             self._rest(life)
 
+    def tell(self, statement: object) -> None:
+        """What has no answer. Without a child nobody is told."""
+        if self._life is not None and not self._life.over:
+            self._life.tell(statement)
+
     async def close(self) -> None:
         """For good."""
         self._closed = True
@@ -81,17 +86,17 @@ class Child:
             self._resting = asyncio.get_running_loop().call_later(self._idle, life.end_if_unused)
 
 
-class _Life:
+class _Life(asyncio.Protocol):
     """One life of the child, from its start to its death."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    _transport: asyncio.WriteTransport
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.over = False
-        self._process, self._reader, self._writer = process, reader, writer
+        self._process = process
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[msgspec.Raw]] = {}
-        self._listening = asyncio.create_task(self._listen())
+        self._unread = bytearray()
 
     @classmethod
     async def begin(cls, module: str, arguments: tuple[str, ...]) -> "_Life":
@@ -103,7 +108,8 @@ class _Life:
                 pass_fds=[theirs.fileno()],
                 env=_ENVIRONMENT,
             )
-        return cls(process, *await asyncio.open_connection(sock=ours))
+        _, life = await asyncio.get_running_loop().create_connection(lambda: cls(process), sock=ours)
+        return life
 
     async def ask(self, question: object) -> msgspec.Raw:
         if self.over:
@@ -111,37 +117,45 @@ class _Life:
         id = next(self._ids)
         answer = self._asked[id] = asyncio.get_running_loop().create_future()
         try:
-            self._writer.write(frames.question(id, question))
+            self._transport.write(frames.question(id, question))
             return await answer
         finally:
             del self._asked[id]
 
+    def tell(self, statement: object) -> None:
+        self._transport.write(frames.statement(statement))
+
     def end_if_unused(self) -> None:
         if not self._asked:
-            self.over = True
-            self._writer.close()
+            self._hang_up()
 
     async def end(self) -> None:
         """Hang up and wait for the child to finish what it does; one that doesn't is killed."""
-        self.over = True
-        self._writer.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._listening), _GRACE)
-        if self._process.returncode is None:
+        self._hang_up()
+        try:
+            async with asyncio.timeout(_GRACE):
+                await self._process.wait()
+        except TimeoutError:
             self._process.kill()
-        await self._listening
+            await self._process.wait()
 
-    async def _listen(self) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                (length,) = frames.LENGTH.unpack(await self._reader.readexactly(frames.LENGTH.size))
-                self._heard(frames.unpack(await self._reader.readexactly(length)))
+    def _hang_up(self) -> None:
+        self.over = True
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        for frame in frames.taken(self._unread):
+            self._heard(frame)
+
+    def connection_lost(self, exc: Exception | None) -> None:
         self.over = True
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(Died())
-        self._writer.close()
-        await self._process.wait()
 
     def _heard(self, frame: frames.Frame) -> None:
         answer = self._asked.get(frame.id)

@@ -1,5 +1,6 @@
 """The parent, as its child sees it: the socket that questions come from. Imports nothing heavy."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -35,7 +36,13 @@ class Parent:
         return frames.unpack(self.socket.recv(frames.LENGTH.unpack(head)[0], socket.MSG_WAITALL))
 
     def answer(self, id: int, body: object) -> None:
-        self.socket.sendall(frames.answer(id, body))
+        self._send(id, frames.answer(id, body))
 
     def fail(self, id: int, error: str) -> None:
-        self.socket.sendall(frames.failure(id, error))
+        self._send(id, frames.failure(id, error))
+
+    def _send(self, id: int, frame: bytes) -> None:
+        """That the parent has hung up is seen where it is asked for the next question."""
+        if id != frames.STATEMENT:
+            with contextlib.suppress(BrokenPipeError):
+                self.socket.sendall(frame)

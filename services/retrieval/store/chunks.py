@@ -64,11 +64,13 @@ async def page(database: Database, document_id: UUID, *, first: int, limit: int)
 async def passages(database: Database, query: search.Query, scores: dict[UUID, float]) -> Found:
     """Those of the scored chunks that are still there, and within the query's workspace and contexts."""
     # OFFSET 0 has each document looked up by its id: the planner would rather walk through all of the context. Behind a
-    # SELECT the ids' number is hidden from it, or it would plan anew for each search.
+    # SELECT the ids' number is hidden from it, or it would plan anew for each search. Documents go with their context,
+    # so where there is a passage of a single one it need not be looked for.
     rows = await database.fetch(
         """
         SELECT chunk.id, document_id, context_id, name, position, start, chunk.text, metadata,
-            (SELECT count(*) FROM contexts WHERE workspace_id = $2 AND id = ANY($3)) AS contexts
+            CASE cardinality($3::uuid[]) WHEN 1 THEN 1
+                ELSE (SELECT count(*) FROM contexts WHERE workspace_id = $2 AND id = ANY($3)) END AS contexts
         FROM chunks AS chunk CROSS JOIN LATERAL (
             SELECT workspace_id, context_id, name, metadata FROM documents WHERE documents.id = document_id OFFSET 0
         ) AS document

@@ -5,6 +5,7 @@ Vectors are derived from chunk rows and can be rebuilt at any time. A tenant is 
 every search and count names.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -39,8 +40,10 @@ class Where(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
+    """`embed` makes the vector of `text`; it is called once."""
+
     text: str
-    vector: bytes
+    embed: Callable[[], Awaitable[bytes]]
 
 
 class Hit(Struct, frozen=True, array_like=True):
@@ -62,7 +65,10 @@ class Vectors(Protocol):
     async def upsert(self, space: Space, points: list[Point]) -> None: ...
 
     async def search(self, space: Space, where: Where, question: Question, *, limit: int) -> list[Hit]:
-        """The best by meaning and the best by words, up to `limit` of each, in no order."""
+        """The best by meaning and the best by words, up to `limit` of each, in no order.
+
+        What the words find may be looked up while the vector is awaited.
+        """
         ...
 
     async def count(self, space: Space, where: Where) -> int: ...

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from services.retrieval.vectors import Point, Question, Space, Where
+from services.retrieval.vectors import Point, Space, Where
 
 
 class Ensure(Struct, frozen=True, tag="ensure"):
@@ -18,13 +18,21 @@ class Upsert(Struct, frozen=True, tag="upsert"):
     points: list[Point]
 
 
+class Ahead(Struct, frozen=True, tag="ahead"):
+    """What the words of a search find: looked up now, kept for the Search of this `id`, and not answered."""
+
+    id: int
+    space: Space
+    where: Where
+    text: str
+    limit: int
+
+
 class Search(Struct, frozen=True, tag="search"):
     """Answered by Hits."""
 
-    space: Space
-    where: Where
-    question: Question
-    limit: int
+    words: Ahead
+    vector: bytes
 
 
 class Count(Struct, frozen=True, tag="count"):
@@ -38,4 +46,4 @@ class Forget(Struct, frozen=True, tag="forget"):
     document_ids: list[UUID] | None = None
 
 
-Call = Ensure | Upsert | Search | Count | Forget
+Call = Ensure | Upsert | Ahead | Search | Count | Forget

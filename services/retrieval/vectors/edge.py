@@ -8,12 +8,13 @@ import logging
 import shutil
 import time
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, TypeAlias, cast
 from uuid import UUID
 
 import qdrant_edge as qdrant
 
-from services.retrieval.vectors import Hit, Point, Question, Space, Where, payload
+from services.retrieval.vectors import Hit, Point, Space, Where, payload
+from services.retrieval.vectors.calls import Ahead
 from services.retrieval.vectors.payload import OneOf, Term, Within
 from services.retrieval.vectors.words import Words
 
@@ -25,6 +26,18 @@ _UPDATES_UNFLUSHED = 200
 _LAYOUT = f".{payload.LAYOUT}"
 # A space is one segment, so more threads would only wake each other for nothing: that doubles a search's CPU time.
 _THREADS = 1
+_MOST_AHEAD = 64
+
+# Points' ids, with how near they are.
+_Scores: TypeAlias = "dict[qdrant.PointId, float]"
+
+
+class _Worded(NamedTuple):
+    """What the words of a question find within `only`, and the filter for just that."""
+
+    only: qdrant.Filter
+    scores: "_Scores"
+    found: qdrant.Filter
 
 
 class Engine:
@@ -32,6 +45,7 @@ class Engine:
         self._folder = folder
         self._words = Words()
         self._shards: dict[str, _Shard] = {}
+        self._ahead: dict[int, _Worded] = {}
         for known in folder.iterdir():
             if known.is_dir() and known.name.endswith(_LAYOUT):
                 self._open(known)
@@ -45,28 +59,42 @@ class Engine:
 
     def upsert(self, space: Space, points: list[Point]) -> None:
         self.ensure(space)
+        self._ahead.clear()
         self._shards[space.name].upsert([self._point(point) for point in points])
 
-    def search(self, space: Space, where: Where, question: Question, limit: int) -> list[Hit]:
-        shard = self._shards.get(space.name)
+    def look_ahead(self, asked: Ahead) -> None:
+        """Whoever asks in vain leaves it behind, so the oldest goes."""
+        while len(self._ahead) >= _MOST_AHEAD:
+            del self._ahead[next(iter(self._ahead))]
+        self._ahead[asked.id] = self._worded(asked)
+
+    def search(self, asked: Ahead, vector: bytes) -> list[Hit]:
+        shard = self._shards.get(asked.space.name)
         if shard is None:
             return []
-        only = _filter(payload.terms(where))
-        words = shard.scores(payload.SPARSE, self._words.of_question(question.text), only, limit)
-        dense = payload.floats(question.vector)
-        cosines = shard.scores(payload.DENSE, dense, only, limit)
-        if others := words.keys() - cosines.keys():
+        words = self._ahead.pop(asked.id, None) or self._worded(asked)
+        nearest = qdrant.Query.Nearest(payload.floats(vector), using=payload.DENSE)
+        asks = [qdrant.QueryRequest(asked.limit, query=nearest, filter=words.only)]
+        if words.scores:
             # A second look costs less than bringing their vectors out of the engine.
-            these = qdrant.Filter(must=[qdrant.HasIdCondition(set(others))])
-            cosines |= shard.scores(payload.DENSE, dense, these, len(others))
+            asks.append(qdrant.QueryRequest(len(words.scores), query=nearest, filter=words.found))
+        cosines = shard.scores(*asks)
         # The bindings' types leave open which of its kinds an id is.
-        return [Hit(cast("UUID", id), score, words.get(id, 0.0)) for id, score in cosines.items()]
+        return [Hit(cast("UUID", id), score, words.scores.get(id, 0.0)) for id, score in cosines.items()]
+
+    def _worded(self, asked: Ahead) -> _Worded:
+        only = _filter(payload.terms(asked.where))
+        nearest = qdrant.Query.Nearest(self._words.of_question(asked.text), using=payload.SPARSE)
+        shard = self._shards.get(asked.space.name)
+        scores = shard.scores(qdrant.QueryRequest(asked.limit, query=nearest, filter=only)) if shard else {}
+        return _Worded(only, scores, qdrant.Filter(must=[qdrant.HasIdCondition(set(scores))]))
 
     def count(self, space: Space, where: Where) -> int:
         shard = self._shards.get(space.name)
         return shard.count(_filter(payload.terms(where))) if shard else 0
 
     def forget(self, terms: list[Term]) -> None:
+        self._ahead.clear()
         for shard in self._shards.values():
             shard.forget(_filter(terms))
 
@@ -110,13 +138,10 @@ class _Shard:
                 self._index(field, qdrant.FloatIndexParams())
         self._update(qdrant.UpdateOperation.upsert_points(points))
 
-    def scores(
-        self, name: str, vector: list[float] | qdrant.SparseVector, only: qdrant.Filter, limit: int
-    ) -> "dict[qdrant.PointId, float]":
-        """The nearest to a vector of this name, with how near they are."""
-        nearest = qdrant.Query.Nearest(vector, using=name)
-        found = self._shard.query(qdrant.QueryRequest(limit, query=nearest, filter=only))
-        return {point.id: point.score for point in found}
+    def scores(self, *asks: qdrant.QueryRequest) -> _Scores:
+        """What all of them find together, with how near it is."""
+        found = self._shard.query_batch(qdrant.QueryBatchRequest(list(asks)))
+        return {point.id: point.score for points in found for point in points}
 
     def count(self, only: qdrant.Filter) -> int:
         return self._shard.count(qdrant.CountRequest(filter=only, exact=True))

@@ -5,6 +5,7 @@ made twice without harm, so one that a death interrupted is asked again.
 """
 
 import asyncio
+import itertools
 import logging
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,7 @@ import msgspec
 from libs.contracts.faults import Code, Fault
 from services.retrieval.children.child import Child, Died
 from services.retrieval.vectors import Hit, Point, Question, Space, Where
-from services.retrieval.vectors.calls import Call, Count, Ensure, Forget, Search, Upsert
+from services.retrieval.vectors.calls import Ahead, Call, Count, Ensure, Forget, Search, Upsert
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class EmbeddedVectors:
     def __init__(self, folder: Path) -> None:
         self._child = Child("services.retrieval.vectors.process", str(folder))
         self._writing = asyncio.Lock()
+        self._searches = itertools.count(1)
 
     async def ensure(self, space: Space) -> bool:
         return await self._ask(Ensure(space), bool)
@@ -39,7 +41,9 @@ class EmbeddedVectors:
                 await self._ask(Upsert(space, points[start : start + _BATCH]), type(None))
 
     async def search(self, space: Space, where: Where, question: Question, *, limit: int) -> list[Hit]:
-        return await self._ask(Search(space, where, question, limit), list[Hit])
+        words = Ahead(next(self._searches), space, where, question.text, limit)
+        self._child.tell(words)
+        return await self._ask(Search(words, await question.embed()), list[Hit])
 
     async def count(self, space: Space, where: Where) -> int:
         return await self._ask(Count(space, where), int)

@@ -1,6 +1,7 @@
 """The child process that holds the embedded engine: one a folder, answering one question after the other."""
 
 import fcntl
+import gc
 import logging
 import select
 import sys
@@ -12,7 +13,7 @@ import msgspec
 
 from services.retrieval.children.parent import Parent
 from services.retrieval.vectors import payload
-from services.retrieval.vectors.calls import Call, Count, Ensure, Forget, Search, Upsert
+from services.retrieval.vectors.calls import Ahead, Call, Count, Ensure, Forget, Search, Upsert
 from services.retrieval.vectors.edge import Engine
 
 _FLUSH_AFTER = 2.0
@@ -29,6 +30,7 @@ def main() -> None:
     with (folder / ".lock").open("w") as lock:
         _hold(lock.fileno(), folder)
         engine = Engine(folder)
+        gc.freeze()
         _serve(parent, engine)
         engine.close()
 
@@ -64,8 +66,10 @@ def _answer(engine: Engine, call: Call) -> Any:
             return engine.ensure(space)
         case Upsert(space, points):
             return engine.upsert(space, points)
-        case Search(space, where, question, limit):
-            return engine.search(space, where, question, limit)
+        case Ahead():
+            return engine.look_ahead(call)
+        case Search(words, vector):
+            return engine.search(words, vector)
         case Count(space, where):
             return engine.count(space, where)
         case Forget(workspace_id, context_id, document_ids):

@@ -59,7 +59,7 @@ class ServerVectors:
 
     async def search(self, space: Space, where: Where, question: Question, *, limit: int) -> list[Hit]:
         await self.ensure(space)
-        dense = payload.floats(question.vector)
+        dense = payload.floats(await question.embed())
         asked = self._sides(dense, question.text, where, limit)
         async with self._reached():
             near, worded = await self._client.query_batch_points(_collection(space), asked)

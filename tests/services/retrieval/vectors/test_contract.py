@@ -59,11 +59,18 @@ def point(
     return Point(uuid4(), workspace, context, document or uuid4(), text, at, metadata)
 
 
+def question_of(text: str, at: bytes) -> Question:
+    async def embed() -> bytes:
+        return at
+
+    return Question(text, embed)
+
+
 async def found(
     vectors: Vectors, space: Space, where: Where, text: str = "anything", at: bytes | None = None, limit: int = 10
 ) -> list[UUID]:
     """The best `limit` of both sides together."""
-    question = Question(text, at or vector(1, 0, 0, 0))
+    question = question_of(text, at or vector(1, 0, 0, 0))
     return [hit.id for hit in fused(await vectors.search(space, where, question, limit=max(limit, 50)))][:limit]
 
 
@@ -81,7 +88,7 @@ async def test_a_score_is_the_cosine_of_question_and_chunk(vectors: Vectors, spa
     context = uuid4()
     near = point("near", vector(3, 4, 0, 0), context=context)
     await vectors.upsert(space, [near])
-    [hit] = await vectors.search(space, Where(WORKSPACE, [context]), Question("q", vector(2, 0, 0, 0)), limit=5)
+    [hit] = await vectors.search(space, Where(WORKSPACE, [context]), question_of("q", vector(2, 0, 0, 0)), limit=5)
     assert hit.id == near.id
     assert hit.score == pytest.approx(0.6, abs=0.005)
 
@@ -115,7 +122,7 @@ async def test_a_chunk_written_twice_is_there_once(vectors: Vectors, space: Spac
     await vectors.upsert(space, [once])
     await vectors.upsert(space, [Point(once.id, WORKSPACE, context, once.document_id, "new", vector(1, 0, 0, 0))])
     assert await vectors.count(space, Where(WORKSPACE, [context])) == 1
-    [hit] = await vectors.search(space, Where(WORKSPACE, [context]), Question("q", vector(1, 0, 0, 0)), limit=5)
+    [hit] = await vectors.search(space, Where(WORKSPACE, [context]), question_of("q", vector(1, 0, 0, 0)), limit=5)
     assert hit.score == pytest.approx(1, abs=0.005)
 
 
@@ -214,7 +221,7 @@ async def test_batches_of_any_size_are_taken(vectors: Vectors, space: Space) -> 
 async def test_a_question_that_says_nothing_is_answered(vectors: Vectors, space: Space) -> None:
     context = uuid4()
     await vectors.upsert(space, [point("something", vector(1, 0, 0, 0), context=context)])
-    [hit] = await vectors.search(space, Where(WORKSPACE, [context]), Question("", vector(0, 0, 0, 0)), limit=5)
+    [hit] = await vectors.search(space, Where(WORKSPACE, [context]), question_of("", vector(0, 0, 0, 0)), limit=5)
     assert hit.score == pytest.approx(0, abs=0.005)
     assert hit.words == 0
 
@@ -225,7 +232,7 @@ async def test_each_side_names_its_best_with_both_scores(vectors: Vectors, space
     worded = point("The lighthouse keeper", vector(0.6, 0, 0, 0.8), context=context)
     neither = point("something else", vector(0, 0, 1, 0), context=context)
     await vectors.upsert(space, [near, worded, neither])
-    question = Question("a lighthouse", vector(1, 0, 0, 0))
+    question = question_of("a lighthouse", vector(1, 0, 0, 0))
     hits = {hit.id: hit for hit in await vectors.search(space, Where(WORKSPACE, [context]), question, limit=1)}
     assert hits.keys() == {near.id, worded.id}
     assert (hits[near.id].words, hits[worded.id].words > 0) == (0, True)

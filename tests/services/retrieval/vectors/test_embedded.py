@@ -11,7 +11,7 @@ import pytest
 
 from services.retrieval.vectors import Question, Space, Where, payload
 from services.retrieval.vectors.embedded import EmbeddedVectors
-from tests.services.retrieval.vectors.test_contract import WORKSPACE, point, vector
+from tests.services.retrieval.vectors.test_contract import WORKSPACE, point, question_of, vector
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,13 +42,41 @@ async def test_questions_under_way_when_the_engine_dies_are_asked_again(tmp_path
     await vectors.upsert(SPACE, [point("kept", vector(1, 0, 0, 0), context=context)])
     engine = engine_of(tmp_path)
     engine.suspend()
-    question = Question("kept", vector(1, 0, 0, 0))
+    question = question_of("kept", vector(1, 0, 0, 0))
     asked = [
         asyncio.ensure_future(vectors.search(SPACE, Where(WORKSPACE, [context]), question, limit=1)) for _ in range(20)
     ]
     await asyncio.sleep(0.05)
     engine.kill()
     assert [len(hits) for hits in await asyncio.gather(*asked)] == [1] * 20
+    await vectors.close()
+
+
+async def test_what_is_written_while_a_questions_vector_is_awaited_is_found(tmp_path: Path) -> None:
+    vectors, context = EmbeddedVectors(tmp_path), uuid4()
+    await vectors.ensure(SPACE)
+
+    async def embed() -> bytes:
+        await vectors.upsert(SPACE, [point("a lighthouse", vector(1, 0, 0, 0), context=context)])
+        return vector(1, 0, 0, 0)
+
+    [hit] = await vectors.search(SPACE, Where(WORKSPACE, [context]), Question("lighthouse", embed), limit=5)
+    assert hit.words > 0
+    await vectors.close()
+
+
+async def test_questions_whose_vectors_never_come_hold_nobody_up(tmp_path: Path) -> None:
+    vectors, context = EmbeddedVectors(tmp_path), uuid4()
+    where = Where(WORKSPACE, [context])
+    await vectors.upsert(SPACE, [point("a lighthouse", vector(1, 0, 0, 0), context=context)])
+
+    async def embed() -> bytes:
+        raise TimeoutError
+
+    for _ in range(100):
+        with pytest.raises(TimeoutError):
+            await vectors.search(SPACE, where, Question("lighthouse", embed), limit=5)
+    assert len(await vectors.search(SPACE, where, question_of("lighthouse", vector(1, 0, 0, 0)), limit=5)) == 1
     await vectors.close()
 
 
