@@ -39,7 +39,6 @@ WORKSPACE = ids.new()
 async def run(chunks: int) -> None:
     known = labelled()
     random.seed(1)
-    collect_rarely()  # as the gateway does, which asks so
     with servers.nats_server() as nats, servers.postgres_server(fsync=True) as postgres:
         async with servers.database(postgres) as databases, calling.gateway(nats, databases) as bus:
             with tempfile.TemporaryDirectory(prefix="polyvox-bench-") as folder:
@@ -56,6 +55,7 @@ class Scale:
             created = await self._bus.call(contexts.CREATE, contexts.CreateContext(WORKSPACE, "Scale"))
             self._context = created.id
             await self._ingest(service, chunks)
+            collect_rarely()  # as the gateway does, which asks from here on
             await self._searches(service, "asked one after the other")
         began = time.monotonic()
         async with self._service() as service:
