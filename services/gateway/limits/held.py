@@ -72,6 +72,14 @@ class Held(Struct, eq=False):
         self._untold += 1
         return True
 
+    def take_back(self) -> None:
+        """The permit of what was refused after all; it may have been told that it is used."""
+        if self.limit is None:
+            self._owed -= 1
+        else:
+            self.left += 1
+        self._untold -= 1
+
     def wanted(self, processes: int) -> int:
         """How many permits to ask for: one for each that waits, and what fills a block up."""
         return max(1, self.waiting, self._block(processes) - self.left)

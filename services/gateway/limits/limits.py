@@ -38,10 +38,13 @@ class Limits:
         terms = await self._plans.of(caller.workspace_id)
         standing = await self._permits[Kind.REQUESTS].take(caller.workspace_id, terms.requests_per_minute)
         assert standing is not None
-        if standing.admitted and caller.key_id != ids.NONE:
-            calls = await self._permits[Kind.API_CALLS].take(caller.workspace_id, terms.api_calls_per_month)
-            return standing if calls is None or calls.admitted else calls
-        return standing
+        if not standing.admitted or caller.key_id == ids.NONE:
+            return standing
+        calls = await self._permits[Kind.API_CALLS].take(caller.workspace_id, terms.api_calls_per_month)
+        if calls is None or calls.admitted:
+            return standing
+        self._permits[Kind.REQUESTS].take_back(caller.workspace_id, standing)
+        return calls
 
     async def message(self, workspace_id: UUID) -> Standing | None:
         """Counts a message; None where there is no limit. Raises Fault UNAVAILABLE."""

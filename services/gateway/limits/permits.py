@@ -62,6 +62,12 @@ class Permits:
             self._ask(held, workspace_id)
         return Standing(self.kind, True, held.limit, held.left + held.rest, held.ends)
 
+    def take_back(self, workspace_id: UUID, standing: Standing) -> None:
+        """What was let in was refused after all, for another reason."""
+        held = self._held.get(workspace_id)
+        if held is not None and held.ends == standing.ends:
+            held.take_back()
+
     def untold(self, workspace_id: UUID, begins: int) -> int:
         """What was used here of a window and is not written down yet."""
         held = self._held.get(workspace_id)

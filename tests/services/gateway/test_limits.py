@@ -141,6 +141,17 @@ async def test_an_installation_starts_without_limits_but_for_many_requests_a_min
     assert me.json["quota"] == {"chat_limit_daily": None, "api_limit_per_minute": 600_000, "automations_max": None}
 
 
+async def test_what_is_refused_for_the_month_uses_nothing_of_the_minute(door):
+    key = await key_of(door, "Spent", api_calls_per_month=2, requests_per_minute=5)
+    answers = [await door.call("GET", "/v1/workspaces", key=key) for _ in range(9)]
+    assert [answer.status for answer in answers] == [200] * 2 + [429] * 7
+    assert {standing(answer)[0] for answer in answers[2:]} == {2}
+    await workspace(door.service.database, "Spent", api_calls_per_month=None, requests_per_minute=5)
+    await door.service.changes.read()
+    asked = await door.call("GET", "/v1/workspaces", key=key)
+    assert (asked.status, standing(asked)[:2]) == (200, (5, 2))
+
+
 async def test_calls_with_a_key_are_counted_by_the_month_and_those_of_who_is_logged_in_are_not(door):
     key = await key_of(door, "Monthly", api_calls_per_month=3)
     for used in (1, 2, 3):
