@@ -6,12 +6,15 @@ stands in line nobody waits, and the next line begins with few again.
 """
 
 import asyncio
+import math
 from collections import deque
 
 # So many may begin within so long.
 _SECONDS = 0.02
 _FEW, _MANY = 4, 64
 _LINE = 16
+# A claim outlasts its attempt by seconds only, so a line that grew long while it went fast still ends within about two.
+_HALVES_IN = 0.5
 
 
 class Starts:
@@ -35,8 +38,12 @@ class Starts:
     def saw(self, *, delivered: bool) -> None:
         """What came of one that began."""
         if self._line:
-            self._width = min(self._width + 1, _MANY) if delivered else max(self._width // 2, 1)
+            self._width = min(self._width + 1, _MANY) if delivered else self._fewer()
             self._let_in()
+
+    def _fewer(self) -> int:
+        least = math.ceil(len(self._line) * _SECONDS / _HALVES_IN)
+        return max(self._width // 2, min(self._width, least))
 
     def _let_in(self) -> None:
         while self._line and self._recent < self._width:

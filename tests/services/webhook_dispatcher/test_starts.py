@@ -34,13 +34,27 @@ async def test_a_few_begin_at_once_and_all_in_the_end():
 
 
 async def test_more_begin_as_they_are_answered_and_fewer_as_they_fail():
-    answered, failed = Line(400), Line(400)
+    answered, failed = Line(400), Line(24)
     for _ in range(10):
         await asyncio.sleep(0.02)
         for _ in range(4):
             answered.starts.saw(delivered=True)
             failed.starts.saw(delivered=False)
     assert failed.begun < 20 < 100 < answered.begun
+
+
+async def test_a_line_that_grew_long_while_all_answered_ends_soon_though_all_fail():
+    line = Line(256)
+    await asyncio.sleep(0)
+    for _ in range(100):
+        line.starts.saw(delivered=True)
+
+    async def fail():
+        while not all(task.done() for task in line.tasks):
+            line.starts.saw(delivered=False)
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(fail(), 3)
 
 
 async def test_the_line_has_an_end():
