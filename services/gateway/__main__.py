@@ -87,15 +87,7 @@ def _is_start(url: str) -> bool:
 
 async def build(service: Service, settings: Settings) -> None:
     await _bootstrap(service.database, settings)
-    feeds = await Bus.connect(
-        settings.nats_url,
-        owner=service.name,
-        instance=service.instance,
-        blobs=service.blobs,
-        user=settings.nats_user,
-        password=settings.nats_password,
-        name=f"{service.instance}-feeds",
-    )
+    feeds = await _feeds(service, settings)
     tokens = Tokens(service.sealer)
     plans = Plans(service.database, service.changes, custom=settings.custom_requests_per_minute)
     limits = Limits(service.database, service.instance, plans, service.changes)
@@ -127,15 +119,7 @@ async def build(service: Service, settings: Settings) -> None:
     app = server.app_of(engine, VOICES, access)
 
     service.background("access log", access.run)
-    service.background("heartbeats", engine.streams.beat)
-    service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
-    service.background("calls", engine.calls.run)
-    service.background("gateways", limits.company.run)
-    service.background("limits", limits.books.run)
-    service.background("effects", engine.effects.renew)
-    service.background("upkeep", engine.effects.upkeep)
-    service.background("login attempts", lambda: throttle.upkeep(service.database))
-    service.background("retention", endings.Retention(service.database, days=settings.retention_days).run)
+    _run_beside(service, settings, engine)
     _serve(service)
     service.hear(runs.ERASED, endings.runs_erased)
     service.hear(documents.ERASED, endings.documents_erased)
@@ -146,6 +130,30 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_stop(engine.calls.tell)
     service.on_stop(lambda: _leave(engine, feeds))
     service.on_stop(engine.effects.finish)  # first, while there is still who answers
+
+
+async def _feeds(service: Service, settings: Settings) -> Bus:
+    return await Bus.connect(
+        settings.nats_url,
+        owner=service.name,
+        instance=service.instance,
+        blobs=service.blobs,
+        user=settings.nats_user,
+        password=settings.nats_password,
+        name=f"{service.instance}-feeds",
+    )
+
+
+def _run_beside(service: Service, settings: Settings, engine: Engine) -> None:
+    service.background("heartbeats", engine.streams.beat)
+    service.background("streams of revoked keys", lambda: engine.streams.sift(engine.callers.still_valid))
+    service.background("calls", engine.calls.run)
+    service.background("gateways", engine.limits.company.run)
+    service.background("limits", engine.limits.books.run)
+    service.background("effects", engine.effects.renew)
+    service.background("upkeep", engine.effects.upkeep)
+    service.background("login attempts", lambda: throttle.upkeep(service.database))
+    service.background("retention", endings.Retention(service.database, days=settings.retention_days).run)
 
 
 def _serve(service: Service) -> None:
