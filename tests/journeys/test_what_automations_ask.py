@@ -61,6 +61,7 @@ async def test_a_new_lead_is_written_to_tagged_and_told_of(engine: Engine, mails
         return page["data"] if page["total"] == 2 else []
 
     notices = {notice["type"]: notice for notice in await eventually(told)}
+    assert set(notices) == {"automation", "automation_completed"}, notices
     assert notices["automation"]["body"] == "Ann Lead was welcomed."
     assert notices["automation_completed"]["metadata"] | {"run_id": ""} == {
         "automation_id": automation["id"],

@@ -82,7 +82,7 @@ class Books:
             told = [fact for key, fact in facts.items() if fact is not None and key in news]
             await outbox.state(connection, REACHED, told)
         for key in facts:
-            del refused[key]
+            refused.pop(key, None)  # whoever wrote at the same time may have told of it
 
     async def _reached(self, key: Key, limit: int) -> LimitReached | None:
         """None where the workspace is no more."""
