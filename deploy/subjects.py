@@ -42,7 +42,12 @@ class Constant:
 
     @property
     def noun(self) -> str:
-        return self.module.__name__.rpartition(".")[2]
+        return noun(self.module.__name__)
+
+
+def noun(module: str) -> str:
+    """Of a contract's module, which may be one of several that the noun has."""
+    return module.removeprefix(f"{contracts.__name__}.").partition(".")[0]
 
 
 def constants() -> list[Constant]:
@@ -116,7 +121,7 @@ def spelled(type_: Any) -> str:
     if origin is not None:
         return f"{origin.__name__}[{', '.join(map(spelled, arguments))}]"
     if getattr(type_, "__module__", "").startswith(contracts.__name__ + "."):
-        return f"{type_.__module__.rpartition('.')[2]}.{type_.__name__}"
+        return f"{noun(type_.__module__)}.{type_.__name__}"
     return "None" if type_ is type(None) else getattr(type_, "__name__", str(type_))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from deploy.subjects import constants, spelled
+from deploy.subjects import constants, noun, spelled
 from libs.contracts.faults import Failure
 from libs.contracts.subjects import Event, Feed, Rpc, Stated, Subject
 
@@ -62,7 +62,7 @@ def _named(type_: Any) -> Iterator[type]:
 
 
 def _name(type_: type) -> str:
-    return f"{type_.__module__.rpartition('.')[2]}.{type_.__qualname__}"
+    return f"{noun(type_.__module__)}.{type_.__qualname__}"
 
 
 def _fields(type_: type) -> tuple[structs.FieldInfo, ...]:
