@@ -11,6 +11,21 @@ from services.gateway.completions import parts, wire
 _MOST_LIKELIEST = 20
 
 
+def check(body: wire.ChatRequest) -> None:
+    """Raises Fault INVALID for what would be left out in silence.
+
+    An answer is one run: it has one id, by which it is read, rated and resumed.
+    """
+    if not body.messages:
+        raise Fault(Code.INVALID, "Give a message.", field="messages")
+    if body.n not in (None, 1):
+        raise Fault(Code.INVALID, "One answer is given to a request: leave n out, or ask several times.", field="n")
+    if body.modalities not in (None, ["text"]):
+        raise Fault(Code.INVALID, "An answer is text here.", field="modalities")
+    if body.functions:
+        raise Fault(Code.INVALID, "Functions are offered as tools now.", field="functions")
+
+
 def mode(body: wire.ChatRequest) -> runs.Mode:
     return runs.Mode.STREAMING if body.stream else runs.Mode.BLOCKING
 

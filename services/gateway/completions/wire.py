@@ -62,7 +62,9 @@ class StreamOptions(Struct, frozen=True):
 
 
 class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is not here (`user`, `store`, `metadata`, …) is taken and ignored; of several answers one is given."""
+    """What is not here (`store`, `service_tier`, `reasoning_effort`, …) is taken and ignored. `n`, `modalities` and
+    `functions` are here to be refused where they ask for what no answer would have.
+    """
 
     messages: list[Message]
     model: str = ""
@@ -82,6 +84,9 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     top_logprobs: int | None = None
     tools: list[Tool] | None = None
     tool_choice: str | NamedTool | None = None
+    n: int | None = None
+    modalities: list[str] | None = None
+    functions: list[Any] | None = None
 
 
 class PromptDetails(Struct, frozen=True):

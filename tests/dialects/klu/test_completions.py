@@ -1,6 +1,7 @@
 """Chat completions under Klu's root: who may ask, what reaches the model, and how it is told."""
 
 import json
+import re
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -70,6 +71,31 @@ async def test_a_completion_asked_for_twice_under_one_key_is_one(made, payload, 
     assert first == again
     assert first[0] == 200
     assert len(engine.upstream.asked) == before + 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("unheeded", "field"),
+    [
+        ({"messages": []}, "messages"),
+        ({"n": 2}, "n"),
+        ({"n": 0}, "n"),
+        ({"modalities": ["audio"]}, "modalities"),
+        ({"functions": [{"name": "look"}]}, "functions"),
+    ],
+)
+async def test_what_no_answer_would_have_is_refused_by_its_name(made, engine, unheeded, field, streamed):
+    before = len(engine.upstream.asked)
+    status, answer = await asked(made.client, ASKED | {"model": "Answer", "stream": streamed} | unheeded)
+    assert status == 422
+    assert re.search(rf"\b{field}\b", answer["message"])
+    assert len(engine.upstream.asked) == before
+
+
+async def test_one_answer_may_be_asked_for_by_number(made, engine):
+    engine.says("Because.")
+    status, answer = await asked(made.client, ASKED | {"model": "Answer", "n": 1})
+    assert (status, len(answer["choices"])) == (200, 1)
 
 
 async def test_it_streams_as_openai_does(made, engine):

@@ -60,7 +60,11 @@ def context_reply(run: runs.Run, links: Links) -> wire.runs.ContextReply:
 
 
 def completion(caller: Caller, body: ChatRequest, *, action_id: UUID, model_id: UUID | None) -> runs.StartRun:
-    """The caller's messages as they are, answered by this model, as a data point of the action's."""
+    """The caller's messages as they are, answered by this model, as a data point of the action's.
+
+    Raises Fault INVALID for what would be left out in silence.
+    """
+    asked.check(body)
     draft = runs.Draft(kind="chat", model_id=model_id, parameters=asked.parameters(body))
     start = _start(caller, action_id, draft, inputs="", mode=asked.mode(body))
     return msgspec.structs.replace(

@@ -6,10 +6,5 @@ from services.gateway.completions import wire
 
 
 class ChatRequest(wire.ChatRequest, frozen=True, kw_only=True, omit_defaults=True):
-    """What is not here (`store`, `service_tier`, `reasoning_effort`, …) is taken and ignored."""
-
-    n: int | None = None
-    modalities: list[str] | None = None
-    functions: list[Any] | None = None
     user: str | None = None
     metadata: dict[str, Any] | None = None
