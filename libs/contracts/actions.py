@@ -41,6 +41,13 @@ class Parameters(Struct, frozen=True, omit_defaults=True):
     top_logprobs: int | None = None
 
 
+class Example(Struct, frozen=True):
+    """A turn that stands before what is asked, to show how it is answered. It is a template, as the prompt is."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
 class Action(Struct, frozen=True):
     id: UUID
     workspace_id: UUID
@@ -60,6 +67,7 @@ class Action(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     tool_ids: list[UUID] = []
+    examples: list[Example] = []
 
 
 class CreateAction(Struct, frozen=True):
@@ -79,6 +87,7 @@ class CreateAction(Struct, frozen=True):
     created_by: UUID | None = None
     id: UUID | None = None
     tool_ids: list[UUID] = []
+    examples: list[Example] = []
 
 
 class GetAction(Struct, frozen=True):
@@ -124,6 +133,7 @@ class UpdateAction(Struct, frozen=True):
     metadata: dict[str, Any] | UnsetType = UNSET
     tool_ids: list[UUID] | UnsetType = UNSET
     updated_by: UUID | None = None
+    examples: list[Example] | UnsetType = UNSET
 
 
 class Version(Struct, frozen=True):

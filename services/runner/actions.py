@@ -97,7 +97,7 @@ class Actions:
         """Raises Fault for what would not run. What was deleted since it was named `before` is in nobody's way."""
         named(action.name)
         await self._check_parameters(action.parameters)
-        await self._prompting.check(action.prompt, action.system_message)
+        await self._prompting.check(action)
         if action.model_id is not None and (before is None or action.model_id != before.model_id):
             await self._catalog.model(action.workspace_id, action.model_id)
         await self._check_tools(action, before.tool_ids if before else [])

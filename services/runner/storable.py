@@ -1,6 +1,6 @@
 """Requests as they can be stored: texts without NUL and lone surrogates, names neither empty nor endless."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,10 +14,18 @@ _LONGEST_NAME = 500
 
 
 def storable(asked: T) -> T:
-    """The request with the texts, lists and mappings in its fields cleaned."""
+    """The request with the texts, lists and mappings in its fields cleaned, and what a list holds of Structs too."""
     said = {name: getattr(asked, name) for name in asked.__struct_fields__}
-    cleaned = {name: text.clean(value) for name, value in said.items() if isinstance(value, str | list | dict)}
+    cleaned = {name: _clean(value) for name, value in said.items() if isinstance(value, str | list | dict)}
     return msgspec.structs.replace(asked, **cleaned)
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case [msgspec.Struct(), *_]:
+            return [storable(each) for each in value]
+        case _:
+            return text.clean(value)
 
 
 def named(value: object, field: str = "name") -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from libs.contracts.actions import Kind, Parameters
+from libs.contracts.actions import Example, Kind, Parameters
 from libs.contracts.runs.messages import Image, Message
 from libs.contracts.tools import Offered
 
@@ -35,6 +35,7 @@ class Draft(Struct, frozen=True):
     parameters: Parameters = Parameters()
     context_ids: list[UUID] = []
     tool_ids: list[UUID] = []
+    examples: list[Example] = []
 
 
 class StartRun(Struct, frozen=True):

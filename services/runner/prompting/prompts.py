@@ -1,5 +1,6 @@
 """The prompt of a run: system message, what the session remembers, the caller's turns, and the rendered template."""
 
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ class Scripted(Struct, frozen=True):
     action: actions.Action
     prompt: Template
     system: Template
+    examples: list[Template]
     names: tuple[str, ...]
 
     @property
@@ -29,12 +31,13 @@ class Prompt(Struct, frozen=True):
     """What a run asks. `question` is the person's own turn, which memory keeps; `search` what is looked up for it."""
 
     system: str
+    examples: list[Message]
     turns: list[Message]
     question: str
     search: str
 
     def messages(self, memory: list[Message]) -> list[Message]:
-        return [*([Message("system", self.system)] if self.system else ()), *memory, *self.turns]
+        return [*([Message("system", self.system)] if self.system else ()), *self.examples, *memory, *self.turns]
 
 
 class Prompting:
@@ -42,12 +45,14 @@ class Prompting:
         self._renderer = renderer
 
     async def script(self, action: actions.Action) -> Scripted:
-        prompt = templates.parse(action.prompt)
-        return Scripted(action, prompt, templates.parse(action.system_message), await self._renderer.names(prompt))
+        prompt, system = templates.parse(action.prompt), templates.parse(action.system_message)
+        examples = [templates.parse(example.content) for example in action.examples]
+        return Scripted(action, prompt, system, examples, await self._renderer.names(prompt))
 
-    async def check(self, prompt: str, system_message: str) -> None:
+    async def check(self, action: actions.Action | actions.CreateAction | runs.Draft) -> None:
         """Raises Fault INVALID, with the field, for a template that is not well formed."""
-        for field, source in (("prompt", prompt), ("system_message", system_message)):
+        examples = (("examples", example.content) for example in action.examples)
+        for field, source in (("prompt", action.prompt), ("system_message", action.system_message), *examples):
             try:
                 await self._renderer.names(templates.parse(source))
             except Fault as fault:
@@ -59,9 +64,10 @@ class Prompting:
         values = templates.values(scripted.names, inputs)
         system = await self._renderer.render(scripted.system, values) if scripted.system.source else ""
         system, turns = _with_own(system, request.messages)
+        examples = await self._examples(scripted, values)
         calling = _calling(turns)
         if turns and (scripted.action.kind == "chat" or (calling < len(turns) and not inputs)):
-            return _of_turns(system, turns)
+            return _of_turns(system, examples, turns)
         rendered = await self._renderer.render(scripted.prompt, values)
         if isinstance(inputs, str) and not scripted.names:
             rendered = templates.appended(rendered, inputs)
@@ -69,7 +75,11 @@ class Prompting:
             raise Fault(Code.INVALID, "There is nothing to ask: give an input.", field="input")
         asked = inputs if isinstance(inputs, str) else "\n".join(filter(None, map(_words, inputs.values())))
         turns = [*turns[:calling], Message("user", rendered, images=request.images), *turns[calling:]]
-        return Prompt(system, turns, rendered, asked.strip() or rendered)
+        return Prompt(system, examples, turns, rendered, asked.strip() or rendered)
+
+    async def _examples(self, scripted: Scripted, values: dict[str, Any]) -> list[Message]:
+        told = zip(scripted.action.examples, scripted.examples, strict=True)
+        return [Message(example.role, await self._renderer.render(text, values)) for example, text in told]
 
 
 def _with_own(system: str, turns: list[Message]) -> tuple[str, list[Message]]:
@@ -86,12 +96,12 @@ def _calling(turns: list[Message]) -> int:
     return at
 
 
-def _of_turns(system: str, turns: list[Message]) -> Prompt:
+def _of_turns(system: str, examples: list[Message], turns: list[Message]) -> Prompt:
     """A prompt whose turns are all the caller's own."""
     question = next((turn for turn in reversed(turns) if turn.role == "user"), None)
     if question is None or not (question.content.strip() or question.images):
         raise Fault(Code.INVALID, "There is no message of the user's among these.", field="messages")
-    return Prompt(system, turns, question.content, question.content)
+    return Prompt(system, examples, turns, question.content, question.content)
 
 
 def _words(value: object) -> str:

@@ -71,7 +71,7 @@ class Acceptance:
         # Passages come later, and so does what is told of the workspace: where there will be some, half of the room is
         # theirs.
         share = room // 2 if scripted.action.context_ids or briefed else room
-        texts = [prompt.system, *map(memory.words, prompt.turns)]
+        texts = [prompt.system, *map(memory.words, [*prompt.examples, *prompt.turns])]
         messages = prompt.messages(await memory.recalled(known.turns if known else [], texts, share))
         tools = await self._tools(request, scripted, model)
         kit = toolkit(tools, request, parameters.tool_rounds)
@@ -134,17 +134,12 @@ def _storable(request: runs.StartRun, scripted: Scripted) -> runs.StartRun:
         action_id=scripted.id,
         new_session=text.clean(request.new_session),
         inputs=text.clean(request.inputs),
-        messages=[_storable_turn(turn) for turn in request.messages],
+        messages=[storable(turn) for turn in request.messages],
         voice=text.clean(request.voice),
         experiment=text.clean(request.experiment),
         end_user=text.clean(request.end_user),
         metadata=text.clean(request.metadata),
     )
-
-
-def _storable_turn(turn: Message) -> Message:
-    turn = storable(turn)
-    return msgspec.structs.replace(turn, calls=[storable(call) for call in turn.calls]) if turn.calls else turn
 
 
 def _merged(parameters: Parameters, own: Parameters | None) -> Parameters:

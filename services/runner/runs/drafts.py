@@ -23,7 +23,7 @@ class Drafts:
             return await self._of_action(request)
         draft = storable(request.draft)
         parameters.check(draft.parameters)
-        await self._prompting.check(draft.prompt, draft.system_message)
+        await self._prompting.check(draft)
         if request.action_id == ids.NONE:
             action = _nobodys(request.workspace_id)
         else:

@@ -9,7 +9,8 @@ from services.runner.store.pages import Listing, one, perhaps
 
 _FROM = "actions JOIN action_versions ON action_versions.id = actions.version_id"
 _ACTION = f"""SELECT actions.id, workspace_id, app_id, version_id, actions.version, name, kind, description, prompt,
-system_message, model_id, parameters, context_ids, tool_ids, metadata, created_by, actions.created_at, updated_at
+system_message, model_id, parameters, context_ids, tool_ids, examples, metadata, created_by, actions.created_at,
+updated_at
 FROM {_FROM}"""
 _VERSION_FROM = _FROM.replace("action_versions.id = actions.version_id", "action_versions.action_id = actions.id")
 _AS_OF = _ACTION.replace(
@@ -46,8 +47,8 @@ async def _write_version(
 ) -> None:
     await connection.execute(
         """INSERT INTO action_versions (id, action_id, version, name, kind, description, prompt, system_message,
-            model_id, parameters, context_ids, metadata, tool_ids, made_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
+            model_id, parameters, context_ids, metadata, tool_ids, examples, made_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)""",
         id,
         action_id,
         version,
@@ -61,6 +62,7 @@ async def _write_version(
         action.context_ids,
         action.metadata,
         action.tool_ids,
+        action.examples,
         by,
     )
 

@@ -97,6 +97,27 @@ async def test_an_action_is_run(klu, made, engine):
     assert point["latency"] is not None
 
 
+async def test_a_chat_action_shows_its_model_how_it_is_answered(klu, made, engine):
+    shown = [{"role": "user", "content": "Is {{thing}} wet?"}, {"role": "assistant", "content": "Yes."}]
+    script = [{"role": "system", "content": "One word."}, *shown, {"role": "user", "content": "Is {{thing}} dry?"}]
+    given = {"app_guid": made.app, "model_guid": made.model, "description": "", "action_type": "chat"}
+    action = await klu("actions.create", "Weather", script, **given)
+    assert action["prompt"] == script[1:]
+    of = (await klu("sessions.create", action["guid"]))["guid"]
+    first, rain = script[0], [{"role": "user", "content": "Is rain wet?"}, shown[1]]
+    engine.says("No.")
+    await klu("actions.prompt", action["guid"], {"thing": "rain"}, session=of)
+    asked = [*rain, {"role": "user", "content": "Is rain dry?"}]
+    assert engine.upstream.asked[-1].body["messages"] == [first, *asked]
+    engine.says("Yes.")
+    again = [{"role": "user", "content": "And sand?"}]
+    await klu("actions.prompt", action["guid"], {"thing": "rain"}, session=of, messages=again)
+    told = [first, *asked, {"role": "assistant", "content": "No."}, *again]
+    assert engine.upstream.asked[-1].body["messages"] == told
+    assert (await klu("actions.update", action["guid"], prompt="Is {{thing}} dry?"))["prompt"] == "Is {{thing}} dry?"
+    await klu("actions.delete", action["guid"])
+
+
 async def test_an_action_is_streamed(klu, made, engine):
     engine.upstream.plays(Answer(pieces=tuple(f"{n} " for n in range(40)), between=0.002))
     answer = await klu("actions.stream", made.action, "Why?", session=await session(klu, made))

@@ -15,6 +15,7 @@ from services.gateway.completions.wire import ChatRequest
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.directory.callers import Caller
 from tests.dialects.bodies import JSON, body_of, refusal
+from tests.dialects.klu import examples
 
 NOW = datetime(2026, 3, 11, 11, 30, tzinfo=UTC)
 WORKSPACE, THING = ids.new(), ids.new()
@@ -248,7 +249,34 @@ def test_a_chat_prompt_is_a_list_of_messages():
         prompt=[wire.runs.Message("system", "Be brief."), wire.runs.Message("user", "{{question}}")],
     )
     made = translate.actions.create(CALLER, body)
+    assert (made.prompt, made.system_message, made.examples) == ("{{question}}", "Be brief.", [])
+
+
+def test_what_the_assistant_says_in_a_chat_prompt_is_an_example_and_comes_back_where_it_stood():
+    given = [
+        wire.runs.Message("system", "Be brief."),
+        wire.runs.Message("user", "Is it raining?"),
+        wire.runs.Message("assistant", "No."),
+        wire.runs.Message("user", "{{question}}"),
+    ]
+    made = translate.actions.create(CALLER, wire.actions.CreateAction(name="chat", app=str(THING), prompt=given))
     assert (made.prompt, made.system_message) == ("{{question}}", "Be brief.")
+    assert made.examples == [actions.Example("user", "Is it raining?"), actions.Example("assistant", "No.")]
+    kept = msgspec.structs.replace(examples.action, prompt=made.prompt, examples=made.examples)
+    assert translate.actions.reply(kept).prompt == given[1:]
+
+
+def test_a_prompt_holds_no_results_of_tools():
+    body = wire.actions.CreateAction(name="chat", app=str(THING), prompt=[wire.runs.Message("tool", "Rain.")])
+    with pytest.raises(Fault) as raised:
+        translate.actions.create(CALLER, body)
+    assert raised.value.field == "prompt[0].role"
+
+
+def test_a_new_prompt_has_its_own_examples_alone():
+    of = actions.GetAction(CALLER.workspace_id, THING)
+    assert translate.actions.update(CALLER, of, wire.actions.UpdateAction(name="a")).examples is msgspec.UNSET
+    assert translate.actions.update(CALLER, of, wire.actions.UpdateAction(prompt="{{question}}")).examples == []
 
 
 @pytest.mark.parametrize(

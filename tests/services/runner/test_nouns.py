@@ -194,6 +194,7 @@ async def test_a_session_of_the_callers_own_naming_begins_with_its_first_run(cal
     [
         ({"prompt": "{{ x"}, "prompt"),
         ({"prompt": "x", "system_message": "{% if %}"}, "system_message"),
+        ({"prompt": "x", "examples": [actions.Example("assistant", "{{ x")]}, "examples"),
         ({"prompt": "x", "parameters": Parameters(temperature=3)}, "parameters.temperature"),
         ({"prompt": "x", "parameters": Parameters(top_p=float("nan"))}, "parameters.top_p"),
         ({"prompt": "x", "parameters": Parameters(max_tokens=0)}, "parameters.max_tokens"),
@@ -394,8 +395,10 @@ async def test_nothing_is_seen_from_another_workspace(caller, other):
 async def test_texts_with_nul_are_stored_readable(caller):
     app = await caller.bus.call(apps.CREATE, apps.CreateApp(caller.workspace_id, "a\x00b", "c\x00"))
     assert (app.name, app.description) == ("a\ufffdb", "c\ufffd")
-    action = await caller.action("x\x00 {{question}}", metadata={"k\x00": ["v\x00"]})
+    shown = [actions.Example("user", "a\x00"), actions.Example("assistant", "b")]
+    action = await caller.action("x\x00 {{question}}", metadata={"k\x00": ["v\x00"]}, examples=shown)
     assert action.metadata == {"k\ufffd": ["v\ufffd"]}
+    assert action.examples == [actions.Example("user", "a\ufffd"), shown[1]]
     run = await caller.run(action, {"question": "why\x00"}, metadata={"a": "b\x00"})
     assert (run.prompt[-1].content, run.metadata) == ("x\ufffd why\ufffd", {"a": "b\ufffd"})
 

@@ -5,6 +5,7 @@ import pytest
 import pytest_asyncio
 
 from libs.contracts import ids, runs
+from libs.contracts.actions import Example
 from libs.contracts.runs import Message, ToolCall
 from services.runner.prompting.prompts import Prompt, Prompting
 from services.runner.prompting.rendering import Renderer
@@ -25,7 +26,7 @@ async def prompting():
     await renderer.close()
 
 
-async def prompted(prompting: Prompting, inputs: str, *turns: Message, **action) -> Prompt:
+async def prompted(prompting: Prompting, inputs: str | dict[str, str], *turns: Message, **action) -> Prompt:
     scripted = await prompting.script(msgspec.structs.replace(examples.action, **ACTION | action))
     asked = runs.StartRun(ids.new(), ids.new(), ids.NONE, inputs, "openai", messages=list(turns))
     return await prompting.prompt(scripted, asked)
@@ -41,6 +42,15 @@ async def test_a_question_comes_after_earlier_turns_and_before_the_calls_that_fo
 async def test_turns_that_end_with_results_say_themselves_what_was_asked(prompting):
     prompt = await prompted(prompting, "", Message("user", "In French: rain"), CALLED, FOUND)
     assert (prompt.turns, prompt.question) == ([Message("user", "In French: rain"), CALLED, FOUND], "In French: rain")
+
+
+@pytest.mark.parametrize("own", [[], [Message("user", "rain")]])
+async def test_an_actions_examples_stand_before_what_is_remembered_and_what_is_said(prompting, own):
+    examples = [Example("user", "Twice: {{text}}"), Example("assistant", "Bien, bien.")]
+    prompt = await prompted(prompting, {"text": "rain"}, *own, kind="chat", examples=examples)
+    assert prompt.examples == [Message("user", "Twice: rain"), Message("assistant", "Bien, bien.")]
+    assert prompt.messages(EARLIER) == [Message("system", "Be brief."), *prompt.examples, *EARLIER, *prompt.turns]
+    assert (prompt.turns, prompt.search) == (own or [Message("user", "In French: rain")], "rain")
 
 
 @pytest.mark.parametrize("kind", ["prompt", "chat"])

@@ -1,10 +1,9 @@
 """Actions."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from libs.contracts import actions
 from libs.contracts.faults import Code, Fault
@@ -30,35 +29,40 @@ _CAMEL = {
 _SNAKE = {"max_response_length": "max_tokens", "stop_sequence": "stop", "num_retries": "retries"}
 _OURS = {"toolRounds": "tool_rounds", "tool_rounds": "tool_rounds"}
 _PARAMETERS = _CAMEL | {name: name for name in _CAMEL.values()} | _SNAKE | _OURS
-# Parameters as a Fault names them, and as the body did.
-FIELDS = {f"parameters.{name}": f"model_config.{key}" for key, name in (_CAMEL | {"toolRounds": "tool_rounds"}).items()}
+# Fields as a Fault names them, and as the body did.
+FIELDS = {
+    **{f"parameters.{name}": f"model_config.{key}" for key, name in (_CAMEL | {"toolRounds": "tool_rounds"}).items()},
+    "examples": "prompt",
+}
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(actions.Parameters)}
 
 
 def create(caller: Caller, body: wire.actions.CreateAction) -> actions.CreateAction:
-    prompt, system = _prompt(body.prompt)
+    script = _script(body.prompt)
     return actions.CreateAction(
         workspace_id=caller.workspace_id,
         app_id=values.required(body.app, "app"),
         name=body.name,
-        prompt=prompt,
+        prompt=script.prompt,
         kind=body.action_type or "prompt",
         description=body.description or "",
-        system_message=body.system_message or system,
+        system_message=body.system_message or script.system,
         model_id=values.reference(body.model, "model"),
         parameters=parameters(body.model_config or {}),
         metadata=body.meta_data or {},
         created_by=caller.account_id,
+        examples=script.examples,
     )
 
 
 def update(caller: Caller, asked: actions.GetAction, body: wire.actions.UpdateAction) -> actions.UpdateAction:
-    prompt, system = (UNSET, "") if body.prompt is None else _prompt(body.prompt)
+    script = None if body.prompt is None else _script(body.prompt)
+    system = script.system if script else ""
     return actions.UpdateAction(
         workspace_id=asked.workspace_id,
         action_id=asked.action_id,
         name=values.kept(body.name),
-        prompt=prompt,
+        prompt=script.prompt if script else UNSET,
         kind=values.kept(body.action_type),
         description=values.kept(body.description),
         system_message=values.kept(body.system_message or system or body.system_message),
@@ -66,6 +70,7 @@ def update(caller: Caller, asked: actions.GetAction, body: wire.actions.UpdateAc
         parameters=UNSET if body.model_config is None else parameters(body.model_config),
         metadata=values.kept(body.meta_data),
         updated_by=caller.account_id,
+        examples=script.examples if script else UNSET,
     )
 
 
@@ -78,22 +83,33 @@ def set_context(caller: Caller, asked: actions.GetAction, body: wire.actions.Set
     return actions.UpdateAction(asked.workspace_id, asked.action_id, context_ids=contexts, updated_by=caller.account_id)
 
 
-def _prompt(prompt: str | list[wire.runs.Message]) -> tuple[str, str]:
-    """The template and the system message. A chat action's prompt is a list of messages."""
+class _Script(Struct, frozen=True):
+    prompt: str
+    system: str = ""
+    examples: list[actions.Example] = []
+
+
+def _script(prompt: str | list[wire.runs.Message]) -> _Script:
+    """A chat action's prompt is a list of messages: those up to the assistant's last are its examples."""
     if isinstance(prompt, str):
-        return prompt, ""
+        return _Script(prompt)
+    examples: list[actions.Example] = []
+    asked: list[str] = []
+    system: list[str] = []
     for place, message in enumerate(prompt):
-        if message.role not in ("system", "user"):
-            raise Fault(
-                Code.INVALID,
-                f"A prompt holds system and user messages; {message.role} messages come with a run, in `messages`.",
-                field=f"prompt[{place}].role",
-            )
-    return _joined(prompt, "user"), _joined(prompt, "system")
-
-
-def _joined(messages: Iterable[wire.runs.Message], role: str) -> str:
-    return "\n\n".join(message.content for message in messages if message.role == role)
+        match message.role:
+            case "system":
+                system.append(message.content)
+            case "user":
+                asked.append(message.content)
+            case "assistant":
+                examples += (actions.Example("user", text) for text in asked)
+                examples.append(actions.Example("assistant", message.content))
+                asked.clear()
+            case "tool":
+                said = "A prompt holds system, user and assistant messages; a tool's come with a run, in `messages`."
+                raise Fault(Code.INVALID, said, field=f"prompt[{place}].role")
+    return _Script("\n\n".join(asked), "\n\n".join(system), examples)
 
 
 def parameters(config: dict[str, Any]) -> actions.Parameters:
@@ -138,7 +154,7 @@ def reply(action: actions.Action) -> wire.actions.Action:
         app=str(action.app_id),
         model=values.spelled(action.model_id),
         action_type=action.kind,
-        prompt=action.prompt,
+        prompt=_told(action),
         system_message=action.system_message,
         description=action.description,
         model_config=config(action.parameters),
@@ -149,6 +165,14 @@ def reply(action: actions.Action) -> wire.actions.Action:
         created_at=action.created_at,
         updated_at=action.updated_at,
     )
+
+
+def _told(action: actions.Action) -> str | list[wire.runs.Message]:
+    """The prompt as it came: a text, or messages where there are examples. What the system is told stands apart."""
+    if not action.examples:
+        return action.prompt
+    asked = [wire.runs.Message("user", action.prompt)] if action.prompt else []
+    return [*(wire.runs.Message(example.role, example.content) for example in action.examples), *asked]
 
 
 def deploy(caller: Caller, asked: actions.GetAction, body: wire.actions.Deploy) -> actions.DeployVersion:

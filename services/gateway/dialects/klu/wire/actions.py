@@ -97,12 +97,14 @@ class Disabled(Struct, frozen=True):
 
 
 class Action(Struct, frozen=True, kw_only=True):
+    """`prompt` is a list of messages where it was given with examples."""
+
     guid: str
     name: str
     app: str
     model: str | None
     action_type: str
-    prompt: str
+    prompt: str | list[Message]
     system_message: str
     description: str
     model_config: dict[str, Any]
