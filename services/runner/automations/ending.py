@@ -24,6 +24,7 @@ async def complete(database: Database, step: Claimed, holder: str, came: Came) -
     """The step has come to something."""
     output = text.clean(came.output)
     async with database.transaction() as connection:
+        await stored_runs.lock(connection, step.run_id)
         if not await automation_steps.end(connection, step, holder, output=output):
             return
         await stored_runs.count_step(connection, step.run_id)
@@ -43,6 +44,7 @@ async def fail(database: Database, step: Claimed, holder: str, fault: Fault) -> 
     """With it the run fails, and what was to come after it is left out."""
     failure = text.clean(fault.failure())
     async with database.transaction() as connection:
+        await stored_runs.lock(connection, step.run_id)
         if not await automation_steps.end(connection, step, holder, failure=failure):
             return
         await automation_steps.skip(connection, step.run_id, after=step.position)

@@ -83,6 +83,18 @@ async def find(database: Database | Connection, workspace_id: UUID, id: UUID) ->
     return perhaps(row, Run)
 
 
+async def lock(connection: Connection, id: UUID) -> None:
+    """Nobody else changes or erases it until the end of the transaction.
+
+    What a deletion cascades through it locks in this order: the automation, its run, the run's steps.
+    """
+    await connection.execute(
+        """SELECT FROM automation_runs AS run JOIN automations ON automations.id = automation_id WHERE run.id = $1
+        FOR KEY SHARE OF automations FOR NO KEY UPDATE OF run""",
+        id,
+    )
+
+
 async def count_led(connection: Connection, workspace_ids: Collection[UUID], since: datetime) -> dict[UUID, int]:
     """The runs that other automations have set off."""
     rows = await connection.fetch(

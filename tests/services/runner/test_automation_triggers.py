@@ -267,3 +267,17 @@ async def test_who_deletes_an_automation_a_contact_or_a_workspace_deletes_its_ru
     )
     await connection.close()
     assert left == 0
+
+
+async def test_an_automation_is_deleted_in_the_midst_of_a_steps_end(caller, databases, caplog):
+    made = await make(caller, Wait(0.2), HELLO)
+    run = await trigger(caller, made)
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    async with connection.transaction():
+        pid = await connection.fetchval("SELECT pg_backend_pid() FROM automations WHERE id = $1 FOR UPDATE", made.id)
+        held_up = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
+        await eventually(lambda: connection.fetchval(held_up, pid), bool)
+        await connection.execute("DELETE FROM automations WHERE id = $1", made.id)
+    await connection.close()
+    assert (await fault(told(caller, run.id))).code is Code.NOT_FOUND
+    assert not [record for record in caplog.records if record.exc_info]
