@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from libs.contracts import feed
 from libs.contracts.feed import Body, Frame, Replaced, Scored, Thinking, Token
+from libs.contracts.runs import ToolCall
 
 # Characters of one frame of text: a reader that is slow holds a few of them, and each whole.
 LONGEST = 32_768
@@ -138,6 +139,12 @@ def changed(cut: bytes, change: Callable[[Body], Body]) -> bytes:
     kept = _cuts.decode(cut)
     others = [msgspec.structs.replace(frame, body=change(frame.body)) for frame in kept.others]
     return _encoder.encode(msgspec.structs.replace(kept, others=others))
+
+
+def answered_straight(cut: bytes) -> bool:
+    """Whether the run came to an answer, and called no tool on its way there."""
+    kinds = {type(frame.body) for frame in _cuts.decode(cut).others}
+    return feed.Done in kinds and ToolCall not in kinds
 
 
 def _restored(stored: Recorded, cut: Cut, attempt: int) -> Iterator[Frame]:

@@ -125,6 +125,22 @@ async def get(database: Database, ids: list[UUID]) -> dict[UUID, Kept]:
     return {row["id"]: Kept(_run(row), row["frames"]) for row in rows}
 
 
+async def of_dataset(
+    database: Database, workspace_id: UUID, dataset_id: UUID, *, before: UUID | None, limit: int
+) -> list[Kept]:
+    """Newest first, those that are older than `before`."""
+    rows = await database.fetch(
+        f"""SELECT {", ".join(RUN_COLUMNS)}, frames FROM runs
+        WHERE workspace_id = $1 AND id IN (SELECT run_id FROM dataset_runs WHERE dataset_id = $2)
+            AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4""",
+        workspace_id,
+        dataset_id,
+        before,
+        limit,
+    )
+    return [Kept(_run(row), row["frames"]) for row in rows]
+
+
 class Standing(Struct, frozen=True):
     """Where a run stands, without what was said. `version` is its row's: another one, where anything of it changed."""
 

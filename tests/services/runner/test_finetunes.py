@@ -8,12 +8,16 @@ import pytest_asyncio
 from aiohttp import web
 
 from libs.contracts import datasets, finetunes, ids, models, runs
+from libs.contracts.actions import Parameters
 from libs.contracts.datasets import CreateDataset, GetDataset
 from libs.contracts.faults import Code, Fault
 from libs.contracts.finetunes import CreateFinetune, Finetune, GetFinetune, ProcessFinetune
+from libs.contracts.tools import SearchContext
 from libs.runtime.service import Service
 from tests.services.runner.conftest import Caller, eventually
+from tests.services.runner.toolcases import make
 from tests.support.finetuning import Endpoint, finetuning
+from tests.support.provider import Answer, Call, calling
 from tests.support.services import running
 
 pytestmark = pytest.mark.asyncio
@@ -189,3 +193,22 @@ async def test_a_dataset_is_exported_as_lines_of_chats(caller):
         [{"role": "user", "content": "q1"}, {"role": "assistant", "content": "ü\n"}],
         [{"role": "user", "content": "q0"}, {"role": "assistant", "content": "a"}],
     ]
+
+
+async def test_neither_what_a_tool_had_a_part_in_nor_what_failed_is_exported(caller, upstream):
+    format = {"type": "json_schema", "json_schema": {"name": "city", "schema": {"type": "object"}}}
+    plain, typed = await caller.action(), await caller.action(parameters=Parameters(response_format=format))
+    tool = await make(caller, "handbook", SearchContext())
+    agent = await caller.action(tool_ids=[tool.id])
+    texts = "right", "no JSON", "still none", "no JSON", "still none", "as it says"
+    said = [Answer(pieces=(text,)) for text in texts]
+    upstream.plays(*said[:-1], calling(Call("c1", "handbook", '{"query": "x"}')), said[-1])
+    points = [await caller.run(plain, "q0"), *[await caller.run(typed, f"q{n}") for n in (1, 2)]]
+    points.append(await caller.run(agent, "q3"))
+    assert [point.output for point in points] == ["right", "still none", "still none", "as it says"]
+    mended = runs.AmendRun(caller.workspace_id, points[2].id, output='{"city": "Paris"}')
+    await caller.bus.call(runs.AMEND, mended)
+    of = CreateDataset(caller.workspace_id, "Golden", run_ids=[point.id for point in points])
+    found = await caller.bus.call(datasets.CREATE, of)
+    lines = (await caller.bus.call(datasets.EXPORT, GetDataset(caller.workspace_id, found.id))).splitlines()
+    assert [json.loads(line)["messages"][-1]["content"] for line in lines] == ['{"city": "Paris"}', "right"]
