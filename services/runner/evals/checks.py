@@ -13,6 +13,7 @@ from libs.contracts.runs import Run
 from services.runner.prompting import formats
 from services.runner.prompting.patterns import Patterns
 from services.runner.prompting.schemas import Schemas
+from services.runner.prompting.templates import spelled
 
 _NOTHING_EXPECTED = (
     "There is nothing to compare the answer with: give `expected`, here or in the data point's metadata."
@@ -77,7 +78,7 @@ def expected(point: Run, *, rerun: bool) -> str | None:
     """What the data point expects as an answer; its own output, where that is not what is judged."""
     own = point.metadata.get("expected")
     if own is not None:
-        return own if isinstance(own, str) else str(own)
+        return spelled(own)
     return point.output if rerun and point.output else None
 
 

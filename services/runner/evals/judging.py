@@ -85,9 +85,7 @@ def question(check: Judge, workspace_id: UUID, run_id: UUID, answer: Run, expect
     )
 
 
-def verdict(check: Judge, said: Run | None) -> Verdict:
-    if said is None:
-        return Verdict(None, reason="What the judge said was erased.")
+def verdict(check: Judge, said: Run) -> Verdict:
     if said.status is not Status.SUCCEEDED:
         return Verdict(None, reason=said.failure.message if said.failure else "The judge was stopped.")
     try:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.bus.bus import Bus
 from libs.contracts import ids, runs
-from libs.contracts.evals import Judge, Verdict
+from libs.contracts.evals import Check, Judge, Verdict
 from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import Mode, Run, StartRun, Status
 from libs.postgres.database import Database
@@ -45,8 +45,9 @@ class Steps:
             await self._judge(row, holder, answer, expected(point, rerun=row.rerun))
 
     async def _try_again(self, row: Claimed, holder: str, point: Run, answer_id: UUID) -> None:
-        if (refused := await self._started([_again(row, point, answer_id)])) is not None:
-            await self._give_up(row, holder, None, refused)
+        refused = await self._start(row, holder, [_again(row, point, answer_id)])
+        if answer_id in refused:
+            await self._give_up(row, holder, None, refused[answer_id])
         else:
             await trial_rows.wait(self._database, row, holder, answer_id=answer_id, runs=[answer_id])
 
@@ -54,40 +55,50 @@ class Steps:
         """Asks the judges first, and comes back once they have answered."""
         judges = {place: check for place, check in enumerate(row.checks) if isinstance(check, Judge)}
         asked = {place: ids.derived(row.id, _ANSWER + 1 + place) for place in judges}
-        missing = [place for place, id in asked.items() if id not in row.run_ids]
-        if not missing:
-            await self._put_down(row, holder, answer, wanted, asked=asked)
-            return
+        missing = [place for place, id in asked.items() if id not in row.waits_for]
         questions = [judging.question(judges[at], row.workspace_id, asked[at], answer, wanted) for at in missing]
-        if (refused := await self._started(questions)) is not None:
-            await self._give_up(row, holder, answer.id, refused)
+        refused = await self._start(row, holder, questions) if questions else {}
+        if len(refused) < len(missing):
+            begun = [id for id in asked.values() if id not in refused]
+            await trial_rows.wait(self._database, row, holder, answer_id=answer.id, runs=begun)
         else:
-            runs = [asked[place] for place in missing]
-            await trial_rows.wait(self._database, row, holder, answer_id=answer.id, runs=runs)
+            said = await self._said(asked, refused)
+            verdicts = [await self._verdict(check, answer, wanted, said.get(at)) for at, check in enumerate(row.checks)]
+            await trial_rows.finish(self._database, row, holder, answer_id=answer.id, verdicts=verdicts)
 
-    async def _put_down(
-        self, row: Claimed, holder: str, answer: Run, wanted: str | None, *, asked: dict[int, UUID]
-    ) -> None:
-        said = await stored.get(self._database, list(asked.values()))
-        verdicts: list[Verdict] = []
-        for place, check in enumerate(row.checks):
-            if isinstance(check, Judge):
-                kept = said.get(asked[place])
-                verdicts.append(judging.verdict(check, kept and kept.run))
-            else:
-                verdicts.append(await self._checks.verdict(check, answer.output, wanted))
-        await trial_rows.finish(self._database, row, holder, answer_id=answer.id, verdicts=verdicts)
+    async def _said(self, asked: dict[int, UUID], refused: dict[UUID, str]) -> dict[int, Run | str]:
+        """What became of each judge that was asked: its run, or why there is none."""
+        kept = await stored.get(self._database, list(asked.values()))
+        return {
+            place: kept[id].run if id in kept else refused.get(id, "What the judge said was erased.")
+            for place, id in asked.items()
+        }
 
-    async def _started(self, starts: Sequence[StartRun]) -> str | None:
-        """Why one was refused; None where none was. Raises Fault (AWAY)."""
+    async def _verdict(self, check: Check, answer: Run, wanted: str | None, said: Run | str | None) -> Verdict:
+        match said:
+            case Run() if isinstance(check, Judge):
+                return judging.verdict(check, said)
+            case str(reason):
+                return Verdict(None, reason=reason)
+            case _:
+                return await self._checks.verdict(check, answer.output, wanted)
+
+    async def _start(self, row: Claimed, holder: str, starts: Sequence[StartRun]) -> dict[UUID, str]:
+        """Those that were refused, and why. Raises Fault (AWAY).
+
+        They are named in the row before, and so erased with its data point, whenever that is.
+        """
+        refused: dict[UUID, str] = {}
+        if not await trial_rows.name_runs(self._database, row, holder, [start.run_id for start in starts]):
+            return refused
         for start in starts:
             try:
                 await self._bus.call(runs.START, start, timeout=_START_SECONDS)
             except Fault as fault:
                 if fault.code in AWAY:
                     raise
-                return fault.message
-        return None
+                refused[start.run_id] = fault.message
+        return refused
 
     async def _give_up(self, row: Claimed, holder: str, answer_id: UUID | None, reason: str) -> None:
         verdicts = [Verdict(None, reason=reason) for _ in row.checks]

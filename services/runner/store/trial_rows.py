@@ -39,7 +39,7 @@ WITH open AS MATERIALIZED (
     UPDATE trial_rows SET holder = $1, status = 'begun', tries = tries + 1 FROM due WHERE trial_rows.id = due.id
     RETURNING trial_rows.*
 )
-SELECT claimed.id, claimed.workspace_id, trial_id, point_id, answer_id, run_ids, verdicts, tries,
+SELECT claimed.id, claimed.workspace_id, trial_id, point_id, answer_id, waits_for, tries,
     action_id, version_id, checks, rerun
 FROM claimed JOIN trials ON trials.id = trial_id
 """
@@ -49,15 +49,14 @@ _LISTING = Listing(_ROW, "trial_rows", "point_id")
 
 
 class Claimed(Struct, frozen=True):
-    """`run_ids` are those that were started for it: the answer, then one for each judge, in the order of the checks."""
+    """`waits_for` are the runs, begun for it, of its last step: the answer's, or the judges'."""
 
     id: UUID
     workspace_id: UUID
     trial_id: UUID
     point_id: UUID
     answer_id: UUID | None
-    run_ids: list[UUID]
-    verdicts: list[Verdict]
+    waits_for: list[UUID]
     tries: int
     action_id: UUID
     version_id: UUID | None
@@ -82,11 +81,22 @@ async def claim(database: Database, holder: str, *, limit: int, busy: Sequence[U
     return [one(row, Claimed) for row in await database.fetch(_CLAIM, holder, limit, list(busy), begun)]
 
 
+async def name_runs(database: Database, row: Claimed, holder: str, runs: Sequence[UUID]) -> bool:
+    """These runs are the row's own, begun or not. False where it is no longer the holder's."""
+    done = await database.execute(
+        """UPDATE trial_rows SET run_ids = ARRAY(SELECT DISTINCT unnest(run_ids || $3))
+        WHERE id = $1 AND holder = $2 AND status = 'begun'""",
+        row.id,
+        holder,
+        list(runs),
+    )
+    return done.endswith("1")
+
+
 async def wait(database: Database, row: Claimed, holder: str, *, answer_id: UUID, runs: Sequence[UUID]) -> None:
-    """The row goes on once these runs have ended, which were started for it."""
+    """The row goes on once these runs have ended, which were begun for it."""
     await database.execute(
-        """UPDATE trial_rows SET holder = NULL, tries = 0, answer_id = $3, waits_for = $4,
-            run_ids = ARRAY(SELECT DISTINCT unnest(run_ids || $4))
+        """UPDATE trial_rows SET holder = NULL, tries = 0, answer_id = $3, waits_for = $4
         WHERE id = $1 AND holder = $2 AND status = 'begun'""",
         row.id,
         holder,

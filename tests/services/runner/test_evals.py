@@ -5,7 +5,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from libs.contracts import actions, datasets, evals, ids, runs, workspaces
+from libs.contracts import actions, datasets, evals, ids, models, runs, workspaces
 from libs.contracts.datasets import CreateDataset, Dataset, GetDataset, UpdateDataset
 from libs.contracts.evals import Contains, CreateEval, Exact, GetTrial, JsonSchema, Judge, Regex, StartTrial, Trial
 from libs.contracts.faults import Code, Fault
@@ -195,6 +195,30 @@ async def test_a_judge_is_asked_and_its_score_weighed(caller, upstream, answerin
     body = upstream.asked[0].body
     assert (body["response_format"]["type"], body["max_tokens"]) == ("json_schema", 2048)
     assert all(part in asked_for(upstream.asked[0]) for part in ("The answer is kind.", "Answer:"))
+
+
+async def test_a_judge_that_can_not_be_asked_keeps_no_other_check_from_its_verdict(caller, upstream, answering):
+    action = await caller.action()
+    await point(caller, action, "hello?", "Hi!")
+    answering({"Hi!": '{"score": 0.9, "reason": "Kind."}'})
+    gone = models.CreateModel(caller.workspace_id, "other", "openai", url=upstream.openai_url)
+    model = await caller.bus.call(models.CREATE, gone)
+    checks = (Judge("Kind."), Judge("Kind.", model_id=model.id), Contains("!"))
+    of = await made(caller, action, *checks, rerun=False)
+    await caller.bus.call(models.DELETE, models.GetModel(caller.workspace_id, model.id))
+    [row] = await rows(caller, await tried(caller, of))
+    assert [verdict.passed for verdict in row.verdicts] == [True, None, True]
+    assert str(model.id) in row.verdicts[1].reason
+    await caller.bus.call(runs.DELETE, runs.GetRun(caller.workspace_id, row.point_id))
+    assert (await caller.bus.call(runs.PAGE, runs.PageRuns(caller.workspace_id))).items == [], "the judge's as well"
+
+
+async def test_what_a_data_point_expects_may_be_any_json(caller):
+    action = await caller.action()
+    await point(caller, action, "1", "true", metadata={"expected": True})
+    await point(caller, action, "2", '{"a":[1]}', metadata={"expected": {"a": [1]}})
+    trial = await tried(caller, await made(caller, action, Exact()))
+    assert trial.rows == evals.Tally(2, 0, 0)
 
 
 async def test_a_pattern_that_would_take_for_ever_is_no_verdict(caller):
