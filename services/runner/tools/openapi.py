@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from typing import Any, cast
 from urllib.parse import urljoin
 
+import msgspec
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
 from libs.contracts.tools import Http, Method, Offered, Place
+from services.runner.tools.references import References, mapping, wrong
 
 _METHODS = ("get", "put", "post", "delete", "head", "patch")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
-_MOST_REFERENCES = 50
-_DEEPEST = 100
 BODY = "body"
+# Of all schemas that are listed at once.
+_LARGEST_LIST = 16 * 1024 * 1024
 
 
 class Operation(Struct, frozen=True):
@@ -37,12 +39,22 @@ class Document:
 
     def __init__(self, document: dict[str, Any], url: str = "") -> None:
         if not str(document.get("openapi", "")).startswith("3."):
-            raise _wrong("This is no OpenAPI 3 document: expected openapi: 3.x.")
-        self._document, self._url = document, url
+            raise wrong("This is no OpenAPI 3 document: expected openapi: 3.x.")
+        self._document, self._url, self._references = document, url, References(document)
 
     def offered(self) -> list[Offered]:
-        """Every operation that can be a tool."""
-        return [offer for operation in self._operations() if (offer := self._perhaps(operation)) is not None]
+        """Every operation that can be a tool. Raises Fault TOO_LARGE where they are too much to be listed."""
+        offered: list[Offered] = []
+        size = 0
+        for operation in self._operations():
+            if (offer := self._perhaps(operation)) is None:
+                continue
+            offered.append(offer)
+            size += len(msgspec.json.encode(offer))
+            if size > _LARGEST_LIST:
+                message = "The document's operations are too many to be listed: name the one wanted by its operationId."
+                raise Fault(Code.TOO_LARGE, message, field="document")
+        return offered
 
     def operation(self, id: str) -> Operation:
         known: list[str] = []
@@ -50,7 +62,7 @@ class Document:
             if operation.id == id:
                 return operation
             known.append(operation.id)
-        raise _wrong(f"There is no operation {id!r}: the document has {', '.join(known[:50]) or 'none'}.")
+        raise wrong(f"There is no operation {id!r}: the document has {', '.join(known[:50]) or 'none'}.")
 
     def request(self, operation: Operation, server: str) -> Http:
         places: dict[str, Place] = {}
@@ -75,8 +87,8 @@ class Document:
                 required.append(name)
         if (body := self._body(operation)) is not None:
             properties[BODY] = _schema_of(body)
-            required += [BODY] * bool(self._resolved(operation.spec["requestBody"]).get("required"))
-        schema = self._with_definitions({"type": "object", "properties": properties, "required": required})
+            required += [BODY] * bool(self._references.resolved(operation.spec["requestBody"]).get("required"))
+        schema = self._references.complete({"type": "object", "properties": properties, "required": required})
         said = operation.spec.get("description") or operation.spec.get("summary") or ""
         return Offered(operation.id, str(said), schema)
 
@@ -87,8 +99,8 @@ class Document:
             return None
 
     def _operations(self) -> Iterator[Operation]:
-        for path, raw in _mapping(self._document.get("paths")).items():
-            item = self._resolved(raw)
+        for path, raw in mapping(self._document.get("paths")).items():
+            item = self._references.resolved(raw)
             for method in _METHODS:
                 if isinstance(spec := item.get(method), dict):
                     id = str(spec.get("operationId") or _NOT_IN_NAMES.sub("_", f"{method}_{path}").strip("_"))
@@ -102,85 +114,37 @@ class Document:
         """An operation's own go before those of its path; cookies are nobody's to set."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for raw in (*operation.shared, *_items(operation.spec, "parameters")):
-            parameter = self._resolved(raw)
+            parameter = self._references.resolved(raw)
             name, place = parameter.get("name"), parameter.get("in")
             if isinstance(name, str) and place in ("path", "query", "header"):
                 found[name, place] = parameter
         return list(found.values())
 
     def _body(self, operation: Operation) -> dict[str, Any] | None:
-        content = _mapping(self._resolved(operation.spec.get("requestBody") or {}).get("content"))
+        content = mapping(self._references.resolved(operation.spec.get("requestBody") or {}).get("content"))
         if not content:
             return None
         for kind, body in content.items():
             if "json" in str(kind):
-                return _mapping(body)
-        raise _wrong(f"{operation.id} takes a body that is no JSON ({', '.join(map(str, content))}).")
+                return mapping(body)
+        raise wrong(f"{operation.id} takes a body that is no JSON ({', '.join(map(str, content))}).")
 
     def _server(self, operation: Operation) -> str:
-        server = _mapping(operation.servers[0]) if operation.servers else {}
+        server = mapping(operation.servers[0]) if operation.servers else {}
         url = str(server.get("url") or "/")
-        for name, variable in _mapping(server.get("variables")).items():
-            url = url.replace(f"{{{name}}}", str(_mapping(variable).get("default", "")))
+        for name, variable in mapping(server.get("variables")).items():
+            url = url.replace(f"{{{name}}}", str(mapping(variable).get("default", "")))
         joined = urljoin(self._url, url)
         if "://" not in joined:
-            raise _wrong("The document names no server: give its address as `server`.")
+            raise wrong("The document names no server: give its address as `server`.")
         return joined
-
-    def _resolved(self, value: Any) -> dict[str, Any]:
-        """The mapping itself, behind however many references."""
-        for _ in range(_MOST_REFERENCES):
-            if not isinstance(value, dict):
-                break
-            if "$ref" not in value:
-                return value
-            value = self._behind(value["$ref"])
-        raise _wrong("A reference of the document leads nowhere.")
-
-    def _behind(self, reference: Any) -> Any:
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            raise _wrong(f"The document refers to something outside of it: {reference!r}.")
-        value: Any = self._document
-        for part in reference[2:].split("/"):
-            value = _mapping(value).get(part.replace("~1", "/").replace("~0", "~"))
-        return value
-
-    def _with_definitions(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """The schema with what it refers to, which may refer to more."""
-        definitions: dict[str, Any] = {}
-        names: dict[str, str] = {}
-        moved = self._moved(schema, names)
-        while missing := [reference for reference, name in names.items() if name not in definitions]:
-            for reference in missing:
-                definitions[names[reference]] = self._moved(self._behind(reference), names)
-        return {**moved, "$defs": definitions} if definitions else moved
-
-    def _moved(self, value: Any, names: dict[str, str], depth: int = 0) -> Any:
-        """With references to `$defs`, and 3.0's `nullable` as a type."""
-        if depth > _DEEPEST:
-            raise _wrong(f"A schema of the document is nested over {_DEEPEST} levels deep.")
-        if isinstance(value, list):
-            return [self._moved(item, names, depth + 1) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if isinstance(reference := value.get("$ref"), str):
-            name = names.setdefault(reference, _NOT_IN_NAMES.sub("_", reference.rpartition("/")[2]) + f"_{len(names)}")
-            return {"$ref": f"#/$defs/{name}"}
-        moved = {key: self._moved(item, names, depth + 1) for key, item in value.items() if key != "nullable"}
-        if value.get("nullable") is True and isinstance(moved.get("type"), str):
-            moved["type"] = [moved["type"], "null"]
-        return moved
 
 
 def _schema_of(holder: dict[str, Any]) -> dict[str, Any]:
     """Of a parameter or a body; one may stand under a media type."""
-    for body in _mapping(holder.get("content")).values():
-        return _mapping(_mapping(body).get("schema"))
-    return _mapping(holder.get("schema"))
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    for body in mapping(holder.get("content")).values():
+        return mapping(mapping(body).get("schema"))
+    return mapping(holder.get("schema"))
 
 
 def _items(holder: dict[str, Any], name: str) -> list[Any]:
@@ -188,6 +152,3 @@ def _items(holder: dict[str, Any], name: str) -> list[Any]:
     value = holder.get(name)
     return value if isinstance(value, list) else []
 
-
-def _wrong(message: str) -> Fault:
-    return Fault(Code.INVALID, message, field="document")

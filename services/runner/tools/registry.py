@@ -4,6 +4,7 @@ An operation's or an MCP tool's parameters are asked for when it is made and whe
 is all that a call needs.
 """
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from uuid import UUID
@@ -91,7 +92,9 @@ class Tools:
         """What the document or server offers. Raises Fault as `create` does."""
         match asked.source:
             case tools.OpenApi() as source:
-                return (await self._document(source, asked.headers)).offered()
+                document = await self._document(source, asked.headers)
+                # In a thread: a large document has hundreds of operations.
+                return await asyncio.to_thread(document.offered)
             case tools.Mcp(url):
                 return await mcp.listed(self._egress, url, asked.headers)
 

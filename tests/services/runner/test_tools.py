@@ -1,6 +1,7 @@
 """Tools as a workspace keeps them: what each kind needs, what is secret about them, and what is refused."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
@@ -211,6 +212,56 @@ async def test_a_schema_that_is_nested_without_end_is_refused():
     assert Document(document).offered() == []
     with pytest.raises(Fault, match="nested"):
         Document(document).offer(Document(document).operation("a"))
+
+
+def posting(schemas: dict[str, Any], *bodies: Any) -> dict[str, Any]:
+    """A document with an operation for each of these bodies."""
+    paths = {
+        f"/{place}": {
+            "post": {"operationId": f"op{place}", "requestBody": {"content": {"application/json": {"schema": body}}}}
+        }
+        for place, body in enumerate(bodies)
+    }
+    servers = [{"url": "https://a.example"}]
+    return {"openapi": "3.0.3", "servers": servers, "paths": paths, "components": {"schemas": schemas}}
+
+
+def reference(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+async def test_what_3_0_says_in_its_own_words_is_json_schema_in_a_tool(caller):
+    price = {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 9, "exclusiveMaximum": False}
+    column = {"type": "object", "properties": {"nullable": {"type": "boolean"}, "price": price}}
+    made = await make(caller, "post", OpenApi("op0", document=posting({"Column": column}, reference("Column"))))
+    [moved] = made.parameters["$defs"].values()
+    assert moved["properties"] == {
+        "nullable": {"type": "boolean"},
+        "price": {"type": "number", "exclusiveMinimum": 0, "maximum": 9},
+    }
+
+
+async def test_an_operation_that_reaches_too_much_is_none_to_be_offered(caller):
+    """Schemas that all refer to each other, as those of large documents do."""
+    schemas = {
+        f"S{n}": {"description": "x" * 900, "properties": {"a": reference(f"S{n + 1}"), "b": reference("S0")}}
+        for n in range(300)
+    }
+    document = posting(schemas, reference("S0"), {"type": "string"})
+    found = await caller.bus.call(tools.DISCOVER, tools.Discover(caller.workspace_id, OpenApi("", document=document)))
+    assert [offered.name for offered in found] == ["op1"]
+    refused = await fault(make(caller, "post", OpenApi("op0", document=document)))
+    assert (refused.code, refused.field) == (Code.INVALID, "document")
+    assert "262,144 bytes" in refused.message
+
+
+async def test_what_is_too_much_to_be_listed_can_be_named(caller):
+    document = posting({"Long": {"description": "x" * 250_000}}, *[reference("Long")] * 70)
+    refused = await fault(
+        caller.bus.call(tools.DISCOVER, tools.Discover(caller.workspace_id, OpenApi("", document=document)))
+    )
+    assert (refused.code, refused.field) == (Code.TOO_LARGE, "document")
+    assert (await make(caller, "post", OpenApi("op69", document=document))).name == "post"
 
 
 async def test_a_document_that_refers_to_others_is_refused():
