@@ -151,4 +151,3 @@ def _items(holder: dict[str, Any], name: str) -> list[Any]:
     """A list of it, where it has one."""
     value = holder.get(name)
     return value if isinstance(value, list) else []
-
