@@ -1,5 +1,9 @@
-"""Fixtures for every test: real servers, started once and as late as possible."""
+"""Fixtures for every test: real servers, started once and as late as possible.
 
+The rule: a machine that stands still for some seconds, and a day that ends, fail no test.
+"""
+
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import nats
@@ -10,11 +14,38 @@ import pytest_asyncio
 from tests.support import servers
 
 _LONGEST_ID = 60
+# Where a service would rather refuse than wait, it is told to wait so long.
+_PATIENCE_SECONDS = 30.0
+_PATIENCES = (
+    "libs.bus.serve._PATIENCE",
+    "libs.postgres.database._PATIENCE",
+    "services.gateway.limits.permits._PATIENCE",
+)
+_DAY_SECONDS = 86_400
+# What the tests of one module take, and more.
+_LAST_SECONDS = 60
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Files are no names: they are long, and made anew by each process that takes part in the tests."""
     return argname if isinstance(val, bytes | str) and len(val) > _LONGEST_ID else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """A server that stalls is waited for; the tests of impatience set their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _PATIENCES:
+            patch.setattr(name, _PATIENCE_SECONDS)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _within_a_day() -> None:
+    """What is counted by the day of UTC would be counted on two: no module begins in the last minute of one."""
+    left = _DAY_SECONDS - time.time() % _DAY_SECONDS
+    if left < _LAST_SECONDS:
+        time.sleep(left)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

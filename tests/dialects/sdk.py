@@ -19,7 +19,7 @@ HERE = Path(__file__).parent / "sdks"
 INSTALLED = ROOT / ".venv" / "sdks"
 PYTHON = ("klu-0.1.70", "klu-0.1.80")
 _LANGCHAIN = "langchain-openai-1.7.4"
-_SECONDS = 30.0
+_SECONDS = 60.0
 _LONGEST = 16 << 20
 
 

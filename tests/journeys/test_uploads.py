@@ -59,4 +59,4 @@ async def test_a_file_of_fifty_megabytes_is_taken_in_piece_by_piece(engine: Engi
     async def found() -> list:
         return (await at_door.post(f"/v1/context/{context}/search", {"prompt": "When do boats leave?"}))["data"]
 
-    await eventually(found, seconds=30)
+    await eventually(found)

@@ -69,7 +69,7 @@ class MailServer:
             return OK
         return answer
 
-    async def wait(self, count: int, *, seconds: float = 15.0) -> list[Taken]:
+    async def wait(self, count: int, *, seconds: float = 60.0) -> list[Taken]:
         """So many mails, once they have come."""
         async with asyncio.timeout(seconds), self.moved:
             await self.moved.wait_for(lambda: len(self.taken) >= count)

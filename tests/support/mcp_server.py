@@ -24,7 +24,7 @@ async def mcp_server() -> AsyncGenerator[str]:
         preexec_fn=tied(),
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await _listens(port):  # noqa: ASYNC110 — there is nothing to be told by
                 await asyncio.sleep(0.05)
         yield f"http://127.0.0.1:{port}/mcp"

@@ -59,7 +59,7 @@ async def process(name: str, nats_url: str, databases: Databases, **settings: An
 
 
 async def _until_ready(started: Process, url: str) -> None:
-    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
         while True:
             assert started.returncode is None, "the process ended before it was ready"
             try:

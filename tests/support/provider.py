@@ -116,9 +116,10 @@ class Provider:
 
     async def until_left(self, count: int = 1) -> None:
         """Returns once so many callers have gone before the end of their answers."""
-        while self.left < count:
-            self.moved.clear()
-            await self.moved.wait()
+        async with asyncio.timeout(60):
+            while self.left < count:
+                self.moved.clear()
+                await self.moved.wait()
 
 
 @asynccontextmanager

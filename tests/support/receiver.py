@@ -65,7 +65,7 @@ class Receiver:
         else:
             self._next.extend([answer] * times)
 
-    async def wait(self, count: int, *, timeout: float = 15.0) -> list[Received]:
+    async def wait(self, count: int, *, timeout: float = 60.0) -> list[Received]:
         """What was received, once it is at least `count`."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: len(self.received) >= count)

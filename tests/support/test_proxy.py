@@ -38,7 +38,7 @@ async def connected(way: Proxy) -> Ends:
 async def echoed(ends: Ends, text: bytes) -> bytes:
     reader, writer = ends
     writer.write(text)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return await reader.readexactly(len(text))
 
 

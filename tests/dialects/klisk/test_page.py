@@ -35,7 +35,7 @@ def starts(door: Door) -> list[runs.StartRun]:
 
 
 async def until_started(door: Door, count: int = 1) -> None:
-    async with asyncio.timeout(10), door.peers.moved:
+    async with asyncio.timeout(60), door.peers.moved:
         await door.peers.moved.wait_for(lambda: len(starts(door)) >= count)
 
 

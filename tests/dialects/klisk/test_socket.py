@@ -37,7 +37,7 @@ async def until_started(door: Door, count: int) -> None:
 
 
 async def event(opened: ClientWebSocketResponse) -> dict[str, object]:
-    return json.loads(await opened.receive_str(timeout=5))
+    return json.loads(await opened.receive_str(timeout=60))
 
 
 async def turn(door: Door, holder, opened: ClientWebSocketResponse, answer: str, **sent) -> dict[str, object]:
@@ -242,7 +242,7 @@ async def test_a_revoked_key_ends_its_sockets(agents, holder):
         await turn(agents, holder, opened, "a")
         async with agents.service.database.transaction() as connection:
             await keys.revoke(connection, made.key.id)
-        await opened.receive(timeout=5)
+        await opened.receive(timeout=60)
         assert opened.close_code == 1001
 
 

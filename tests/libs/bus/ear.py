@@ -59,7 +59,7 @@ async def total_becomes(database: Database, amount: int, kind: str = "counted") 
 
 async def becomes(look: Callable[[], Awaitable[int]], number: int) -> None:
     """A connection that an outage has broken may be found so at the first look after it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await _seen(look) != number:  # noqa: ASYNC110 there is nothing to be told by
             await asyncio.sleep(0.02)
 

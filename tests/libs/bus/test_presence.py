@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 
 from libs.bus.bus import Bus
-from libs.contracts import feed, followers, ids
+from libs.bus.follow import Follower
+from libs.contracts import feed, followers, ids, runs
 from libs.contracts.faults import Code, Fault
-from tests.libs.bus.holder import DONE, request, tokens
+from tests.libs.bus.holder import DONE, Holder, request, tokens
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
@@ -61,19 +62,30 @@ async def test_all_that_is_followed_is_said_in_one_message_again_and_again(holde
         await reader.aclose()
 
 
-async def test_who_leaves_says_so_at_once_and_then_falls_silent(holder, follower, said, monkeypatch):
-    monkeypatch.setattr("libs.bus.presence.SECONDS", 0.5)
+async def test_who_leaves_says_so_at_once(holder, follower, said, monkeypatch):
+    monkeypatch.setattr("libs.bus.presence.SECONDS", 3600.0)
+    start = await read_in_part(holder, follower)
+    await until(lambda: bool(said))
+    assert [(each.runs, each.left) for each in said] == [([], [start.run_id])]
+
+
+async def test_who_has_left_says_so_once_more_and_then_falls_silent(holder, follower, said):
+    start = await read_in_part(holder, follower)
+    await until(lambda: len(left(said)) == 2)
+    assert left(said) == [start.run_id] * 2, "a holder that was still accepting it hears it now"
+    count = len(said)
+    await asyncio.sleep(0.5)
+    assert len(said) == count
+
+
+async def read_in_part(holder: Holder, follower: Follower) -> runs.StartRun:
+    """A run, of which a frame was read."""
     start = request()
     _, frames = await follower.start(start)
     await holder.emit(start, *tokens(1, 2))
     async with aclosing(frames):
         await anext(frames)
-    await until(lambda: bool(said), seconds=0.4)
-    assert (said[0].runs, said[0].left) == ([], [start.run_id])
-    await until(lambda: len(said) == 2)
-    assert (said[1].runs, said[1].left) == ([], [start.run_id]), "a holder that was still accepting it hears it now"
-    await asyncio.sleep(1.2)
-    assert len(said) == 2
+    return start
 
 
 async def test_only_the_last_reader_of_a_run_leaves_it(holder, follower, said):

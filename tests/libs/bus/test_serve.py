@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
+from libs.bus import serve
 from libs.bus.bus import Bus
 from libs.contracts.faults import Code, Fault
 from tests.libs.bus.wire import ECHO, Echo, echo
@@ -65,7 +66,9 @@ async def test_a_request_whose_caller_gave_up_while_it_waited_is_not_handled(run
     await until(lambda: served.busy == 1)
     late = asked(gateway, 1, timeout=0.05)
     await asyncio.wait(late)
-    assert served.waiting == 1
+    await until(lambda: served.waiting == 1)
+    # What its caller sent along counts from when it came: it is over here a little later than there.
+    await asyncio.sleep(0.1)
     gate.opened.set()
     await asyncio.gather(*first)
     await until(lambda: served.waiting == 0 and served.busy == 0)
@@ -73,14 +76,15 @@ async def test_a_request_whose_caller_gave_up_while_it_waited_is_not_handled(run
     assert isinstance(late[0].exception(), Fault)
 
 
-async def test_a_line_that_does_not_move_takes_nobody_more(runner, gateway):
+async def test_a_line_that_does_not_move_takes_nobody_more(runner, gateway, monkeypatch):
+    monkeypatch.setattr(serve, "_PATIENCE", 0.2)
     gate = Gate()
     served = await runner.serve(ECHO, gate, slots=1)
-    held = asked(gateway, 2, timeout=10)
+    held = asked(gateway, 2)
     await until(lambda: served.waiting == 1)
-    await asyncio.sleep(2.1)
+    await asyncio.sleep(0.3)
     with pytest.raises(Fault) as refused:
-        await gateway.call(ECHO, echo(), timeout=10)
+        await gateway.call(ECHO, echo())
     assert (refused.value.code, refused.value.retry_after) == (Code.UNAVAILABLE, 1)
     gate.opened.set()
     await asyncio.gather(*held)
@@ -99,13 +103,14 @@ async def test_a_paused_one_leaves_the_queue_to_others_and_loses_nothing(nats_ur
     async def ask() -> int:
         answered = 0
         while asking:
-            await gateway.call(ECHO, echo(), timeout=5)
+            await gateway.call(ECHO, echo(), timeout=60)
             answered += 1
         return answered
 
     askers = [asyncio.ensure_future(ask()) for _ in range(16)]
     for _ in range(20):
         await served.pause()
+        await until(lambda: served.busy == served.waiting == 0)
         before = here.done
         await asyncio.sleep(0.01)
         assert here.done == before
@@ -159,4 +164,4 @@ async def test_a_nudge_wakes_those_who_listen(runner, gateway):
     await gateway.on_nudge("gateway.changes", woken.set)
     await gateway.connection.flush()
     await runner.nudge("gateway.changes")
-    await asyncio.wait_for(woken.wait(), 5)
+    await asyncio.wait_for(woken.wait(), 60)

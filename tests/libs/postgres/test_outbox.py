@@ -140,7 +140,7 @@ async def test_a_fact_that_is_no_fact_but_a_document_is_refused_where_it_is_stat
 async def test_a_commit_is_published_by_a_running_relay(emptied: Database, stage: Stage, relay: Relay):
     async with _running(relay):
         await _state(emptied, 1)
-        await asyncio.wait_for(stage.arrived.wait(), 5)
+        await asyncio.wait_for(stage.arrived.wait(), 60)
     assert stage.numbers() == [1]
 
 
@@ -181,7 +181,7 @@ async def test_a_relay_without_the_lease_publishes_nothing_and_nudges(emptied: D
     relay = Relay(emptied, Lease(emptied, "not ours", "test"), stage.publish, nudge=nudge)
     async with _running(relay):
         await _state(emptied, 1)
-        await asyncio.wait_for(nudged.wait(), 5)
+        await asyncio.wait_for(nudged.wait(), 60)
     await relay.push()
     assert stage.messages == []
 

@@ -54,7 +54,7 @@ async def readiness(settings: Common) -> tuple[int, list[str]]:
 
 async def until_ready(settings: Common, *, missing: list[str]) -> None:
     """Returns once /readyz names exactly this."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 if (await readiness(settings))[1] == missing:

@@ -173,7 +173,7 @@ async def test_feedback_is_told_as_an_event_that_holds_no_text(bus, run_of, nats
 async def _told(heard: Subscription, workspace: UUID) -> feedback.FeedbackCreated:
     """The fact of that workspace: those of earlier tests may still be on their way, and leave together with it."""
     while True:
-        message = await heard.next_msg(timeout=10)
+        message = await heard.next_msg(timeout=60)
         facts = [feedback.CREATED.unpack(stated.body) for stated in MESSAGE.decode(message.data)]
         if own := [fact for fact in facts if fact.workspace_id == workspace]:
             return own[0]

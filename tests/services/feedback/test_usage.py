@@ -32,7 +32,7 @@ def finished(
 
 async def days(bus, workspace: UUID, *, until_runs: int, within: tuple[date, date] = MARCH) -> list[usage.Day]:
     """What is counted, once it is so many runs."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             counted = await bus.call(usage.OF, usage.UsageOf(workspace, *within))
             if sum(day.runs for day in counted) >= until_runs:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from libs.contracts import ids
 from libs.postgres.changes import Changes
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
 from services.gateway.directory import people
+from services.gateway.limits import company
 from services.gateway.limits.limits import Limits
 from services.gateway.plans import plans
 from services.gateway.plans.plans import Plans
@@ -50,9 +53,12 @@ class Gateway:
 
 @asynccontextmanager
 async def gateways(databases: Databases, count: int, *, cut_off: Proxy | None = None) -> AsyncIterator[list[Gateway]]:
-    """All of them there, and each in sight of the others; the first behind the proxy."""
+    """All of them there, and each in sight of the others, on a machine that stands still too; the first behind the
+    proxy.
+    """
     dsn = databases.dsn("gateway")
     async with AsyncExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(company, "_SEEN_SECONDS", 600.0)
         first = await _gateway(cut_off.before(dsn) if cut_off else dsn, stack)
         made = [first, *[await _gateway(dsn, stack) for _ in range(count - 1)]]
         await until(lambda: all(each.limits.company.size >= count for each in made))

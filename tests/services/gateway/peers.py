@@ -90,7 +90,7 @@ class Door:
 async def opened(nats_url: str, databases: Databases, **settings: Any) -> AsyncIterator[Door]:
     port = free_port()
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)))
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)))
         peers = await stack.enter_async_context(_peers(nats_url, blobs_folder(databases.url)))
         service = await stack.enter_async_context(
             running("gateway", nats_url, databases, listen=f"127.0.0.1:{port}", **settings)

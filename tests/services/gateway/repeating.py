@@ -16,7 +16,7 @@ async def create_app(door: Door, key: str, **body) -> Reply:
 
 
 async def until_answered(door: Door, key: str) -> Reply:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (answer := await create_app(door, key)).status == 409:  # noqa: ASYNC110 — it can only be asked for
             await asyncio.sleep(0.01)
     return answer

@@ -13,6 +13,7 @@ from libs.contracts import limits
 from libs.contracts.faults import Code, Fault
 from libs.contracts.limits import Kind
 from libs.postgres.database import Database
+from services.gateway.limits import permits
 from tests.services.gateway.counting import Gateway, gateways, spend, workspace
 from tests.support.proxy import proxy
 from tests.support.waiting import eventually
@@ -105,7 +106,9 @@ async def test_what_a_gateway_has_left_is_for_the_others_when_it_ends(databases,
 
 
 @pytest.mark.slow
-async def test_a_gateway_cut_off_from_postgres_lets_in_what_it_has_and_the_others_what_is_left(databases, database):
+async def test_a_gateway_cut_off_from_postgres_lets_in_what_it_has_and_the_others_what_is_left(
+    databases, database, monkeypatch
+):
     there = urlsplit(databases.url)
     async with (
         proxy(there.hostname, there.port) as between,
@@ -115,7 +118,8 @@ async def test_a_gateway_cut_off_from_postgres_lets_in_what_it_has_and_the_other
         for each in (cut_off, other):
             assert await each.message(spending)
         between.silence()
-        with pytest.raises(Fault) as raised:
+        with monkeypatch.context() as impatient, pytest.raises(Fault) as raised:
+            impatient.setattr(permits, "_PATIENCE", 0.5)
             await spend(cut_off, spending)
         assert raised.value.code is Code.UNAVAILABLE
         assert 1200 - 2 * 6 <= await spend(other, spending) + 2 <= 1200

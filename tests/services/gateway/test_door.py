@@ -145,7 +145,7 @@ async def raw(door: Door, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(door.url.rpartition(":")[2]))
     writer.write(request)
     await writer.drain()
-    answer = await asyncio.wait_for(reader.read(4096), 10)
+    answer = await asyncio.wait_for(reader.read(4096), 60)
     writer.close()
     return answer
 
@@ -289,9 +289,10 @@ async def test_the_first_account_comes_from_the_settings(nats_url, databases):
 
 
 async def test_a_stop_breaks_streams_off_and_finishes_answers(nats_url, databases):
-    hold = asyncio.Event()
+    hold, came = asyncio.Event(), asyncio.Event()
 
     async def slowly(question):
+        came.set()
         await hold.wait()
         return examples.app
 
@@ -307,7 +308,7 @@ async def test_a_stop_breaks_streams_off_and_finishes_answers(nats_url, database
         stream = await door.session.get(url)
         assert await stream.content.readline() == b"data: BEGIN_STREAM\n"
         answering = asyncio.create_task(door.call("GET", f"/v1/apps/{examples.APP}"))
-        await asyncio.sleep(0.2)
+        await came.wait()
         asyncio.get_running_loop().call_later(0.5, hold.set)
         ended = asyncio.create_task(stream.content.read())
     assert (await answering).status == 200

@@ -34,7 +34,8 @@ class Gateway:
 
     async def ask(self, key: str) -> int:
         async with self.session.get(self.url, headers={"Authorization": f"Bearer {key}"}) as answer:
-            self.let_in[key, answer.headers["X-RateLimit-Reset"]] += answer.status == 200
+            if answer.status == 200:
+                self.let_in[key, answer.headers["X-RateLimit-Reset"]] += 1
             return answer.status
 
     async def spend(self, key: str, *, most: int = _LIMIT) -> None:
@@ -54,7 +55,7 @@ class Gateway:
 @pytest_asyncio.fixture(loop_scope="session")
 async def three(nats_url, databases) -> AsyncIterator[list[Gateway]]:
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)))
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)))
 
         async def started() -> Gateway:
             listen = f"127.0.0.1:{free_port()}"

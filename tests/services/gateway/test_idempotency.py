@@ -167,7 +167,7 @@ async def test_a_lease_is_renewed_while_the_request_is_being_answered(door, key)
     first = asyncio.create_task(create_app(door, key))
     await came.wait()
     await door.service.database.execute(EXPIRE, door.workspace_id, key)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await door.service.database.fetchval("SELECT until < now() FROM effects WHERE key = $1", key):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert (await create_app(door, key)).status == 409

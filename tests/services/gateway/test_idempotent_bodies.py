@@ -123,7 +123,7 @@ async def test_a_stream_that_lost_its_reader_ends_and_may_be_read_again(nats_url
         headers = {"Idempotency-Key": key, "Authorization": f"Bearer {door.key}"}
         async with door.session.post(f"{door.url}/toy/runs", json={}, headers=headers) as answer:
             assert await answer.content.readline() == b"data: begun\n"
-        await asyncio.wait_for(left.wait(), 10)
+        await asyncio.wait_for(left.wait(), 60)
         assert "data: begun" in (await post(door, "/toy/runs", {}, key)).text
 
 

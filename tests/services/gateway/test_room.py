@@ -7,19 +7,23 @@ import pytest
 
 from libs.contracts import apps
 from libs.contracts.faults import Code, Fault
+from libs.postgres import database
 from tests.services.gateway.peers import Door, Reply, opened
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
 
 async def refusal(door: Door, method: str, path: str, body: object = None) -> Reply:
-    """A 503 that comes at once, in the best of three tries: the machine has other work."""
+    """A 503 that comes at once, in the best of many tries: the machine has other work."""
     quickest = 9.0
-    for _ in range(3):
+    for _ in range(30):
         began = time.perf_counter()
         answer = await door.call(method, path, body)
         quickest = min(quickest, time.perf_counter() - began)
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1"), answer.text
+        if quickest < 0.1:
+            break
     assert quickest < 0.1
     return answer
 
@@ -65,13 +69,17 @@ async def test_bodies_that_there_is_no_room_for_are_refused_before_they_are_read
         assert (await door.call("POST", "/v1/apps", large)).status == 409
 
 
-async def test_a_pool_whose_connections_are_all_taken_refuses_those_who_would_wait_for_a_time_out(nats_url, databases):
+async def test_a_pool_whose_connections_are_all_taken_refuses_those_who_would_wait_for_a_time_out(
+    nats_url, databases, monkeypatch
+):
+    monkeypatch.setattr(database, "_PATIENCE", 0.2)
     async with opened(nats_url, databases, postgres_pool_size=1) as door:
         path = "/v1/workspace/current"
         assert (await door.call("GET", path)).status == 200
         async with door.service.database.acquire():
             first = asyncio.ensure_future(door.call("GET", path))
-            await asyncio.sleep(2.1)
+            await until(lambda: door.service.database.use().waiting > 0)
+            await asyncio.sleep(1.3)  # who comes within a second waits for the same look at the key
             await refusal(door, "GET", path)
         assert (await first).status == 200
         assert (await door.call("GET", path)).status == 200

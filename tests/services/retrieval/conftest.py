@@ -90,7 +90,7 @@ class Library(Struct, frozen=True):
     async def delete(self, document: Document) -> Document:
         return await self.bus.call(documents.DELETE, documents.GetDocument(*self.place, document.id))
 
-    async def settled(self, document: Document, *, seconds: float = 30) -> Document:
+    async def settled(self, document: Document, *, seconds: float = 90) -> Document:
         """Once it is indexed or failed."""
         settled = (Status.INDEXED, Status.FAILED)
         return await until(lambda: self.get(document), lambda found: found.status in settled, seconds=seconds)
@@ -126,7 +126,7 @@ async def library(make: Callable[..., Awaitable[Library]]) -> Library:
     return await make()
 
 
-async def until(look: Callable[[], Awaitable[Any]], wanted: Callable[[Any], object], *, seconds: float = 15) -> Any:
+async def until(look: Callable[[], Awaitable[Any]], wanted: Callable[[Any], object], *, seconds: float = 60) -> Any:
     """What `look` found, once it is as wanted."""
     async with asyncio.timeout(seconds):
         while not wanted(found := await look()):  # noqa: ASYNC110 — there is nothing to be told by

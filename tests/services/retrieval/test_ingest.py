@@ -70,7 +70,7 @@ async def ready(bus) -> None:
             await bus.call(files.FINISH, files.FinishUpload(ids.new(), ids.new(), 1))
         return raised.value.code
 
-    await until(answer, lambda code: code is Code.NOT_FOUND, seconds=30)
+    await until(answer, lambda code: code is Code.NOT_FOUND, seconds=90)
 
 
 async def test_a_killed_ingest_goes_on_and_leaves_no_chunk_twice(environment, make, rows, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_a_killed_ingest_goes_on_and_leaves_no_chunk_twice(environment, ma
         await first.wait()
     async with process(environment):
         await ready(library.bus)
-        indexed = await library.settled(document, seconds=60)
+        indexed = await library.settled(document, seconds=90)
         assert (indexed.status, indexed.chunks_done) == (Status.INDEXED, seen.chunks_total)
         found = await rows.fetch("SELECT id, position FROM chunks WHERE document_id = $1", document.id)
         assert {row["id"] for row in found} == {chunks.id_of(document.id, 1, n) for n in range(seen.chunks_total)}
@@ -108,7 +108,7 @@ async def test_a_stopped_service_gives_its_jobs_back(environment, make) -> None:
         assert await first.wait() == 0
     async with process(environment):
         await ready(library.bus)
-        assert (await library.settled(document, seconds=60)).status is Status.INDEXED
+        assert (await library.settled(document, seconds=90)).status is Status.INDEXED
 
 
 async def test_lost_vectors_are_made_anew_at_the_start(nats_url, databases, make, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ async def told(caller: Caller, run_id: UUID) -> Run:
     return await caller.bus.call(automation_runs.GET, automation_runs.GetRun(caller.workspace_id, run_id))
 
 
-async def ended(caller: Caller, run: Run, *, seconds: float = 20.0) -> Run:
+async def ended(caller: Caller, run: Run, *, seconds: float = 60.0) -> Run:
     """The run once it is over, with its steps."""
     return await eventually(
         lambda: told(caller, run.id), lambda run: run.status is not RunStatus.RUNNING, seconds=seconds

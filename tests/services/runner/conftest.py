@@ -45,7 +45,7 @@ async def follower(bus) -> AsyncIterator[Follower]:
     await follower.close()
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], *, seconds: float = 10.0) -> T:
+async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], *, seconds: float = 60.0) -> T:
     """The first answer that is wanted."""
     async with asyncio.timeout(seconds):
         while not wanted(answer := await ask()):  # noqa: ASYNC110 — it can only be asked for

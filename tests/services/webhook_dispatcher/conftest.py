@@ -45,7 +45,7 @@ async def latest(bus, endpoint: endpoints.Endpoint) -> list[deliveries.Delivery]
 
 async def delivered(bus, endpoint: endpoints.Endpoint, *, count: int) -> None:
     """Returns once the log says that so many arrived."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             log = await latest(bus, endpoint)
             if [delivery.status for delivery in log] == ["delivered"] * count:
@@ -57,7 +57,7 @@ async def settled(
     bus, endpoint: endpoints.Endpoint, *, attempts: int = 1, event: UUID | None = None
 ) -> deliveries.Delivery:
     """The newest delivery, once it is that of the event and so many of its attempts are in the log."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             log = await latest(bus, endpoint)
             if log and len(log[0].attempts) >= attempts and event in (None, log[0].event_id):

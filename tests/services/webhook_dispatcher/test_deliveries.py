@@ -432,7 +432,7 @@ async def test_what_is_erased_takes_the_deliveries_made_again_of_it_along(bus, d
         event = await state(bus, feedback.CREATED, kept)
         await settled(bus, endpoint, event=event)
         await state(bus, runs.ERASED, runs.RunsErased(workspace, [rating.run_id]))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 left = await latest(bus, endpoint)
                 if len(left) == 1:

@@ -61,7 +61,7 @@ async def test_a_large_fan_out_reaches_each_endpoint_once_whoever_dies_and_howev
             async with database.transaction() as connection:
                 remains = (await fan_outs.go_on(connection)).remains
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while await logged(dispatcher, workspace) != sorted(made):
             await asyncio.gather(help_along(), help_along())
     assert not await database.fetchval("SELECT count(*) FROM fan_outs WHERE workspace_id = $1", workspace)
@@ -78,7 +78,7 @@ async def test_an_event_with_thousands_of_endpoints_holds_up_none_behind_it(bus,
         await state(bus, feedback.CREATED, rated(small))
         await r.wait(1)
         assert len(await logged(dispatcher, large)) < 8 * MANY
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             if len(await logged(dispatcher, large)) == 8 * MANY:
                 break

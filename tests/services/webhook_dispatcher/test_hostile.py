@@ -70,7 +70,7 @@ async def test_they_are_not_connected_to_by_a_delivery(bus, public_only, listene
         made = await bus.call(endpoints.CREATE, endpoints.CreateEndpoint(workspace, PUBLIC, ["feedback.*"]))
         await point(public_only, made.endpoint.id, url)
     await state(bus, feedback.CREATED, rated(workspace))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             errors = await attempts(public_only, workspace)
             if len(errors) >= len(targets):

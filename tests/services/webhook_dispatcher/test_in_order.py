@@ -43,7 +43,7 @@ def events(received: Sequence[Received]) -> list[UUID]:
 
 async def first_of(bus, endpoint: endpoints.Endpoint, *, attempts: int) -> deliveries.Delivery:
     """The oldest delivery, once so many of its attempts are in the log."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             log = sorted(await latest(bus, endpoint), key=lambda each: each.event_id)
             if log and len(log[0].attempts) == attempts:
@@ -141,7 +141,7 @@ async def test_a_dispatcher_that_is_killed_leaves_the_order_to_the_other(nats_ur
             await asyncio.sleep(0.1)
             await other.kill()
             made += await stated(bus, endpoint, 10)
-            await r.wait(70, timeout=40)
+            await r.wait(70, timeout=90)
             await delivered(bus, endpoint, count=50)
     seen = events(r.received)
     assert list(dict.fromkeys(seen)) == made

@@ -36,7 +36,7 @@ async def listening(databases, workspace, *words: str):
 
 async def until(process: Process, beginning: str):
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while line := (await process.stdout.readline()).decode().strip():
             if line.startswith(beginning):
                 return
@@ -55,7 +55,7 @@ async def test_events_are_forwarded_signed_and_the_listener_leaves_nothing_behin
             assert (await bus.call(endpoints.PAGE, endpoints.PageEndpoints(workspace))).total == 0
             await state(bus, feedback.CREATED, rated(workspace), rated(ids.new()), rated(workspace))
             first, second = await r.wait(2)
-            said, _ = await asyncio.wait_for(process.communicate(), 15)
+            said, _ = await asyncio.wait_for(process.communicate(), 60)
             assert (process.returncode, said.decode().splitlines()[2:]) == (0, ["2 deliveries"])
     secret = signed.removeprefix("Signed with ")
     for got in (first, second):
@@ -77,9 +77,9 @@ async def test_without_a_url_events_are_printed_until_it_is_interrupted(bus, dis
     async with listening(databases, workspace) as (process, nothing):
         assert process.stdout is not None
         event = await state(bus, feedback.CREATED, rated(workspace))
-        line = (await asyncio.wait_for(process.stdout.readline(), 15)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
         process.send_signal(signal.SIGINT)
-        _, complaint = await asyncio.wait_for(process.communicate(), 15)
+        _, complaint = await asyncio.wait_for(process.communicate(), 60)
         assert (process.returncode, complaint) == (0, b"")
     assert nothing == []
     assert ids.crockford("evt", event) in line
