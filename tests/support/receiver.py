@@ -22,6 +22,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
     body: bytes = b""
+    gate: asyncio.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,13 @@ class Receiver:
         delay: float = 0.0,
         body: bytes = b"",
         *,
+        gate: asyncio.Event | None = None,
         times: int | None = None,
     ) -> None:
-        """From now on, or for the next `times` deliveries. `delay` is in seconds, before the answer begins."""
-        answer = Answer(status, headers or {}, delay, body)
+        """From now on, or for the next `times` deliveries. `delay` is in seconds, before the answer begins; for `gate`
+        it waits as well.
+        """
+        answer = Answer(status, headers or {}, delay, body, gate)
         if times is None:
             self._standing = answer
             self._next.clear()
@@ -79,6 +83,8 @@ class Receiver:
         try:
             await self._record(Received(request.path_qs, request.headers.copy(), body, datetime.now(UTC), answer))
             await asyncio.sleep(answer.delay)
+            if answer.gate is not None:
+                await answer.gate.wait()
         finally:
             self._open -= 1
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)

@@ -118,9 +118,10 @@ async def test_a_gateway_cut_off_from_postgres_lets_in_what_it_has_and_the_other
         for each in (cut_off, other):
             assert await each.message(spending)
         between.silence()
-        with monkeypatch.context() as impatient, pytest.raises(Fault) as raised:
+        with monkeypatch.context() as impatient:
             impatient.setattr(permits, "_PATIENCE", 0.5)
-            await spend(cut_off, spending)
+            with pytest.raises(Fault) as raised:
+                await spend(cut_off, spending)
         assert raised.value.code is Code.UNAVAILABLE
         assert 1200 - 2 * 6 <= await spend(other, spending) + 2 <= 1200
         between.mend()

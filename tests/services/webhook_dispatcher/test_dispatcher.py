@@ -33,15 +33,17 @@ async def dispatch(nats_url, databases):
 
 async def test_a_slow_receiver_has_few_open_and_does_not_hold_up_another(bus, dispatch, subscribe):
     slow_one, quick_one = ids.new(), ids.new()
-    async with dispatch(), receiver() as slow, receiver() as quick:
-        slow.answer(delay=0.15)
+    gate_of_slow = asyncio.Event()
+    async with dispatch(delivery_seconds=60), receiver() as slow, receiver() as quick:
+        slow.answer(gate=gate_of_slow)
         await subscribe(slow_one, slow.url)
         await subscribe(quick_one, quick.url)
         await state(bus, feedback.CREATED, *[rated(slow_one) for _ in range(16)])
         await slow.wait(2)
         await state(bus, feedback.CREATED, *[rated(quick_one) for _ in range(16)])
         await quick.wait(16)
-        assert len(slow.received) < 16
+        assert len(slow.received) == 2
+        gate_of_slow.set()
         await slow.wait(16)
     assert slow.most_at_once == 2
 
@@ -71,7 +73,7 @@ async def test_a_dispatcher_that_stops_finishes_what_it_began(bus, dispatch, dat
     made = await log.fetch(
         "SELECT status_code FROM attempts JOIN deliveries ON id = delivery_id WHERE workspace_id = $1", workspace
     )
-    left = await log.fetchval("SELECT count(*) FROM queue WHERE claimed_until IS NULL")
+    left = await log.fetchval("SELECT count(*) FROM queue WHERE workspace_id = $1 AND claimed_until IS NULL", workspace)
     await log.close()
     assert [row["status_code"] for row in made] == [200] * reached
     assert left == 3 - reached
@@ -84,13 +86,15 @@ async def test_while_the_database_is_away_nothing_is_lost_and_nothing_is_sent_tw
     subscribe,
 ):
     workspace = ids.new()
+    gate_of_first = asyncio.Event()
     async with gate(databases.dsn("webhook_dispatcher")) as way, receiver() as r:
-        r.answer(delay=0.3, times=2)
+        r.answer(gate=gate_of_first, times=2)
         async with dispatch(postgres_dsn=way.url):
             endpoint = (await subscribe(workspace, r.url)).endpoint
             await state(bus, feedback.CREATED, *[rated(workspace) for _ in range(10)])
             await r.wait(2)
             await way.shut()
+            gate_of_first.set()
             await asyncio.sleep(0.5)
             assert len(r.received) == 2
             await way.open()
@@ -121,7 +125,7 @@ async def test_a_receiver_that_drips_its_answer_is_cut_off_at_the_deadline(bus, 
     server.close()
     (attempt,) = delivery.attempts
     assert "0.5 seconds" in (attempt.error or "")
-    assert 500 <= attempt.latency_ms < 2000
+    assert 500 <= attempt.latency_ms < 20_000, "to its end it would have taken half a minute"
 
 
 async def test_what_a_dispatcher_holds_is_given_back_ten_seconds_after_its_deadline_at_most(bus, dispatch, subscribe):
@@ -139,9 +143,10 @@ async def test_what_a_dispatcher_holds_is_given_back_ten_seconds_after_its_deadl
 
 
 async def test_a_workspace_has_few_open_and_does_not_hold_up_another(bus, dispatch, subscribe):
-    large, small = ids.new(), ids.new()
-    async with dispatch(delivery_slots=8, delivery_slots_workspace=3), receiver() as slow, receiver() as quick:
-        slow.answer(delay=0.1)
+    large, small, gate_of_slow = ids.new(), ids.new(), asyncio.Event()
+    settings = {"delivery_slots": 8, "delivery_slots_workspace": 3, "delivery_seconds": 60}
+    async with dispatch(**settings), receiver() as slow, receiver() as quick:
+        slow.answer(gate=gate_of_slow)
         for place in range(4):
             await subscribe(large, f"{slow.url}/{place}")
         await subscribe(small, quick.url)
@@ -149,7 +154,8 @@ async def test_a_workspace_has_few_open_and_does_not_hold_up_another(bus, dispat
         await slow.wait(1)
         await state(bus, feedback.CREATED, *[rated(small) for _ in range(4)])
         await quick.wait(4)
-        assert len(slow.received) < 16
+        assert len(slow.received) <= 3
+        gate_of_slow.set()
         await slow.wait(16)
     assert slow.most_at_once == 3
 
@@ -191,14 +197,16 @@ async def test_a_crowd_that_refuses_is_let_in_by_a_few_and_whoever_answers_waits
 
 
 async def test_attempts_that_are_not_answered_make_room_for_others(bus, dispatch, subscribe):
-    hanging_one, healthy_one = ids.new(), ids.new()
-    async with dispatch(delivery_slots=4, delivery_slots_each=1), receiver() as hanging, receiver() as healthy:
-        hanging.answer(delay=4)
+    hanging_one, healthy_one, gate_of_hanging = ids.new(), ids.new(), asyncio.Event()
+    settings = {"delivery_slots": 4, "delivery_slots_each": 1, "delivery_seconds": 60}
+    async with dispatch(**settings), receiver() as hanging, receiver() as healthy:
+        hanging.answer(gate=gate_of_hanging)
         for place in range(8):
             await subscribe(hanging_one, f"{hanging.url}/{place}")
         await subscribe(healthy_one, healthy.url)
         await state(bus, feedback.CREATED, rated(hanging_one))
         await hanging.wait(4)
         await state(bus, feedback.CREATED, rated(healthy_one))
-        await healthy.wait(1, timeout=3.5)
+        await healthy.wait(1, timeout=45)
+        gate_of_hanging.set()
         await hanging.wait(8)
