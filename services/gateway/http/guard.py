@@ -30,7 +30,8 @@ def guard(voices: Sequence[Voice], access: AccessLog) -> Middleware:
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await guarded.answer(request, handler)
+        # Not `handler`: at an address that voices share, the credential tells whose it is.
+        return await guarded.answer(request)
 
     return around
 
@@ -40,12 +41,12 @@ class _Guard:
         self._voices, self._access = voices, access
         self._handlers = by_handler(voices)
 
-    async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
         id = request[REQUEST] = request_id(request)
         _log_as(id)
         try:
-            response = await self._answer_in_voice(request, handler)
+            response = await self._answer_in_voice(request)
         except asyncio.CancelledError:
             self._note(request, _CLIENT_LEFT, began)
             raise
@@ -54,30 +55,28 @@ class _Guard:
         self._note(request, response.status, began)
         return response
 
-    async def _answer_in_voice(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _answer_in_voice(self, request: web.Request) -> web.StreamResponse:
         handler = handler_of(request)
         voice, wants_caller = self._handlers.get(handler, (None, False))
-        if voice is None or request.path == _ALWAYS_ANSWERED:
-            return await self._answer(request, voice, wants_caller, handler)
-        room = request.app[ENGINE].room
         try:
-            room.enter()
-        except Fault as full:
-            return self._tell(request, voice, problems.of(full))
-        try:
+            if request.path == _ALWAYS_ANSWERED:
+                return await handler(request)
+            if voice is None:
+                request.app[ENGINE].proxies.admit(request)
+                limiting.admit_stranger(request)
+                return await handler(request)
             return await self._answer(request, voice, wants_caller, handler)
-        finally:
-            room.leave(request)
+        except Exception as error:
+            return self._tell(request, voice or by_path(self._voices, request.path), problems.of(error))
 
     async def _answer(
-        self, request: web.Request, voice: Voice | None, wants_caller: bool, handler: Handler
+        self, request: web.Request, voice: Voice, wants_caller: bool, handler: Handler
     ) -> web.StreamResponse:
+        engine = request.app[ENGINE]
+        engine.room.enter()
         try:
-            if request.path != _ALWAYS_ANSWERED:
-                request.app[ENGINE].proxies.admit(request)
-            if voice is None and request.path != _ALWAYS_ANSWERED:
-                limiting.admit_stranger(request)
-            if voice is None or not wants_caller:
+            engine.proxies.admit(request)
+            if not wants_caller:
                 return await handler(request)
             request[CALLER] = caller = await _authenticated(request, voice)
             logs.workspace_id.set(str(caller.workspace_id))
@@ -85,8 +84,8 @@ class _Guard:
             if idempotency.is_given(request):
                 return await self._once(request, voice, handler)
             return await handler(request)
-        except Exception as error:
-            return self._tell(request, voice or by_path(self._voices, request.path), problems.of(error))
+        finally:
+            engine.room.leave(request)
 
     async def _once(self, request: web.Request, voice: Voice, handler: Handler) -> web.StreamResponse:
         async def answering() -> web.StreamResponse:
