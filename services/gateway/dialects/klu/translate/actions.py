@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from libs.contracts import actions
 from libs.contracts.faults import Code, Fault
@@ -66,16 +66,12 @@ def update(caller: Caller, asked: actions.GetAction, body: wire.actions.UpdateAc
         kind=values.kept(body.action_type),
         description=values.kept(body.description),
         system_message=values.kept(body.system_message or system or body.system_message),
-        model_id=_model(body.model),
+        model_id=values.kept(values.reference(body.model, "model")),
         parameters=UNSET if body.model_config is None else parameters(body.model_config),
         metadata=values.kept(body.meta_data),
         updated_by=caller.account_id,
         examples=script.examples if script else UNSET,
     )
-
-
-def _model(text: str | None) -> Any | UnsetType:
-    return values.reference(text, "model") if text else UNSET
 
 
 def set_context(caller: Caller, asked: actions.GetAction, body: wire.actions.SetContext) -> actions.UpdateAction:

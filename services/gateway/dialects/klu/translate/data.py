@@ -16,7 +16,6 @@ from services.gateway.dialects.klu.translate import values
 from services.gateway.dialects.klu.translate.runs import VOICE
 from services.gateway.directory.callers import Caller
 
-_NANOS = 1_000_000_000
 _MOST_TOKENS = 2**40
 _MOST_MILLISECONDS = 10**10
 
@@ -145,7 +144,7 @@ def _metadata(run: runs.Run) -> dict[str, Any]:
             "action_version": run.action_version,
             "finish_reason": run.finish_reason,
             "first_token_ms": run.first_token_ms,
-            "cost_usd": None if run.usage.cost is None else run.usage.cost / _NANOS,
+            "cost_usd": None if run.usage.cost is None else values.dollars(run.usage.cost),
             "cached_tokens": run.usage.cached_tokens,
             "reasoning_tokens": run.usage.reasoning_tokens,
             "tokens_counted": run.usage.counted,

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from libs.contracts import evals, ids
 from libs.contracts.evals import Check
@@ -78,19 +77,15 @@ def update(asked: evals.GetEval, body: wire.evals.UpdateEval) -> evals.UpdateEva
         asked.workspace_id,
         asked.eval_id,
         name=values.kept(body.name),
-        action_id=_kept(values.reference(body.action, "action")),
+        action_id=values.kept(values.reference(body.action, "action")),
         checks=UNSET if body.eval_types is None else checks(body.eval_types),
-        version_id=_kept(version_id),
+        version_id=values.kept(version_id),
         number=values.kept(number),
-        dataset_id=_kept(values.reference(body.dataset, "dataset")),
+        dataset_id=values.kept(values.reference(body.dataset, "dataset")),
         rerun=values.kept_flag(body.rerun, "rerun"),
         sampling=values.kept(body.sampling_rate),
         alert_on_fail=values.kept_flag(body.alert_on_fail, "alert_on_fail"),
     )
-
-
-def _kept(id: UUID | None) -> UUID | UnsetType:
-    return UNSET if id is None else id
 
 
 def checks(given: Sequence[dict[str, Any] | str]) -> list[Check]:

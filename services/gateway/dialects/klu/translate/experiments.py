@@ -10,7 +10,6 @@ from services.gateway.dialects.klu.translate import values
 from services.gateway.directory.callers import Caller
 from services.gateway.http import params
 
-_NANOS = 1_000_000_000
 _STATUS = {
     "running": Status.RUNNING,
     "active": Status.RUNNING,
@@ -140,7 +139,7 @@ def _result(result: experiments.Result, rated: feedback.Ratings | None, current:
         latency_p95=_rounded(result.latency_p95),
         num_input_tokens=result.prompt_tokens,
         num_output_tokens=result.completion_tokens,
-        cost_usd=result.cost / _NANOS,
+        cost_usd=values.dollars(result.cost),
         runs_without_price=result.unpriced,
         rating=_rating(rated),
     )

@@ -1,17 +1,11 @@
 """Models and providers."""
 
-from decimal import Decimal
-
 from msgspec import UNSET
 
 from libs.contracts import models
-from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import wire
 from services.gateway.dialects.klu.translate import values
 from services.gateway.directory.callers import Caller
-
-_NANOS = 1_000_000_000
-_MOST_DOLLARS = 1_000_000
 
 
 def create(caller: Caller, body: wire.models.CreateModel) -> models.CreateModel:
@@ -34,21 +28,15 @@ def create(caller: Caller, body: wire.models.CreateModel) -> models.CreateModel:
 def _price(given: wire.models.Price | None) -> models.Price | None:
     if given is None:
         return None
-    cached = None if given.cached is None else _nanos(given.cached, "cached")
-    return models.Price(_nanos(given.input, "input"), _nanos(given.output, "output"), cached)
-
-
-def _nanos(dollars: Decimal, name: str) -> int:
-    if not dollars.is_finite() or not 0 <= dollars <= _MOST_DOLLARS:
-        raise Fault(Code.INVALID, f"Expected US dollars from 0 to {_MOST_DOLLARS:,}.", field=f"price.{name}")
-    return int(dollars * _NANOS)
+    cached = None if given.cached is None else values.nanos(given.cached, "price.cached")
+    return models.Price(values.nanos(given.input, "price.input"), values.nanos(given.output, "price.output"), cached)
 
 
 def _shown(price: models.Price | None) -> wire.models.ShownPrice | None:
     if price is None:
         return None
-    cached = None if price.cached is None else price.cached / _NANOS
-    return wire.models.ShownPrice(input=price.input / _NANOS, output=price.output / _NANOS, cached=cached)
+    cached = None if price.cached is None else values.dollars(price.cached)
+    return wire.models.ShownPrice(input=values.dollars(price.input), output=values.dollars(price.output), cached=cached)
 
 
 def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.UpdateModel | None:

@@ -1,5 +1,6 @@
 """Single values, as several nouns need them."""
 
+from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,6 +14,8 @@ T = TypeVar("T")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", "", "none", "null"})
 _LONGEST_END_USER = 500
+_NANOS = 1_000_000_000
+_MOST_DOLLARS = 1_000_000
 
 
 def flag(value: bool | str | int | None, name: str) -> bool:
@@ -66,6 +69,17 @@ def end_user(given: str | int | None) -> str:
     if len(name) > _LONGEST_END_USER:
         raise Fault(Code.INVALID, f"Expected {_LONGEST_END_USER} characters at most.", field="extUserId")
     return name
+
+
+def nanos(dollars: Decimal, name: str) -> int:
+    """An amount as the engine counts it, in nano-dollars. Raises Fault INVALID."""
+    if not dollars.is_finite() or not 0 <= dollars <= _MOST_DOLLARS:
+        raise Fault(Code.INVALID, f"Expected US dollars from 0 to {_MOST_DOLLARS:,}.", field=name)
+    return int(dollars * _NANOS)
+
+
+def dollars(nanos: int) -> float:
+    return nanos / _NANOS
 
 
 def missing(name: str) -> Fault:
