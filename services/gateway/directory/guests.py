@@ -6,11 +6,10 @@ The default workspace is the oldest one. A guest's key opens one voice alone, so
 import hmac
 from uuid import UUID
 
+from libs.contracts import ids
 from libs.postgres.database import Database
 from services.gateway.directory import store
 from services.gateway.directory.callers import Caller, digest
-
-_NO_KEY = UUID(int=0)
 
 
 class Guests:
@@ -25,7 +24,7 @@ class Guests:
         """Whom this key, or none at all where it is empty, makes a guest. Raises Fault UNAVAILABLE."""
         welcome = any(hmac.compare_digest(digest(key), known) for known in self._digests) if key else self.anyone
         workspace_id = await self.workspace_id() if welcome else None
-        return None if workspace_id is None else Caller(workspace_id, None, _NO_KEY)
+        return None if workspace_id is None else Caller(workspace_id, None, ids.NONE)
 
     async def workspace_id(self) -> UUID | None:
         """The default workspace; None before there is any."""

@@ -65,10 +65,8 @@ async def revoke_own(connection: Connection, caller: Caller, key_id: UUID) -> st
     key, whose = await store.valid_key(connection, caller.workspace_id, key_id), await _whose(connection, caller)
     if key is None or whose not in (None, key.account_id):
         raise not_found("key", key_id)
-    revoked = await store.revoke_key(connection, key_id)
-    assert revoked is not None
-    await changes.changed(connection, KEYS, revoked[1].hex())
-    return revoked[1].hex()
+    _, hash = await _revoke(connection, key_id)
+    return hash
 
 
 async def _whose(connection: Connection, caller: Caller) -> UUID | None:
@@ -92,12 +90,19 @@ async def _add(
 
 
 async def revoke(connection: Connection, key_id: UUID) -> store.Key:
+    """Raises Fault NOT_FOUND."""
+    key, _ = await _revoke(connection, key_id)
+    return key
+
+
+async def _revoke(connection: Connection, key_id: UUID) -> tuple[store.Key, str]:
+    """The key and its hash, in hex."""
     revoked = await store.revoke_key(connection, key_id)
     if revoked is None:
         raise not_found("key", key_id)
     key, hash = revoked
     await changes.changed(connection, KEYS, hash.hex())
-    return key
+    return key, hash.hex()
 
 
 def _refuse_weak(secret: str) -> None:

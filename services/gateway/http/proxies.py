@@ -6,11 +6,11 @@ is no trusted proxy's is the client's, and what stands before it is the client's
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp import hdrs, web
 
-Address = IPv4Address | IPv6Address
+from services.gateway.origins import Address
 
 
 @dataclass(frozen=True)

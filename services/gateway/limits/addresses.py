@@ -4,17 +4,13 @@ The rule: what a process counts here it counts for itself. It is there against f
 """
 
 import time
-from ipaddress import IPv4Address, IPv6Address
 
 from libs.contracts.limits import Kind
 from services.gateway.limits import windows
 from services.gateway.limits.permits import Standing
-
-Address = IPv4Address | IPv6Address
+from services.gateway.origins import Address, Network, network
 
 _MOST_KNOWN = 100_000
-# Whoever has an IPv6 address mostly has all of its /64.
-_HOST_BITS = 64
 
 
 class Addresses:
@@ -22,7 +18,7 @@ class Addresses:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._used: dict[Address | int | None, int] = {}
+        self._used: dict[Network, int] = {}
         self._ends = 0
 
     def take(self, address: Address | None) -> Standing:
@@ -31,16 +27,12 @@ class Addresses:
         if not standing.remaining:
             return Standing(standing.kind, False, standing.limit, 0, standing.ends)
         if len(self._used) < _MOST_KNOWN:
-            self._used[_network(address)] = standing.limit - standing.remaining + 1
+            self._used[network(address)] = standing.limit - standing.remaining + 1
         return Standing(standing.kind, True, standing.limit, standing.remaining - 1, standing.ends)
 
     def look(self, address: Address | None) -> Standing:
         now = time.time()
         if now >= self._ends:
             self._used, self._ends = {}, windows.window(Kind.REQUESTS, now)[1]
-        remaining = self._limit - self._used.get(_network(address), 0)
+        remaining = self._limit - self._used.get(network(address), 0)
         return Standing(Kind.REQUESTS, True, self._limit, remaining, self._ends)
-
-
-def _network(address: Address | None) -> Address | int | None:
-    return int(address) >> _HOST_BITS if isinstance(address, IPv6Address) else address

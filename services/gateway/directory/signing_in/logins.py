@@ -15,8 +15,8 @@ from libs.postgres.database import Connection, Database
 from services.gateway.directory import passwords
 from services.gateway.directory.signing_in import store, throttle
 from services.gateway.directory.signing_in.standing import Standing
-from services.gateway.directory.signing_in.throttle import Address
 from services.gateway.directory.signing_in.tokens import REFRESH_SECONDS, Token, Tokens, refused
+from services.gateway.origins import Address
 
 _HASHED_AT_ONCE = 2
 _WAIT_SECONDS = 5.0

@@ -6,15 +6,13 @@ given back when it was right. An account that does not exist is counted like one
 
 import asyncio
 import hashlib
-from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from msgspec import Struct
 
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Connection, Database
 from services.gateway.directory.signing_in import store
-
-Address = IPv4Address | IPv6Address
+from services.gateway.origins import Address, network
 
 WINDOW_SECONDS = 15 * 60.0
 PER_ACCOUNT = 10
@@ -22,8 +20,6 @@ PER_ADDRESS = 100
 
 _SWEEP_SECONDS = 60.0
 _SWEPT_AT_ONCE = 1000
-# Whoever has an IPv6 address mostly has all of its /64.
-_NETWORK_BITS = 64
 
 
 class Attempt(Struct, frozen=True):
@@ -33,7 +29,7 @@ class Attempt(Struct, frozen=True):
 
 async def begin(database: Database, email: str, address: Address | None) -> Attempt:
     """Raises Fault RATE_LIMITED, whoever of the two tried too often."""
-    made = Attempt(_subject("account", email), _subject("address", _network(address)))
+    made = Attempt(_subject("account", email), _subject("address", str(network(address))))
     tried = await store.attempt(database, [made.account, made.address], WINDOW_SECONDS)
     most = {made.account: PER_ACCOUNT, made.address: PER_ADDRESS}
     waits = [each.seconds for each in tried if each.tried > most[each.subject]]
@@ -57,9 +53,3 @@ async def upkeep(database: Database) -> None:
 
 def _subject(kind: str, text: str) -> bytes:
     return hashlib.sha256(f"{kind} {text}".encode("utf-8", "surrogatepass")).digest()
-
-
-def _network(address: Address | None) -> str:
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, _NETWORK_BITS), strict=False))
-    return str(address)
