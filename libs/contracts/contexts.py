@@ -9,6 +9,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from libs.contracts.documents import Status
 from libs.contracts.paging import Page, Slice
 from libs.contracts.subjects import Rpc
 
@@ -69,4 +70,6 @@ PAGE = Rpc("rpc.retrieval.contexts.page", PageContexts, Page[Context])
 UPDATE = Rpc("rpc.retrieval.contexts.update", UpdateContext, Context)
 DELETE = Rpc("rpc.retrieval.contexts.delete", GetContext, Context)
 REINDEX = Rpc("rpc.retrieval.contexts.reindex", GetContext, Context)
+# How far its documents are, each of their statuses once.
+STATUSES = Rpc("rpc.retrieval.contexts.statuses", GetContext, list[Status])
 REVISIONS = Rpc("rpc.retrieval.contexts.revisions", GetRevisions, dict[UUID, int])

@@ -73,6 +73,7 @@ def _serve_nouns(service: Service, settings: Settings, uploads: Files, sources: 
     service.serve(contexts.UPDATE, context.update)
     service.serve(contexts.DELETE, context.delete)
     service.serve(contexts.REINDEX, context.reindex)
+    service.serve(contexts.STATUSES, context.statuses)
     service.serve(contexts.REVISIONS, context.revisions)
     service.serve(documents.ADD_TEXT, document.add_text)
     service.serve(documents.ADD_FILES, document.add_files)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from libs.contracts import contexts, ids
+from libs.contracts.documents import Status
 from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.paging import Page
 from libs.postgres.database import Database
@@ -51,6 +52,11 @@ class Contexts:
                 raise not_found("context", request.context_id)
             await jobs.enqueue(connection, await documents.restart(connection, request.context_id), "index")
         return await self.get(request)
+
+    async def statuses(self, request: contexts.GetContext) -> list[Status]:
+        """Those of its documents, each once."""
+        await self.get(request)
+        return await documents.statuses(self._database, request.context_id)
 
     async def revisions(self, request: contexts.GetRevisions) -> dict[UUID, int]:
         """Without those that aren't there."""

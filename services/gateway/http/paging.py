@@ -1,14 +1,18 @@
-"""Paging: the slice of a list that a query asks for."""
+"""Paging: the slice of a list that a query asks for, and lists of the workspace's, part by part."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from libs.contracts.paging import Page, Slice
+from libs.contracts.subjects import Rpc
+from services.gateway.engine import ask
 from services.gateway.http import params
+from services.gateway.http.voices import CALLER
 
 T = TypeVar("T")
+Part = Callable[[Slice], Awaitable[Page[T]]]
 
 MOST = 1000
 
@@ -21,11 +25,21 @@ def slice_of(request: web.Request, *, offset: str = "skip", default: int = 100, 
     )
 
 
-async def every(page: Callable[[Slice], Awaitable[Page[T]]]) -> AsyncIterator[T]:
-    """All that there is, asked for page by page."""
+def of(request: web.Request, rpc: Rpc[Any, Page[T]], **narrowed: Any) -> Part[T]:
+    """The workspace's, of those that the fields of the question narrow them down to."""
+
+    def part(slice: Slice) -> Awaitable[Page[T]]:
+        return ask(request, rpc, rpc.request(request[CALLER].workspace_id, slice=slice, **narrowed))
+
+    return part
+
+
+async def every(request: web.Request, rpc: Rpc[Any, Page[T]], **narrowed: Any) -> list[T]:
+    """The same, all of them, asked for page by page."""
+    part, found = of(request, rpc, **narrowed), list[T]()
     offset, total = 0, 1
     while offset < total:
-        found = await page(Slice(offset, MOST))
-        for item in found.items:
-            yield item
-        offset, total = offset + MOST, found.total
+        page = await part(Slice(offset, MOST))
+        found += page.items
+        offset, total = offset + MOST, page.total
+    return found

@@ -124,6 +124,12 @@ async def page(database: Database, asked: documents.PageDocuments) -> list[docum
     return [_document(row) for row in rows]
 
 
+async def statuses(database: Database, context_id: UUID) -> list[documents.Status]:
+    """Each that there is, once."""
+    rows = await database.fetch("SELECT DISTINCT status FROM documents WHERE context_id = $1", context_id)
+    return [documents.Status(row["status"]) for row in rows]
+
+
 async def lock(connection: Connection, asked: documents.UpdateDocument) -> tuple[documents.Document, str | None] | None:
     """The document, which nobody else changes until this transaction is over, and the blob it was made from."""
     row = await connection.fetchrow(

@@ -36,7 +36,7 @@ async def test_contexts_come_in_pages(bus, make) -> None:
     assert ([context.id for context in page.items], page.total) == (made[1:3], 5)
 
 
-@pytest.mark.parametrize("rpc", [contexts.GET, contexts.DELETE, contexts.REINDEX])
+@pytest.mark.parametrize("rpc", [contexts.GET, contexts.DELETE, contexts.REINDEX, contexts.STATUSES])
 async def test_another_workspaces_context_is_not_there(bus, library: Library, rpc) -> None:
     with pytest.raises(Fault) as raised:
         await bus.call(rpc, contexts.GetContext(ids.new(), library.context.id))
@@ -45,6 +45,14 @@ async def test_another_workspaces_context_is_not_there(bus, library: Library, rp
         await bus.call(contexts.UPDATE, contexts.UpdateContext(ids.new(), library.context.id, name="Mine"))
     assert await bus.call(contexts.REVISIONS, contexts.GetRevisions(ids.new(), [library.context.id])) == {}
     assert (await library.look()).name == "Library"
+
+
+async def test_a_context_tells_how_far_its_documents_are(bus, library: Library) -> None:
+    asked = contexts.GetContext(*library.place)
+    assert await bus.call(contexts.STATUSES, asked) == []
+    for text in ("The lighthouse was built in 1874.", "Boats leave at six."):
+        await library.indexed(await library.add(text))
+    assert await bus.call(contexts.STATUSES, asked) == [documents.Status.INDEXED]
 
 
 async def test_a_context_needs_a_name(bus, library: Library) -> None:

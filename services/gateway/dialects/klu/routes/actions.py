@@ -10,7 +10,7 @@ from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, points
 from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
-from services.gateway.http import reply
+from services.gateway.http import paging, reply
 from services.gateway.http.body import read, read_optional
 from services.gateway.http.fields import called
 from services.gateway.http.voices import CALLER
@@ -41,7 +41,7 @@ async def update_action(request: web.Request) -> web.Response:
 
 @routes.get("/v1/actions/{guid}/versions")
 async def list_versions(request: web.Request) -> web.StreamResponse:
-    part = lists.of(request, actions.VERSIONS, action_id=_noun.of(request).action_id)
+    part = paging.of(request, actions.VERSIONS, action_id=_noun.of(request).action_id)
     return await lists.rows(request, part, translate.actions.version)
 
 

@@ -20,7 +20,7 @@ _noun.deletes(apps.DELETE, render=translate.apps.deleted)
 
 @routes.get("/v1/apps")
 async def list_apps(request: web.Request) -> web.StreamResponse:
-    part = lists.of(request, apps.PAGE)
+    part = paging.of(request, apps.PAGE)
     if lists.wants_envelope(request):
         slice = paging.slice_of(request)
         return lists.envelope(await part(slice), slice, translate.apps.reply)
@@ -31,7 +31,7 @@ async def list_apps(request: web.Request) -> web.StreamResponse:
 async def list_actions_of_app(request: web.Request) -> web.StreamResponse:
     asked = _noun.of(request)
     await ask(request, apps.GET, asked)
-    part = lists.of(request, actions.PAGE, app_id=asked.app_id)
+    part = paging.of(request, actions.PAGE, app_id=asked.app_id)
     return await lists.bare(request, part, translate.actions.reply)
 
 

@@ -1,7 +1,5 @@
 """Contexts: libraries of documents, and how far their reading is."""
 
-from collections.abc import AsyncIterator
-
 from aiohttp import web
 
 from libs.contracts import contexts, documents
@@ -10,7 +8,7 @@ from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import uploads
 from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
-from services.gateway.http import effect, paging, params, reply
+from services.gateway.http import effect, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.fields import called
 from services.gateway.http.voices import CALLER
@@ -84,11 +82,4 @@ async def embed_context(request: web.Request) -> web.Response:
 @routes.post("/v1/context/{guid}/status")
 @routes.post("/v1/contexts/{guid}/status")
 async def context_status(request: web.Request) -> web.Response:
-    context = asked(request)
-    await ask(request, contexts.GET, context)
-    return reply.json(translate.contexts.overall([document.status async for document in _documents(request, context)]))
-
-
-def _documents(request: web.Request, context: contexts.GetContext) -> AsyncIterator[documents.Document]:
-    place = context.workspace_id, context.context_id
-    return paging.every(lambda part: ask(request, documents.PAGE, documents.PageDocuments(*place, part)))
+    return reply.json(translate.contexts.overall(await ask(request, contexts.STATUSES, asked(request))))

@@ -27,7 +27,7 @@ _noun.deletes(datasets.DELETE)
 async def list_datasets_of_app(request: web.Request) -> web.StreamResponse:
     app = apps.GetApp(request[CALLER].workspace_id, params.in_path(request, "app"))
     await ask(request, apps.GET, app)
-    part = lists.of(request, datasets.PAGE, app_id=app.app_id)
+    part = paging.of(request, datasets.PAGE, app_id=app.app_id)
     return await lists.bare(request, part, translate.datasets.reply)
 
 
@@ -60,7 +60,7 @@ async def export_dataset(request: web.Request) -> web.Response:
     return web.Response(body=lines, content_type="application/jsonl", headers=named)
 
 
-def _points(request: web.Request) -> lists.Part[wire.data.DataPoint]:
+def _points(request: web.Request) -> paging.Part[wire.data.DataPoint]:
     return points.of(request, dataset_id=_noun.of(request).dataset_id)
 
 

@@ -7,7 +7,7 @@ from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists
 from services.gateway.dialects.klu.routes.contexts import asked
 from services.gateway.engine import ask
-from services.gateway.http import params, reply
+from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.fields import called
 
@@ -35,7 +35,7 @@ async def add_document(request: web.Request) -> web.Response:
 @routes.get("/v1/context/{guid}/documents")
 @routes.get("/v1/contexts/{guid}/documents")
 async def list_documents(request: web.Request) -> web.StreamResponse:
-    part = lists.of(request, documents.PAGE, context_id=asked(request).context_id, texts=_TEXTS)
+    part = paging.of(request, documents.PAGE, context_id=asked(request).context_id, texts=_TEXTS)
     return await lists.rows(request, part, translate.documents.reply)
 
 

@@ -38,7 +38,7 @@ async def run_eval(request: web.Request) -> web.Response:
 
 @routes.get("/v1/evals/{guid}/runs")
 async def list_runs(request: web.Request) -> web.StreamResponse:
-    part = lists.of(request, evals.TRIALS, eval_id=_noun.of(request).eval_id)
+    part = paging.of(request, evals.TRIALS, eval_id=_noun.of(request).eval_id)
     return await lists.bare(request, part, translate.evals.trial)
 
 

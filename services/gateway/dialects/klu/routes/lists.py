@@ -4,23 +4,21 @@ The rule: where no part of a list is asked for, it is the whole list, for the SD
 part by part, so that none is held in memory; one that changes meanwhile may tell an item twice.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from libs.contracts.paging import Page, Slice
-from libs.contracts.subjects import Rpc
 from services.gateway.dialects.klu import translate
-from services.gateway.engine import ENGINE, ask
+from services.gateway.engine import ENGINE
 from services.gateway.http import paging, reply
 from services.gateway.http.sse import Framing
 from services.gateway.http.voices import CALLER
 
 T = TypeVar("T")
 R = TypeVar("R")
-Part = Callable[[Slice], Awaitable[Page[T]]]
 
 # Items of one answer: whoever has more asks for parts.
 _MOST = 100_000
@@ -46,16 +44,7 @@ def wants_envelope(request: web.Request) -> bool:
     return request.path.endswith("/") or "limit" in request.query
 
 
-def of(request: web.Request, rpc: Rpc[Any, Page[T]], **narrowed: Any) -> Part[T]:
-    """The workspace's, of those that the fields of the question narrow them down to."""
-
-    def part(slice: Slice) -> Awaitable[Page[T]]:
-        return ask(request, rpc, rpc.request(request[CALLER].workspace_id, slice=slice, **narrowed))
-
-    return part
-
-
-async def bare(request: web.Request, part: Part[T], render: Callable[[T], Any]) -> web.StreamResponse:
+async def bare(request: web.Request, part: paging.Part[T], render: Callable[[T], Any]) -> web.StreamResponse:
     """The whole list as an array, or the part of it that is asked for."""
     first = await part(_wanted(request))
     if _is_all(request, first):
@@ -63,7 +52,7 @@ async def bare(request: web.Request, part: Part[T], render: Callable[[T], Any]) 
     return await _stream(request, _pages(first, part), render, (b"[", b"]"))
 
 
-async def rows(request: web.Request, part: Part[T], render: Callable[[T], Any]) -> web.StreamResponse:
+async def rows(request: web.Request, part: paging.Part[T], render: Callable[[T], Any]) -> web.StreamResponse:
     """The same in an envelope."""
     first = await part(_wanted(request))
     if _is_all(request, first):
@@ -97,7 +86,7 @@ async def _stream(
     return stream.response
 
 
-async def _pages(first: Page[T], part: Part[T]) -> AsyncIterator[Page[T]]:
+async def _pages(first: Page[T], part: paging.Part[T]) -> AsyncIterator[Page[T]]:
     """All that are not empty, up to the most that one answer holds."""
     yield first
     for offset in range(paging.MOST, min(first.total, _MOST), paging.MOST):

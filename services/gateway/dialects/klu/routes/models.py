@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from libs.contracts import models
-from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
@@ -17,13 +16,9 @@ _noun = Noun(routes, "/v1/models", "model", models.GetModel, translate.models.re
 _noun.creates(models.CREATE, wire.models.CreateModel, translate.models.create)
 
 
-async def page_of(request: web.Request, slice: Slice) -> Page[models.Model]:
-    return await ask(request, models.PAGE, models.PageModels(request[CALLER].workspace_id, slice))
-
-
 @routes.get("/v1/models")
 async def list_models(request: web.Request) -> web.Response:
-    page = await page_of(request, paging.slice_of(request, default=500))
+    page = await paging.of(request, models.PAGE)(paging.slice_of(request, default=500))
     return reply.json([translate.models.reply(model) for model in page.items])
 
 

@@ -72,7 +72,7 @@ class Noun(Generic[Asked, T]):
         """All of them, bare."""
 
         async def list_all(request: web.Request) -> web.StreamResponse:
-            return await lists.bare(request, lists.of(request, rpc), self._render)
+            return await lists.bare(request, paging.of(request, rpc), self._render)
 
         self._routes.get(self._path)(list_all)
 

@@ -9,8 +9,8 @@ from aiohttp import web
 from libs.contracts import feedback, runs
 from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klu import translate, wire
-from services.gateway.dialects.klu.routes import lists
 from services.gateway.engine import ask
+from services.gateway.http import paging
 from services.gateway.http.voices import CALLER
 
 
@@ -22,7 +22,7 @@ async def one(request: web.Request, asked: runs.GetRun) -> wire.data.DataPoint:
     return translate.data.reply(run, said)
 
 
-def of(request: web.Request, **narrowed: UUID) -> lists.Part[wire.data.DataPoint]:
+def of(request: web.Request, **narrowed: UUID) -> paging.Part[wire.data.DataPoint]:
     """Those of an action, an app or a dataset, for a list of them."""
 
     def part(slice: Slice) -> Awaitable[Page[wire.data.DataPoint]]:

@@ -3,10 +3,8 @@
 from aiohttp import web
 
 from libs.contracts import models
-from libs.contracts.paging import Slice
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists
-from services.gateway.dialects.klu.routes.models import page_of
 from services.gateway.engine import ask
 from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read
@@ -20,13 +18,12 @@ def _asked(request: web.Request) -> models.GetProvider:
 
 
 async def _with_models(request: web.Request, provider: models.Provider) -> web.Response:
-    known = await page_of(request, Slice(limit=paging.MOST))
-    return reply.json(translate.models.with_models(provider, known.items))
+    return reply.json(translate.models.with_models(provider, await paging.every(request, models.PAGE)))
 
 
 @routes.get("/v1/models/provider")
 async def list_providers(request: web.Request) -> web.StreamResponse:
-    return await lists.bare(request, lists.of(request, models.PAGE_PROVIDERS), translate.models.provider)
+    return await lists.bare(request, paging.of(request, models.PAGE_PROVIDERS), translate.models.provider)
 
 
 @routes.post("/v1/models/provider")

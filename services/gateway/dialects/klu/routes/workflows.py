@@ -9,7 +9,7 @@ from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists
 from services.gateway.dialects.klu.routes.nouns import Noun
 from services.gateway.engine import ask
-from services.gateway.http import params, reply
+from services.gateway.http import paging, params, reply
 from services.gateway.http.body import read_optional
 
 routes = web.RouteTableDef()
@@ -30,7 +30,7 @@ async def trigger_workflow(request: web.Request) -> web.Response:
 @routes.get("/v1/workflows/{guid}/result")
 @routes.get("/v1/workflows//{guid}/result")
 async def list_runs(request: web.Request) -> web.StreamResponse:
-    part = lists.of(request, automation_runs.PAGE, automation_id=_noun.of(request).automation_id)
+    part = paging.of(request, automation_runs.PAGE, automation_id=_noun.of(request).automation_id)
     return await lists.bare(request, part, translate.workflows.run)
 
 

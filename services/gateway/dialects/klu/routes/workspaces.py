@@ -77,19 +77,19 @@ async def update_workspace(request: web.Request) -> web.Response:
 @routes.get("/v1/workspace/{guid}/apps")
 async def list_apps(request: web.Request) -> web.StreamResponse:
     _must_be_own(request)
-    return await lists.bare(request, lists.of(request, apps.PAGE), translate.apps.reply)
+    return await lists.bare(request, paging.of(request, apps.PAGE), translate.apps.reply)
 
 
 @routes.get("/v1/workspace/{guid}/models")
 async def list_models(request: web.Request) -> web.StreamResponse:
     _must_be_own(request)
-    return await lists.bare(request, lists.of(request, models.PAGE), translate.models.reply)
+    return await lists.bare(request, paging.of(request, models.PAGE), translate.models.reply)
 
 
 @routes.get("/v1/workspace/{guid}/context")
 async def list_contexts(request: web.Request) -> web.StreamResponse:
     _must_be_own(request)
-    return await lists.bare(request, lists.of(request, contexts.PAGE), translate.contexts.reply)
+    return await lists.bare(request, paging.of(request, contexts.PAGE), translate.contexts.reply)
 
 
 @routes.delete("/v1/workspace/{guid}")

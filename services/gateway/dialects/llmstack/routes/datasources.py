@@ -34,9 +34,7 @@ async def create_datasource(request: web.Request) -> web.Response:
 
 @routes.get("/api/datasources")
 async def list_datasources(request: web.Request) -> web.Response:
-    workspace_id = request[CALLER].workspace_id
-    pages = paging.every(lambda part: ask(request, contexts.PAGE, contexts.PageContexts(workspace_id, part)))
-    return reply.json(translate.datasources.newest_first([context async for context in pages]))
+    return reply.json(translate.datasources.newest_first(await paging.every(request, contexts.PAGE)))
 
 
 @routes.get("/api/datasources/{guid}")

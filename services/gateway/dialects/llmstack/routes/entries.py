@@ -57,9 +57,9 @@ async def _add(
 @routes.get("/api/datasources/{guid}/entries")
 async def list_entries(request: web.Request) -> web.Response:
     context = await ask(request, contexts.GET, asked(request))
-    place, shown = (context.workspace_id, context.id), translate.datasources.reply(context)
-    pages = paging.every(lambda part: ask(request, documents.PAGE, documents.PageDocuments(*place, part)))
-    return reply.json([translate.entries.reply(document, shown) async for document in pages])
+    shown = translate.datasources.reply(context)
+    found = await paging.every(request, documents.PAGE, context_id=context.id)
+    return reply.json([translate.entries.reply(document, shown) for document in found])
 
 
 @routes.get("/api/datasources/{guid}/entries/{document}")

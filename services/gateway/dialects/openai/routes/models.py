@@ -6,7 +6,6 @@ from aiohttp import web
 
 from libs.contracts import actions, embeddings, models
 from libs.contracts.faults import Code, Fault
-from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.openai import naming, translate
 from services.gateway.engine import ask
 from services.gateway.http import paging, reply
@@ -17,7 +16,9 @@ routes = web.RouteTableDef()
 
 @routes.get("/v1/models")
 async def list_models(request: web.Request) -> web.Response:
-    found, served, embedding = await asyncio.gather(_actions(request), _served(request), _embedding(request))
+    found, served, embedding = await asyncio.gather(
+        paging.every(request, actions.PAGE), paging.every(request, models.PAGE), _embedding(request)
+    )
     return reply.json(translate.models.listed(found, served, embedding))
 
 
@@ -33,24 +34,6 @@ async def get_model(request: web.Request) -> web.Response:
     if isinstance(found, actions.Action):
         return reply.json(translate.models.action(found, name))
     return reply.json(translate.models.model(found))
-
-
-async def _actions(request: web.Request) -> list[actions.Action]:
-    workspace_id = request[CALLER].workspace_id
-
-    async def page(part: Slice) -> Page[actions.Action]:
-        return await ask(request, actions.PAGE, actions.PageActions(workspace_id, slice=part))
-
-    return [action async for action in paging.every(page)]
-
-
-async def _served(request: web.Request) -> list[models.Model]:
-    workspace_id = request[CALLER].workspace_id
-
-    async def page(part: Slice) -> Page[models.Model]:
-        return await ask(request, models.PAGE, models.PageModels(workspace_id, part))
-
-    return [model async for model in paging.every(page)]
 
 
 async def _embedding(request: web.Request) -> str:
