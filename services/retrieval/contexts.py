@@ -48,9 +48,11 @@ class Contexts:
     async def reindex(self, request: contexts.GetContext) -> contexts.Context:
         """Have all vectors made anew from the chunks, which stay; meanwhile the old ones are searched."""
         async with self._database.transaction() as connection:
+            # Documents before their context, as a deletion has them: neither waits for the other then.
+            begun = await documents.restart(connection, request.workspace_id, request.context_id)
             if not await store.hold(connection, request.workspace_id, request.context_id):
                 raise not_found("context", request.context_id)
-            await jobs.enqueue(connection, await documents.restart(connection, request.context_id), "index")
+            await jobs.enqueue(connection, begun, "index")
         return await self.get(request)
 
     async def statuses(self, request: contexts.GetContext) -> list[Status]:

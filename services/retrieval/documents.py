@@ -82,11 +82,7 @@ class Documents:
     async def update(self, request: documents.UpdateDocument) -> documents.Document:
         text = None if request.text is UNSET else self._sound(request.text)
         async with self._database.transaction() as connection:
-            await _hold(connection, request)
-            found = await store.lock(connection, request)
-            if found is None:
-                raise not_found("document", request.document_id)
-            document, blob = found
+            document, blob = await _locked(connection, request)
             metadata = document.metadata if request.metadata is UNSET else _checked(request.metadata)
             await store.rewrite(connection, document.id, text=text, metadata=metadata)
             await jobs.enqueue(connection, [document.id], _step(document, text))
@@ -140,6 +136,16 @@ class Documents:
 async def _hold(connection: Connection, request: Changing) -> None:
     if not await contexts.hold(connection, request.workspace_id, request.context_id):
         raise not_found("context", request.context_id)
+
+
+async def _locked(connection: Connection, request: documents.UpdateDocument) -> tuple[documents.Document, str | None]:
+    """With the blob that it was made from. Its context is looked for where it is gone: a deletion has documents first,
+    and so neither waits for the other.
+    """
+    if (found := await store.lock(connection, request)) is None:
+        await _hold(connection, request)
+        raise not_found("document", request.document_id)
+    return found
 
 
 def _step(document: documents.Document, text: str | None) -> jobs.Step:

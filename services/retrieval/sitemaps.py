@@ -32,6 +32,8 @@ class Sitemaps:
         pages = self._fetchable([*listed.pages, *await self._further(listed.sitemaps, folder)])
         text = "\n".join(pages)
         async with self._database.transaction() as connection:
+            # The document before its job, as a deletion has them: neither waits for the other then.
+            await documents.has_text(connection, job.document_id, text=text, size=len(text.encode()), chunks=0)
             await jobs.keep(connection, job.document_id, holder, "index")
             if pages:
                 added = await documents.insert_all(
@@ -39,7 +41,6 @@ class Sitemaps:
                 )
                 await jobs.enqueue(connection, added, "read")
                 await contexts.count(connection, job.context_id, documents=len(added), chunks=-job.chunks_total)
-            await documents.has_text(connection, job.document_id, text=text, size=len(text.encode()), chunks=0)
         return structs.replace(job, step="index", chunks_done=0, chunks_total=0)
 
     async def _further(self, sitemaps: list[str], folder: Path) -> list[str]:

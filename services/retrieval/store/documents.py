@@ -260,13 +260,14 @@ async def fail(connection: Connection, id: UUID, reason: str) -> documents.Docum
     return _document(row) if row else None
 
 
-async def restart(connection: Connection, context_id: UUID) -> list[UUID]:
+async def restart(connection: Connection, workspace_id: UUID, context_id: UUID) -> list[UUID]:
     """Those of a context that were read: their vectors are to be made anew."""
     rows = await connection.fetch(
         """
-        UPDATE documents SET status = $2, chunks_done = 0, error = NULL, updated_at = now()
-        WHERE context_id = $1 AND chunks_total > 0 RETURNING id
+        UPDATE documents SET status = $3, chunks_done = 0, error = NULL, updated_at = now()
+        WHERE workspace_id = $1 AND context_id = $2 AND chunks_total > 0 RETURNING id
         """,
+        workspace_id,
         context_id,
         Status.PENDING,
     )

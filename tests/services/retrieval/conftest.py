@@ -1,7 +1,8 @@
 """Retrieval as in production, over the embedded engine, and its caller."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.contracts import contexts, documents, files, ids, search
 from libs.contracts.documents import Document, Status
-from libs.postgres.database import Database
+from libs.postgres.database import Connection, Database
 from libs.postgres.migrate import migrate
 from libs.runtime.service import Service
 from tests.support import calling
@@ -132,3 +133,18 @@ async def until(look: Callable[[], Awaitable[Any]], wanted: Callable[[Any], obje
         while not wanted(found := await look()):  # noqa: ASYNC110 — there is nothing to be told by
             await asyncio.sleep(0.01)
         return found
+
+
+@asynccontextmanager
+async def deleting(rows: Database, document: Document) -> AsyncIterator[Connection]:
+    """A transaction that is about to delete a document: all who want to write it wait."""
+    async with rows.transaction() as connection:
+        await connection.execute("SELECT FROM documents WHERE id = $1 FOR UPDATE", document.id)
+        yield connection
+
+
+async def held_up(connection: Connection) -> int:
+    """How many wait for this one."""
+    return await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    )

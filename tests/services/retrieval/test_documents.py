@@ -7,13 +7,13 @@ import pytest
 from aiohttp import web
 
 from libs.bus.hear import Heard, Hearing, Reaction
-from libs.contracts import documents, files, ids
+from libs.contracts import contexts, documents, files, ids
 from libs.contracts.documents import Status
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
-from tests.services.retrieval.conftest import Library, until
+from tests.services.retrieval.conftest import Library, deleting, held_up, until
 from tests.services.retrieval.readers import files as made
 from tests.support.web import site
 
@@ -206,6 +206,21 @@ async def test_a_document_deleted_while_it_is_indexed_leaves_nothing(library: Li
     assert await rows.fetchval("SELECT count(*) FROM chunks WHERE document_id = $1", document.id) == 0
     counted = await library.look()
     assert (counted.documents, counted.chunks) == (0, 0)
+
+
+@pytest.mark.parametrize("asked", ["change", "reindex"])
+async def test_a_context_is_deleted_in_the_midst_of_a_change(bus, library: Library, rows, asked: str) -> None:
+    document = await library.indexed(await library.add("Boats leave at six."))
+    change = (documents.UPDATE, documents.UpdateDocument(*library.place, document.id, text="At seven."))
+    reindex = (contexts.REINDEX, contexts.GetContext(*library.place))
+    async with deleting(rows, document) as connection:
+        asking = asyncio.create_task(bus.call(*(change if asked == "change" else reindex)))
+        await until(lambda: held_up(connection), bool)
+        await connection.execute("DELETE FROM documents WHERE id = $1", document.id)
+        await connection.execute("DELETE FROM contexts WHERE id = $1", library.context.id)
+    with pytest.raises(Fault) as raised:
+        await asking
+    assert (raised.value.code, str(library.context.id) in raised.value.message) == (Code.NOT_FOUND, True)
 
 
 async def test_progress_is_seen_while_a_document_is_indexed(library: Library) -> None:

@@ -1,5 +1,6 @@
 """Sitemaps: what a site says it has becomes a document for each page, and no site adds more than that."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from libs.contracts.documents import Status
 from libs.contracts.paging import Slice
 from services.retrieval.readers import Unreadable, sitemap
 from services.retrieval.readers.calls import Listed
-from tests.services.retrieval.conftest import Library, until
+from tests.services.retrieval.conftest import Library, deleting, held_up, until
 from tests.support.web import site
 
 NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
@@ -153,3 +154,21 @@ async def test_a_sitemap_that_is_not_there_fails_and_says_so(library: Library) -
         [gone, broken] = await library.add_urls(f"{url}/gone.xml", f"{url}/index.xml")
         assert "answered 404" in await library.failed(gone)
         assert "answered 404" in await library.failed(broken)
+
+
+@pytest.mark.asyncio
+async def test_a_sitemap_is_deleted_while_its_pages_are_added(library: Library, rows, caplog) -> None:
+    read = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        await read.wait()
+        return web.Response(text=urlset(f"http://{request.host}/boats"), content_type="application/xml")
+
+    async with site(answer) as url:
+        [added] = await library.add_urls(f"{url}/sitemap.xml")
+        async with deleting(rows, added) as connection:
+            read.set()
+            await until(lambda: held_up(connection), bool)
+            await connection.execute("DELETE FROM documents WHERE id = $1", added.id)
+        await until(lambda: rows.fetchval("SELECT count(*) FROM jobs"), lambda left: not left)
+    assert not [record for record in caplog.records if record.exc_info]
