@@ -16,8 +16,10 @@ from libs.egress.transport import GuardedTransport
 
 log = logging.getLogger(__name__)
 
-# What the package logs of failures is told by the Faults that become of them.
+# What the package logs of failures is told by the Faults that become of them, and its client logs each address whole:
+# keys stand in some.
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 _FAREWELL_SECONDS = 0.5
 # Characters: the first line says it, and a schema that does not fit has many more.

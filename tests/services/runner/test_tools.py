@@ -1,6 +1,7 @@
 """Tools as a workspace keeps them: what each kind needs, what is secret about them, and what is refused."""
 
 import asyncio
+import logging
 from typing import Any
 
 import asyncpg
@@ -269,6 +270,13 @@ async def test_a_document_that_refers_to_others_is_refused():
     with pytest.raises(Fault) as caught:
         Document(outside, "https://pets.example/").offered()
     assert "outside" in caught.value.message
+
+
+async def test_an_mcp_servers_address_is_not_logged(caller, shop, caplog):
+    caplog.set_level(logging.INFO)
+    asked = tools.Discover(caller.workspace_id, Mcp(f"{shop}?key=in-the-address", ""))
+    assert await caller.bus.call(tools.DISCOVER, asked)
+    assert "in-the-address" not in caplog.text
 
 
 CALLING = (
