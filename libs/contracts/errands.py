@@ -12,6 +12,8 @@ from libs.contracts.subjects import Event
 
 # The type of the notice that an automation was not set off.
 STOPPED = "automation_stopped"
+# Characters that a notification has: what is longer is cut.
+LONGEST_TITLE, LONGEST_BODY = 300, 4000
 
 
 class MailAsked(Struct, frozen=True):

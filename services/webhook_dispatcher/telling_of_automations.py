@@ -13,8 +13,8 @@ from services.webhook_dispatcher.notices import Notice
 
 _COMPLETED, _FAILED, _ASKED = "automation_completed", "automation_failed", "automation"
 _REFUSED = "contact_refused"
-# Characters of what an automation says, and bytes of what it says beside it.
-_LONGEST_TITLE, _LONGEST_BODY, _MOST_METADATA = 300, 4000, 16_384
+# Bytes of what an automation says beside its text.
+_MOST_METADATA = 16_384
 
 
 def run_completed(_: UUID, at: datetime, fact: automation_runs.RunFinished) -> Notice:
@@ -36,7 +36,7 @@ def _of_run(type: str, title: str, body: str, *, at: datetime, fact: automation_
         workspace_id=fact.workspace_id,
         type=type,
         title=title,
-        body=body[:_LONGEST_BODY],
+        body=body[: errands.LONGEST_BODY],
         metadata={name: str(id) for name, id in about.items()},
         about=list(about.values()),
     )
@@ -52,8 +52,8 @@ def asked(event_id: UUID, at: datetime, fact: errands.NoticeAsked) -> Notice:
         id=ids.named(fact.workspace_id, f"{errands.STOPPED} {fact.automation_id} {at.date()}") if stopped else event_id,
         workspace_id=fact.workspace_id,
         type=errands.STOPPED if stopped else _ASKED,
-        title=fact.title[:_LONGEST_TITLE],
-        body=fact.body[:_LONGEST_BODY],
+        title=fact.title[: errands.LONGEST_TITLE],
+        body=fact.body[: errands.LONGEST_BODY],
         metadata=fact.metadata if fits else {"automation_id": str(fact.automation_id)},
         about=[*about, contact] if contact else about,
     )
@@ -66,7 +66,7 @@ def update_refused(_: UUID, at: datetime, fact: contacts.UpdateRefused) -> Notic
         workspace_id=fact.workspace_id,
         type=_REFUSED,
         title="A contact was not updated",
-        body=fact.reason[:_LONGEST_BODY],
+        body=fact.reason[: errands.LONGEST_BODY],
         metadata={name: str(id) for name, id in about.items()},
         about=list(about.values()),
     )

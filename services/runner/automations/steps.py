@@ -184,8 +184,8 @@ async def _contact(kind: UpdateContact, step: Claimed, filling: Filling, where: 
 
 
 async def _notice(kind: Notify, step: Claimed, filling: Filling, where: str) -> Came:
-    title = await filling.text(kind.title, f"{where}.title")
-    body = await filling.text(kind.body, f"{where}.body")
+    title = (await filling.text(kind.title, f"{where}.title"))[: errands.LONGEST_TITLE]
+    body = (await filling.text(kind.body, f"{where}.body"))[: errands.LONGEST_BODY]
     told = await filling.value(kind.metadata, f"{where}.metadata")
     about = {"automation_id": str(step.automation_id), "run_id": str(step.run_id)}
     fact = NoticeAsked(step.workspace_id, step.automation_id, step.run_id, NOTICE, title, body, told | about)

@@ -258,6 +258,13 @@ async def test_a_mails_subject_is_one_short_line(caller, databases):
     assert mail.subject == run.steps[0].output["subject"] == f"News Bcc: c@d.example {'x' * 278}"
 
 
+async def test_a_notification_that_is_too_long_is_cut(caller, databases):
+    made = await make(caller, Notify("{{ trigger.said }}", "{{ trigger.said }}"))
+    assert (await ran(caller, made, said="é" * 100_000)).status is RunStatus.COMPLETED
+    [notice] = await facts(databases, errands.NOTICE_ASKED, caller.workspace_id)
+    assert (notice.title, notice.body) == ("é" * 300, "é" * 4000)
+
+
 async def test_an_answer_that_is_no_text_is_a_body_of_nothing(caller, hook):
     hook.answer(200, {"Content-Type": "image/png"}, body=b"\x89PNG\0")
     run = await ran(caller, await make(caller, HttpRequest(hook.url)))
