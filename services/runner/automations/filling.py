@@ -15,6 +15,7 @@ from msgspec import Struct
 from libs.contracts.faults import Code, Fault
 from services.runner.prompting.rendering import Renderer
 from services.runner.prompting.templates import Template, spelled
+from services.runner.tools.headers import KEPT
 
 ROOTS = ("trigger", "steps", "automation", "run")
 
@@ -153,9 +154,11 @@ def texts(value: Any, field: str, depth: int = 0) -> Iterator[tuple[str, str]]:
             return
 
 
-def speaks_of(kind: Struct, path: str) -> bool:
-    """Whether some text in it does."""
-    return any(path in source for _, source in texts(msgspec.to_builtins(kind), ""))
+def speaks_of(kind: Struct, name: str) -> bool:
+    """Whether a template in it may: what a sealed header says is not known here."""
+    word = re.compile(rf"\b{name}\b", re.ASCII)
+    sources = (source for _, source in texts(msgspec.to_builtins(kind), ""))
+    return any(source == KEPT or (is_template(source) and word.search(source) is not None) for source in sources)
 
 
 def is_template(source: str) -> bool:

@@ -80,14 +80,20 @@ class Working:
     async def _scope(self, step: Claimed) -> dict[str, object]:
         return {
             "trigger": step.payload | await self._contact(step),
-            "steps": await automation_steps.outputs(self._database, step.run_id),
+            "steps": await self._outputs(step),
             "automation": {"id": str(step.automation_id), "name": step.automation_name},
             "run": {"id": str(step.run_id)},
         }
 
+    async def _outputs(self, step: Claimed) -> dict[str, dict[str, object]]:
+        """What earlier steps came to, where the step speaks of it: that may be megabytes."""
+        if not filling.speaks_of(step.kind, "steps"):
+            return {}
+        return await automation_steps.outputs(self._database, step.run_id)
+
     async def _contact(self, step: Claimed) -> dict[str, object]:
         """What is known now of whom the run is about, where the step speaks of it. Raises Fault UNAVAILABLE."""
-        if step.contact_id is None or not filling.speaks_of(step.kind, "trigger.contact."):
+        if step.contact_id is None or not filling.speaks_of(step.kind, "contact"):
             return {}
         try:
             found = await self._bus.call(contacts.GET, GetContact(step.workspace_id, step.contact_id))

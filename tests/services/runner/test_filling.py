@@ -13,6 +13,7 @@ from libs.contracts.faults import Code, Fault
 from services.runner.automations import filling
 from services.runner.automations.filling import Filling
 from services.runner.prompting.rendering import Renderer
+from services.runner.tools.headers import KEPT
 from tests.dialects.bodies import JSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -106,8 +107,16 @@ async def test_whatever_is_written_is_filled_or_refused(renderer, value, source)
     assert fault.field.startswith("config")
 
 
-async def test_a_step_says_of_what_it_speaks():
-    assert filling.speaks_of(
-        HttpRequest("https://a.example", body={"to": ["{{ trigger.contact.email }}"]}), "trigger.contact."
-    )
-    assert not filling.speaks_of(Notify("contact {{ trigger.contact_id }}"), "trigger.contact.")
+@pytest.mark.parametrize(
+    ("kind", "speaks"),
+    [
+        (HttpRequest("https://a.example", body={"to": ["{{ trigger.contact.email }}"]}), True),
+        (HttpRequest("https://a.example", headers={"X-To": KEPT}), True),
+        (Notify("{{ trigger.contact }}"), True),
+        (Notify("{% set of = trigger['contact'] %}{{ of.email }}"), True),
+        (Notify("{{ trigger.contact_id }}"), False),
+        (Notify("The contact is new."), False),
+    ],
+)
+async def test_a_step_says_of_what_it_may_speak(kind, speaks):
+    assert filling.speaks_of(kind, "contact") is speaks
