@@ -19,6 +19,8 @@ from services.runner.store import erasing as store
 from services.runner.store import sessions as stored_sessions
 
 _BATCH = 500
+# Ids in one fact: an eval may have tried each of a batch many times.
+_TOLD = 1000
 
 
 class Erasing:
@@ -50,7 +52,8 @@ async def erase(connection: Connection, workspace_id: UUID, ids: Sequence[UUID])
     if going_on := set(again) - set(gone):
         await erasures.ask(connection, Kind.RUNS, [Gone(workspace_id, list(going_on))])
     if gone:
-        await outbox.state(connection, runs.ERASED, [runs.RunsErased(workspace_id, gone)])
+        told = [runs.RunsErased(workspace_id, gone[start : start + _TOLD]) for start in range(0, len(gone), _TOLD)]
+        await outbox.state(connection, runs.ERASED, told)
 
 
 async def _runs(connection: Connection, erasure: Erasure) -> bool:

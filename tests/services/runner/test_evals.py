@@ -4,11 +4,14 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from libs.contracts import actions, datasets, evals, ids, models, runs, workspaces
 from libs.contracts.datasets import CreateDataset, Dataset, GetDataset, UpdateDataset
 from libs.contracts.evals import Contains, CreateEval, Exact, GetTrial, JsonSchema, Judge, Regex, StartTrial, Trial
 from libs.contracts.faults import Code, Fault
+from services.runner.store.runs import Row
+from tests.services.runner.automating import facts
 from tests.services.runner.conftest import Caller, eventually
 from tests.support.calling import state
 from tests.support.provider import Answer, Asked, refusal
@@ -266,6 +269,27 @@ async def test_deleting_a_data_point_deletes_what_was_tried_with_it_and_keeps_th
     assert [row.point_id for row in await rows(caller, trial)] == [two]
     asked = GetTrial(caller.workspace_id, trial.id)
     assert await caller.bus.call(evals.TRIAL, asked) == trial
+
+
+async def test_a_data_point_that_was_tried_thousands_of_times_goes_with_all_of_it(caller, databases):
+    action = await caller.action()
+    id = await point(caller, action, "secret", "a")
+    await tried(caller, await made(caller, action, Exact("a"), rerun=False))
+    tries = [ids.new() for _ in range(4000)]
+    columns = ", ".join(field.name for field in structs.fields(Row) if field.name != "id")
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    await connection.execute(
+        f"INSERT INTO runs (id, {columns}) SELECT given, {columns} FROM runs, unnest($1::uuid[]) given WHERE id = $2",
+        tries,
+        id,
+    )
+    await connection.execute("UPDATE trial_rows SET run_ids = $1 WHERE point_id = $2", tries, id)
+    await caller.bus.call(runs.DELETE, runs.GetRun(caller.workspace_id, id))
+    left = await connection.fetchval("SELECT count(*) FROM runs WHERE workspace_id = $1", caller.workspace_id)
+    await connection.close()
+    assert left == 0
+    told = await facts(databases, runs.ERASED, caller.workspace_id)
+    assert {each for fact in told for each in fact.run_ids} == {id, *tries}
 
 
 async def test_with_a_workspace_go_its_datasets_evals_and_experiments(caller, databases):
