@@ -11,17 +11,20 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 # Characters. Lists tell a name of each: a few endless ones would make them unreadable.
 _LONGEST_NAME = 500
+_CLEANED = str | list | dict | msgspec.Struct
 
 
 def storable(asked: T) -> T:
-    """The request with the texts, lists and mappings in its fields cleaned, and what a list holds of Structs too."""
+    """The request with the texts, lists and mappings in its fields cleaned, and those of the Structs in it too."""
     said = {name: getattr(asked, name) for name in asked.__struct_fields__}
-    cleaned = {name: _clean(value) for name, value in said.items() if isinstance(value, str | list | dict)}
+    cleaned = {name: _clean(value) for name, value in said.items() if isinstance(value, _CLEANED)}
     return msgspec.structs.replace(asked, **cleaned)
 
 
 def _clean(value: Any) -> Any:
     match value:
+        case msgspec.Struct():
+            return storable(value)
         case [msgspec.Struct(), *_]:
             return [storable(each) for each in value]
         case _:

@@ -81,15 +81,15 @@ class Evals:
             raise Fault(Code.INVALID, "A sampling rate is a number over 0, up to 1.", field="sampling_rate")
         if not 1 <= len(wanted.checks) <= _MOST_CHECKS:
             raise Fault(Code.INVALID, f"An eval has from 1 to {_MOST_CHECKS} types.", field="eval_types")
-        checks = [storable(check) for check in wanted.checks]
-        for place, check in enumerate(checks):
+        wanted = storable(wanted)
+        for place, check in enumerate(wanted.checks):
             await self._checks.must_be_sound(check, f"eval_types[{place}]")
             if isinstance(check, Judge):
                 await self._catalog.model(wanted.workspace_id, check.model_id)
         if wanted.dataset_id is not None:
             await datasets.TABLE.get(self._database, wanted.workspace_id, wanted.dataset_id)
         action = (await self._catalog.action(wanted.workspace_id, wanted.action_id)).action
-        wanted = structs.replace(storable(wanted), checks=checks, app_id=action.app_id, action_id=action.id)
+        wanted = structs.replace(wanted, app_id=action.app_id, action_id=action.id)
         if wanted.version_id is None and wanted.version is None:
             return wanted
         version = await deployments.found(self._database, _asked_version(wanted))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from libs.contracts import ids
 from libs.contracts.datasets import GetDataset
-from libs.contracts.faults import Code, Fault
+from libs.contracts.faults import OURS, Code, Fault
 from libs.contracts.finetunes import FAILED, STARTING, SUCCEEDED
 from libs.contracts.models import CreateModel
 from libs.egress import Egress
@@ -73,6 +73,9 @@ class Working:
             await self._fail(due, holder, str(refused))
         except Fault as fault:
             await self._again(due, holder, fault)
+        except Exception:
+            log.exception("A fine-tune failed on our side", extra={"finetune": due.id, "tries": due.tries})
+            await self._again(due, holder, Fault(Code.INTERNAL, OURS))
 
     async def _step(self, due: Due, endpoint: FineTuning) -> Step:
         match due.step:

@@ -31,7 +31,7 @@ class Records:
 
     async def record(self, asked: RecordRun) -> Run:
         """Raises Fault NOT_FOUND for an action or session that the workspace does not have."""
-        asked = structs.replace(storable(asked), prompt=[storable(turn) for turn in asked.prompt])
+        asked = storable(asked)
         scripted = await self._catalog.action(asked.workspace_id, asked.action_id)
         await self._must_have(asked.workspace_id, asked.session_id)
         run = _run(asked, scripted)
@@ -45,8 +45,6 @@ class Records:
     async def amend(self, asked: AmendRun) -> Run:
         """Raises Fault NOT_FOUND for a run that is none, CONFLICT for one that goes on."""
         asked = storable(asked)
-        if asked.prompt is not UNSET:
-            asked = structs.replace(asked, prompt=[storable(turn) for turn in asked.prompt])
         async with self._database.transaction() as connection:
             run = await records.lock(connection, asked.workspace_id, asked.run_id)
             if run is None:

@@ -6,7 +6,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from libs.contracts import finetunes
+from libs.postgres import text
 from libs.postgres.database import Connection, Database
+from services.runner.storable import storable
 from services.runner.store.pages import one
 from services.runner.store.tables import Table
 
@@ -72,6 +74,7 @@ async def claim(database: Database, holder: str, limit: int, busy: Sequence[UUID
 
 
 async def go_on(database: Database, id: UUID, holder: str, to: Step) -> None:
+    to = storable(to)
     await database.execute(
         """UPDATE finetunes SET status = $3, step = $4, due_at = now() + $5 * interval '1 second', holder = NULL,
             tries = 0, file = coalesce($6, file), job = coalesce($7, job), finetuned = coalesce($8, finetuned),
@@ -98,7 +101,7 @@ async def postpone(database: Database, id: UUID, holder: str, *, seconds: float,
         id,
         holder,
         seconds,
-        error,
+        text.clean(error),
     )
 
 

@@ -13,6 +13,7 @@ from libs.contracts import evals, ids
 from libs.contracts.evals import Check, Verdict
 from libs.contracts.paging import Page
 from libs.postgres.database import Connection, Database
+from services.runner.storable import storable
 from services.runner.store.evals import Trial
 from services.runner.store.pages import Listing, one
 
@@ -116,7 +117,7 @@ async def finish(
         row.id,
         holder,
         answer_id,
-        verdicts,
+        [storable(verdict) for verdict in verdicts],
         False if False in told else None if None in told else True,
     )
 

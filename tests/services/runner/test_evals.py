@@ -216,6 +216,16 @@ async def test_a_judge_that_can_not_be_asked_keeps_no_other_check_from_its_verdi
     assert (await caller.bus.call(runs.PAGE, runs.PageRuns(caller.workspace_id))).items == [], "the judge's as well"
 
 
+async def test_what_a_judge_says_is_kept_as_postgres_takes_it(caller, answering):
+    action = await caller.action()
+    await point(caller, action, "hello?", '"a\\u0000b"')
+    answering({"hello?": r'{"score": 0.9, "reason": "Kind\u0000."}'})
+    of = await made(caller, action, Judge("Kind."), JsonSchema({"type": "integer"}), rerun=False)
+    [row] = await rows(caller, await tried(caller, of))
+    assert row.verdicts[0] == evals.Verdict(True, 0.9, "Kind\ufffd.")
+    assert "integer" in row.verdicts[1].reason
+
+
 async def test_what_a_data_point_expects_may_be_any_json(caller):
     action = await caller.action()
     await point(caller, action, "1", "true", metadata={"expected": True})

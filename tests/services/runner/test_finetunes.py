@@ -131,6 +131,7 @@ async def test_while_it_is_asked_again_it_says_what_was_wrong(caller, endpoint):
         ({"least": 10}, ["a"], "at least 10 examples"),
         ({}, [], "no data point with an answer"),
         ({"steps": ["validating_files", "failed"], "error": "Too rude."}, ["a"], "Too rude."),
+        ({"steps": ["validating_files", "failed"], "error": "Too\0rude."}, ["a"], "Too\ufffdrude."),
     ],
 )
 async def test_what_the_provider_does_not_want_has_failed_and_says_why(caller, endpoint, change, answers, reason):

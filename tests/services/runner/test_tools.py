@@ -109,6 +109,14 @@ async def test_a_document_in_yaml_says_the_same(caller):
     assert keys.kind.request == Http("GET", f"{served.url}/v2/a"), "numbers as keys, and dates, are what JSON would say"
 
 
+async def test_what_a_document_says_is_kept_as_postgres_takes_it(caller):
+    async with tool_site() as served:
+        made = await make(caller, "a", OpenApi("a", f"{served.url}/yaml/nul"))
+    assert (made.description, list(made.parameters["properties"])) == ("A\ufffd.", ["b\ufffd"])
+    assert isinstance(made.kind, OpenApi)
+    assert made.kind.request == Http("GET", f"{served.url}/v2/a", {"b\ufffd": "query"})
+
+
 async def test_what_is_no_document_in_yaml_is_refused(caller):
     async with tool_site() as served:
         names = ["text", "broken", "tag", "bomb", "deep", "long"]

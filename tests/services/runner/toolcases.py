@@ -107,6 +107,15 @@ _PATHS = "paths: {/a: {get: {operationId: a, responses: {200: {description: ok}}
 # What stands at /yaml/{name}: documents, and what only begins like one.
 YAML = {
     "keys": f"openapi: 3.1.0\ninfo: {{version: 2026-03-01}}\nservers: [{{url: /v2}}]\n{_PATHS}",
+    "nul": json.dumps(
+        {
+            "openapi": "3.1.0",
+            "servers": [{"url": "/v2"}],
+            "paths": {
+                "/a": {"get": {"operationId": "a", "summary": "A\0.", "parameters": [{"name": "b\0", "in": "query"}]}}
+            },
+        }
+    ),
     "text": "just a text",
     "broken": "openapi: 3.1.0\n\tpaths: {",
     "tag": "openapi: !!python/object/apply:os.system [true]",
