@@ -6,7 +6,7 @@ from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Failure, Fault
 from services.gateway.completions import failing, logprobs, wire
 from services.gateway.http import problems
-from services.gateway.http.sse import Event, Place
+from services.gateway.http.sse import Event, Place, placed
 
 _DONE = b"[DONE]"
 _encode = msgspec.json.Encoder().encode
@@ -66,15 +66,15 @@ class Telling:
         self._text, self._calls = "", 0
 
     def begin(self) -> Event:
-        return self._event(wire.Delta(role="assistant", content=""))
+        [begun] = placed([self._event(wire.Delta(role="assistant", content=""))], self.place)
+        return begun
 
     def of(self, frame: feed.Frame) -> list[Event]:
         events, place = self._of(frame), Place(self.run.id, frame.attempt, frame.n)
         if not place.follows(self._seen):
             return []
         self.place, before = place, self.place
-        ids = [str(before)] * (len(events) - 1) + [str(self.place)]
-        return [Event(event.data, id) for event, id in zip(events, ids, strict=False)]
+        return placed(events, place, before=before)
 
     def _of(self, frame: feed.Frame) -> list[Event]:
         match frame.body:
@@ -122,7 +122,7 @@ class Telling:
 
     def _event(self, delta: wire.Delta, *, reason: str | None = None, scored: list[feed.Scored] | None = None) -> Event:
         choice = wire.ChunkChoice(delta=delta, finish_reason=reason, logprobs=logprobs.told(scored))
-        return Event(_encode(self._chunk([choice])), str(self.place))
+        return Event(_encode(self._chunk([choice])))
 
     def _chunk(self, choices: list[wire.ChunkChoice], usage: wire.Usage | None = None) -> wire.Chunk:
         return wire.Chunk(id=_id(self.run), created=_created(self.run), model=self.model, choices=choices, usage=usage)

@@ -4,7 +4,7 @@ Shared by every voice. An event's id is the place of its frame in the run, so th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 from uuid import UUID
@@ -230,6 +230,18 @@ class Place(Struct, frozen=True):
 
     def cursor(self, workspace_id: UUID) -> feed.Cursor:
         return feed.Cursor(workspace_id, self.run_id, self.attempt, self.n)
+
+
+def placed(events: Sequence[Event], place: Place, *, before: Place | None = None) -> list[Event]:
+    """The events of one frame: the last one carries its place, and those before it that of what was told `before`."""
+    if len(events) < 2:
+        return [_at(event, str(place)) for event in events]
+    earlier = "" if before is None else str(before)
+    return [*(_at(event, earlier) for event in events[:-1]), _at(events[-1], str(place))]
+
+
+def _at(event: Event, id: str) -> Event:
+    return Event(event.data, id, event.name)
 
 
 def resumed(request: web.Request, run_id: UUID | None = None) -> Place | None:

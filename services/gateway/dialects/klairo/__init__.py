@@ -1,4 +1,4 @@
-"""KlairoAI: so far its logins, keys, chat and contacts, and its webhooks, which carry the events of every voice."""
+"""KlairoAI: Aria, contacts and automations, and webhooks and notifications, which tell of what every voice did."""
 
 from services.gateway.dialects.klairo import auth, errors
 from services.gateway.dialects.klairo.routes import OPEN_ROUTES, ROUTES

@@ -7,9 +7,10 @@ from libs.contracts.automations import GetAutomation
 from libs.contracts.faults import not_found
 from services.gateway.contacts import book
 from services.gateway.dialects.klairo import translate, wire
+from services.gateway.dialects.klairo.routes import slices
 from services.gateway.directory.clocks import clock
 from services.gateway.engine import ENGINE, ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import params, reply
 from services.gateway.http.body import read, read_optional
 from services.gateway.http.voices import CALLER
 
@@ -19,7 +20,7 @@ routes = web.RouteTableDef()
 @routes.get("/api/automations")
 @routes.get("/v1/automations")
 async def get_automations(request: web.Request) -> web.Response:
-    slice, query = paging.slice_of(request, offset="offset", default=20, most=100), request.query
+    slice, query = slices.asked(request), request.query
     wanted = translate.automations.page(
         request[CALLER], slice, status=query.get("status"), trigger=params.line(request, "trigger")
     )
@@ -74,7 +75,7 @@ async def trigger_automation(request: web.Request) -> web.Response:
 @routes.get("/api/automations/{id}/runs")
 @routes.get("/v1/automations/{id}/runs")
 async def get_runs(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request, offset="offset", default=20, most=100)
+    slice = slices.asked(request)
     wanted = translate.automations.page_runs(_named(request), slice, status=request.query.get("status"))
     return reply.json(translate.automations.runs(await ask(request, automation_runs.PAGE, wanted), slice))
 

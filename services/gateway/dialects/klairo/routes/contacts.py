@@ -9,8 +9,9 @@ from services.gateway.contacts import book, store, words
 from services.gateway.contacts.changes import Change
 from services.gateway.contacts.store import Sought
 from services.gateway.dialects.klairo import translate, wire
+from services.gateway.dialects.klairo.routes import slices
 from services.gateway.engine import ENGINE
-from services.gateway.http import effect, paging, params, reply
+from services.gateway.http import effect, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -20,7 +21,7 @@ routes = web.RouteTableDef()
 @routes.get("/api/contacts")
 @routes.get("/v1/contacts")
 async def get_contacts(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request, offset="offset", default=20, most=100)
+    slice = slices.asked(request)
     sought = Sought(words.sought(params.line(request, "search") or ""), params.line(request, "tag"))
     page = await store.page(request.app[ENGINE].database, request[CALLER].workspace_id, slice, sought)
     return reply.json(translate.contacts.contacts(page, slice))

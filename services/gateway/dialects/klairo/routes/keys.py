@@ -5,9 +5,10 @@ from aiohttp import web
 from libs.contracts.faults import Code, Fault
 from libs.contracts.limits import Kind
 from services.gateway.dialects.klairo import auth, translate, wire
+from services.gateway.dialects.klairo.routes import slices
 from services.gateway.directory import keys, store
 from services.gateway.engine import ENGINE
-from services.gateway.http import idempotency, paging, params, reply
+from services.gateway.http import idempotency, params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -48,7 +49,7 @@ async def delete_key(request: web.Request) -> web.Response:
 
 
 async def _list(request: web.Request) -> web.Response:
-    caller, slice = auth.must_be_logged_in(request), paging.slice_of(request, offset="offset", default=20, most=100)
+    caller, slice = auth.must_be_logged_in(request), slices.asked(request)
     async with request.app[ENGINE].database.acquire() as connection:
         page = await keys.page_own(connection, caller, slice)
     return reply.json(translate.keys.keys(page, slice))

@@ -4,8 +4,9 @@ from aiohttp import web
 
 from libs.contracts import notifications
 from services.gateway.dialects.klairo import translate, wire
+from services.gateway.dialects.klairo.routes import slices
 from services.gateway.engine import ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import params, reply
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -15,7 +16,7 @@ routes = web.RouteTableDef()
 @routes.get("/api/notifications")
 @routes.get("/v1/notifications")
 async def get_notifications(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request, offset="offset", default=20, most=100)
+    slice = slices.asked(request)
     unread = params.flag(request, "unread")
     wanted = notifications.PageNotifications(request[CALLER].workspace_id, unread, slice)
     return reply.json(translate.notifications.listed(await ask(request, notifications.PAGE, wanted), slice))

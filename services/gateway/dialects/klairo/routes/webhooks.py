@@ -5,8 +5,9 @@ from aiohttp import web
 from libs.contracts import deliveries, endpoints
 from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klairo import translate, wire
+from services.gateway.dialects.klairo.routes import slices
 from services.gateway.engine import ENGINE, ask
-from services.gateway.http import paging, params, reply
+from services.gateway.http import params, reply
 from services.gateway.http.body import read, read_optional
 from services.gateway.http.voices import CALLER
 
@@ -85,7 +86,7 @@ async def _redeliver(request: web.Request) -> web.Response:
 
 
 async def _list(request: web.Request) -> web.Response:
-    slice = paging.slice_of(request, offset="offset", default=20, most=100)
+    slice = slices.asked(request)
     page = await ask(request, endpoints.PAGE, endpoints.PageEndpoints(request[CALLER].workspace_id, slice))
     return reply.json(translate.webhooks.webhooks(page, slice))
 

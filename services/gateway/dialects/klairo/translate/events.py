@@ -11,7 +11,7 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klairo import errors, wire
 from services.gateway.dialects.klairo.translate import chat
 from services.gateway.http import problems
-from services.gateway.http.sse import Event, Place
+from services.gateway.http.sse import Event, Place, placed
 
 _END = Event(b"[DONE]")
 
@@ -31,7 +31,7 @@ class Telling:
         told, place = self._of(frame), Place(self._run.id, frame.attempt, frame.n)
         if not place.follows(self._seen):
             return []
-        return [*told[:-1], *(Event(event.data, str(place)) for event in told[-1:])]
+        return placed(told, place)
 
     def _of(self, frame: feed.Frame) -> list[Event]:
         match frame.body:

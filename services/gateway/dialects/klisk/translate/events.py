@@ -13,7 +13,7 @@ from libs.contracts.faults import Fault
 from services.gateway.dialects.klisk import wire
 from services.gateway.dialects.klisk.translate import chat
 from services.gateway.http import problems
-from services.gateway.http.sse import Event, Place
+from services.gateway.http.sse import Event, Place, placed
 
 _END = Event(b"[DONE]")
 _UNANSWERED = "the run did not wait for its answer"
@@ -33,7 +33,7 @@ class Telling:
         self._waiting: dict[str, runs.ToolCall | feed.ToolResult] = {}
 
     def events(self, frame: feed.Frame) -> list[wire.Event]:
-        """None for a frame that Klisk has no event for, or none yet."""
+        """None of a frame that Klisk has no event for, or none yet."""
         match frame.body:
             case feed.Token(text, None):
                 self.text += text
@@ -79,13 +79,12 @@ class Telling:
 
     def lines(self, frame: feed.Frame) -> list[Event]:
         """The same for a stream, which tells of its beginning already where it can be resumed."""
-        place = str(Place(self.run_id, frame.attempt, frame.n))
         told = [line(event) for event in self.events(frame)]
         if frame.ends:
             told.append(_END)
         if not told and isinstance(frame.body, feed.Started):
             told = [Event(b"")]
-        return [*told[:-1], *(Event(event.data, place) for event in told[-1:])]
+        return placed(told, Place(self.run_id, frame.attempt, frame.n))
 
 
 def _unanswered(call: runs.ToolCall) -> feed.ToolResult:

@@ -37,9 +37,9 @@ def _answered(run: runs.Run) -> wire.JsonObject:
     return {"id": f"msg_{run.id}", "type": "message", "role": "assistant", "status": "completed", "content": content}
 
 
-def needs_signature(state: wire.State | None) -> bool:
+def needs_signature(state: wire.State) -> bool:
     """What names a response or an agent only, gives no more right than naming it does."""
-    return state is not None and bool(state.conversation_history)
+    return bool(state.conversation_history)
 
 
 def digest(workspace_id: UUID, state: wire.State) -> bytes:
