@@ -15,7 +15,7 @@ from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
 from libs.runtime import logs
 from services.gateway.engine import ENGINE, Engine
-from services.gateway.http import effect, limiting, sse
+from services.gateway.http import effect, limiting, places
 
 _ACCEPT_SECONDS = 30.0
 
@@ -60,16 +60,16 @@ async def rejoin(request: web.Request, workspace_id: UUID, *, whole: bool = Fals
     For a voice to which starting a run is more than asking for it.
     """
     run = await resume(request, workspace_id, runs.Mode.STREAMING)
-    place = sse.resumed(request)
+    place = places.resumed(request)
     if run is None or place is None:
         return None
-    cursor = (sse.Place(run.id) if whole else place).cursor(workspace_id)
+    cursor = (places.Place(run.id) if whole else place).cursor(workspace_id)
     return run, request.app[ENGINE].feeds.follow(cursor)
 
 
 async def resume(request: web.Request, workspace_id: UUID, mode: runs.Mode) -> runs.Run | None:
     """The run that a request resumes, as its mode has it. Raises Fault as `start` does."""
-    engine, place = request.app[ENGINE], sse.resumed(request)
+    engine, place = request.app[ENGINE], places.resumed(request)
     if place is None:
         return None
     logs.run_id.set(str(place.run_id))

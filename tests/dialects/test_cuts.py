@@ -20,7 +20,8 @@ from services.gateway.dialects.klairo.translate import events as klairo
 from services.gateway.dialects.klisk.translate import events as klisk
 from services.gateway.dialects.klu.translate import events as klu
 from services.gateway.dialects.openai.translate import events as responses
-from services.gateway.http.sse import Event, Place
+from services.gateway.http.places import Place
+from services.gateway.http.sse import Event
 from services.runner.runs.frames import following
 from tests.dialects.klu import examples
 

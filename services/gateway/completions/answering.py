@@ -9,7 +9,7 @@ from services.gateway import running
 from services.gateway.completions import logprobs, told, wire
 from services.gateway.completions.told import Telling
 from services.gateway.engine import ENGINE
-from services.gateway.http import reply, sse
+from services.gateway.http import places, reply
 from services.gateway.http.fields import called
 from services.gateway.http.requests import RUN_ID
 from services.gateway.http.telling import tell
@@ -29,7 +29,7 @@ async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequ
     with called(**_FIELDS):
         run, frames = await running.follow(request, start, whole=True)
     usage = bool(body.stream_options and body.stream_options.include_usage)
-    telling = Telling(run, body.model, usage=usage, seen=sse.resumed(request))
+    telling = Telling(run, body.model, usage=usage, seen=places.resumed(request))
     opened = request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(run.id)})
     async with aclosing(frames), opened as stream:
         await stream.write(telling.begin())

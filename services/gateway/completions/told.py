@@ -6,7 +6,8 @@ from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Failure, Fault
 from services.gateway.completions import failing, logprobs, wire
 from services.gateway.http import problems
-from services.gateway.http.sse import Event, Place, placed
+from services.gateway.http.places import Place, placed
+from services.gateway.http.sse import Event
 
 _DONE = b"[DONE]"
 _encode = msgspec.json.Encoder().encode

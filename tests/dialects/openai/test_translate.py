@@ -19,7 +19,7 @@ from services.gateway.dialects.openai import errors, translate, wire
 from services.gateway.dialects.openai.translate.events import Telling
 from services.gateway.directory.callers import Caller
 from services.gateway.http import problems
-from services.gateway.http.sse import Place
+from services.gateway.http.places import Place
 from tests.dialects.bodies import body_of, refusal
 from tests.dialects.klu import examples
 

@@ -15,7 +15,7 @@ from services.gateway.dialects.klairo.translate.chat import Asked, Known
 from services.gateway.dialects.klairo.translate.events import Telling
 from services.gateway.directory.clocks import clock
 from services.gateway.engine import ENGINE, ask
-from services.gateway.http import reply, sse
+from services.gateway.http import places, reply
 from services.gateway.http.body import read
 from services.gateway.http.requests import RUN_ID
 from services.gateway.http.telling import tell
@@ -66,7 +66,7 @@ async def _stream(request: web.Request, asked: Asked) -> web.StreamResponse:
     """What goes wrong before the first event is told by the status."""
     rejoined = await running.rejoin(request, request[CALLER].workspace_id, whole=True)
     run, frames = rejoined or await running.follow(request, await _start(request, asked), whole=True)
-    telling = Telling(run, seen=sse.resumed(request))
+    telling = Telling(run, seen=places.resumed(request))
     opened = request.app[ENGINE].streams.open(request, key_hash=request[CALLER].key_hash, headers={RUN_ID: str(run.id)})
     async with aclosing(frames), opened as stream:
         await tell(stream, frames, telling)

@@ -11,7 +11,8 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klairo import errors, wire
 from services.gateway.dialects.klairo.translate import chat
 from services.gateway.http import problems
-from services.gateway.http.sse import Event, Place, placed
+from services.gateway.http.places import Place, placed
+from services.gateway.http.sse import Event
 
 _END = Event(b"[DONE]")
 

@@ -16,7 +16,7 @@ from services.gateway.dialects.klisk import conversing, translate, wire
 from services.gateway.dialects.klisk.translate.chat import Asked
 from services.gateway.dialects.klisk.translate.events import Telling
 from services.gateway.engine import ENGINE, ask
-from services.gateway.http import limiting, reply, sse
+from services.gateway.http import limiting, places, reply, sse
 from services.gateway.http.body import read
 from services.gateway.http.voices import CALLER
 
@@ -31,7 +31,7 @@ _STATE_SECONDS = 100 * 365 * 24 * 3600
 async def chat(request: web.Request) -> web.StreamResponse:
     body = await read(request, wire.ChatRequest)
     streams = body.stream is not False
-    if sse.resumed(request) is not None:
+    if places.resumed(request) is not None:
         return await (_stream(request, None) if streams else _rejoin(request, body))
     asked = translate.chat.asked(body)
     _refuse_unsigned(request, body.state)
@@ -93,7 +93,7 @@ async def _tell(request: web.Request, stream: sse.Stream, run: runs.Run, frames:
     telling, ended = Telling(run.id), False
     async with aclosing(frames):
         async for frame in frames:
-            if frame.ends and sse.resumed(request) is not None:
+            if frame.ends and places.resumed(request) is not None:
                 # What was said before is not among these frames.
                 asked = runs.GetRun(run.workspace_id, run.id)
                 telling.text = (await ask(request, runs.GET, asked)).output

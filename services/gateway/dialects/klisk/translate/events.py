@@ -13,7 +13,8 @@ from libs.contracts.faults import Fault
 from services.gateway.dialects.klisk import wire
 from services.gateway.dialects.klisk.translate import chat
 from services.gateway.http import problems
-from services.gateway.http.sse import Event, Place, placed
+from services.gateway.http.places import Place, placed
+from services.gateway.http.sse import Event
 
 _END = Event(b"[DONE]")
 _UNANSWERED = "the run did not wait for its answer"

@@ -14,7 +14,7 @@ from services.gateway import running
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.auth import PREFIX
 from services.gateway.engine import ENGINE, ask
-from services.gateway.http import links, params, reply, sse
+from services.gateway.http import links, params, places, reply, sse
 from services.gateway.http.body import read
 from services.gateway.http.fields import called
 from services.gateway.http.pacing import GAP_SECONDS, Paced
@@ -87,7 +87,7 @@ def _links(request: web.Request, run: runs.Run, *, streaming: bool) -> translate
     start = f"{links.base(request, PREFIX)}/v1"
     data, stream = f"{start}/data/{run.id}", ""
     if streaming:
-        place = sse.resumed(request)
+        place = places.resumed(request)
         stream = f"{start}/stream/{_token(request, run)}" + (f"?after={place.number}" if place else "")
     return translate.runs.Links(feedback=data, result=f"{data}/result", stream=stream)
 
@@ -126,7 +126,7 @@ async def _right(request: web.Request) -> tuple[feed.Cursor | None, str]:
     workspace_id, run_id, key_hash = UUID(bytes=right[:16]), UUID(bytes=right[16:32]), right[32:].decode()
     if not await engine.callers.still_valid(key_hash):
         return None, ""
-    place = sse.resumed(request, run_id) or sse.Place(run_id)
+    place = places.resumed(request, run_id) or places.Place(run_id)
     return place.cursor(workspace_id), key_hash
 
 

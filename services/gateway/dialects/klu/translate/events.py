@@ -12,7 +12,8 @@ from libs.contracts import feed
 from libs.contracts.faults import Failure, Fault
 from services.gateway.dialects.klu import errors, wire
 from services.gateway.http import problems
-from services.gateway.http.sse import Event, Place
+from services.gateway.http.places import Place
+from services.gateway.http.sse import Event
 
 BEGIN = Event(b"BEGIN_STREAM")
 NOTHING = Event(b"No messages to stream")

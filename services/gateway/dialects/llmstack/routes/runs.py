@@ -9,7 +9,7 @@ from libs.contracts.faults import Fault
 from services.gateway import running
 from services.gateway.dialects.llmstack import translate, wire
 from services.gateway.engine import ENGINE
-from services.gateway.http import reply, sse
+from services.gateway.http import places, reply, sse
 from services.gateway.http.body import read
 from services.gateway.http.ndjson import LINES, Line
 from services.gateway.http.requests import RUN_ID
@@ -32,7 +32,7 @@ async def run_app(request: web.Request) -> web.StreamResponse:
 
 async def _stream(request: web.Request, wanted: runs.StartRun, session: str | None) -> web.StreamResponse:
     run, frames = await running.follow(request, wanted)
-    place, told = sse.resumed(request), {RUN_ID: str(run.id)}
+    place, told = places.resumed(request), {RUN_ID: str(run.id)}
     goes_on = place is not None and place.n > 0
     streams, key_hash = request.app[ENGINE].streams, request[CALLER].key_hash
     async with aclosing(frames), streams.open(request, key_hash=key_hash, framing=LINES, headers=told) as stream:

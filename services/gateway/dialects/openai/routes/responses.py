@@ -14,10 +14,10 @@ from services.gateway.completions import logprobs
 from services.gateway.dialects.openai import naming, translate, wire
 from services.gateway.dialects.openai.translate.events import Telling
 from services.gateway.engine import ENGINE, ask
-from services.gateway.http import params, reply, sse
+from services.gateway.http import params, places, reply
 from services.gateway.http.body import read
+from services.gateway.http.places import Place
 from services.gateway.http.requests import RUN_ID
-from services.gateway.http.sse import Place
 from services.gateway.http.telling import tell
 from services.gateway.http.voices import CALLER
 
@@ -32,7 +32,7 @@ async def create_response(request: web.Request) -> web.StreamResponse:
     if start.mode is not runs.Mode.STREAMING:
         return await _told(request, await running.start(request, start))
     run, frames = await running.follow(request, start, whole=True)
-    return await _stream(request, frames, Telling(run, seen=sse.resumed(request)))
+    return await _stream(request, frames, Telling(run, seen=places.resumed(request)))
 
 
 async def _start(request: web.Request, body: wire.responses.ResponseRequest) -> runs.StartRun:
@@ -51,7 +51,7 @@ class _Previous(Struct, frozen=True):
 
 async def _previous(request: web.Request, body: wire.responses.ResponseRequest) -> _Previous | None:
     """None where none is named, or what is asked was started already."""
-    if not body.previous_response_id or sse.resumed(request) is not None:
+    if not body.previous_response_id or places.resumed(request) is not None:
         return None
     workspace_id = request[CALLER].workspace_id
     run_id = translate.responses.run_id(body.previous_response_id, field=_PREVIOUS)
@@ -75,7 +75,7 @@ async def get_response(request: web.Request) -> web.StreamResponse:
     translate.responses.refuse_unstored(run)
     if request.query.get("stream", "").lower() != "true":
         return await _told(request, run)
-    seen, past = sse.resumed(request, run.id), params.whole(request, "starting_after", -1)
+    seen, past = places.resumed(request, run.id), params.whole(request, "starting_after", -1)
     frames = request.app[ENGINE].feeds.follow(Place(run.id).cursor(run.workspace_id))
     return await _stream(request, frames, Telling(run, seen=seen, past=past))
 

@@ -16,7 +16,8 @@ from services.gateway.dialects.openai.translate import replies
 from services.gateway.dialects.openai.translate.replies import Kind
 from services.gateway.dialects.openai.wire.items import Item, Part
 from services.gateway.dialects.openai.wire.items import Status as Told
-from services.gateway.http.sse import Event, Place
+from services.gateway.http.places import Place
+from services.gateway.http.sse import Event
 
 _encode = msgspec.json.Encoder().encode
 
