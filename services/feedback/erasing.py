@@ -9,20 +9,20 @@ from libs.postgres.database import Connection
 from libs.postgres.erasures import Erasure, Kind
 from services.feedback.store import erasing as store
 
-_BATCH = 500
+BATCH = 500
 
 
 async def _runs(connection: Connection, erasure: Erasure) -> bool:
-    return await store.of_runs(connection, erasure.workspace_id, erasure.ids, _BATCH) == _BATCH
+    return await store.of_runs(connection, erasure.workspace_id, erasure.ids, BATCH) == BATCH
 
 
 async def _expired(connection: Connection, erasure: Erasure) -> bool:
     assert erasure.before is not None
-    return await store.older(connection, erasure.workspace_id, erasure.before, _BATCH) == _BATCH
+    return await store.older(connection, erasure.workspace_id, erasure.before, BATCH) == BATCH
 
 
 async def _workspace(connection: Connection, erasure: Erasure) -> bool:
-    if await store.of_workspace(connection, erasure.workspace_id, _BATCH) == _BATCH:
+    if await store.of_workspace(connection, erasure.workspace_id, BATCH) == BATCH:
         return True
     await store.counters(connection, erasure.workspace_id)
     return False
