@@ -3,6 +3,7 @@
 Anything that is not a Fault is a failure of ours: the bus logs it once and its caller sees `Fault(INTERNAL)` alone.
 """
 
+import re
 from enum import StrEnum
 
 from msgspec import Struct
@@ -41,6 +42,8 @@ HTTP_STATUS = {
 }
 
 
+# What any field may have to be; there are fields of these names, too.
+_A_KIND = re.compile(r"\b[Aa]n? (text|number|list|object)\b")
 # All that anybody is told of what is wrong with the engine itself.
 OURS = "Something went wrong on our side."
 
@@ -69,6 +72,13 @@ class Fault(Exception):
         known = failure.code in Code.__members__
         code = Code(failure.code) if known else Code.INTERNAL
         return cls(code, failure.message, field=failure.field, retry_after=failure.retry_after)
+
+    @property
+    def sentence(self) -> str:
+        """The message, with the field before it where it does not name it itself: for whoever reads that alone."""
+        if self.field is None or re.search(rf"(?<!\w){re.escape(self.field)}(?!\w)", _A_KIND.sub("", self.message)):
+            return self.message
+        return f"{self.field}: {self.message}"
 
     def failure(self) -> Failure:
         return Failure(self.code, self.message, self.field, self.retry_after)

@@ -35,8 +35,8 @@ async def _update(connection: Connection, fact: ContactUpdateAsked) -> None:
         await book.must_be_free(connection, found, details.email)
         await book.change(connection, found, details, chain=fact.chain)
     except Fault as fault:
-        log.info("A contact is not updated", extra={"contact": found.id, "code": fault.code, "error": fault.message})
-        refused = UpdateRefused(fact.workspace_id, fact.automation_id, fact.run_id, found.id, fault.message)
+        log.info("A contact is not updated", extra={"contact": found.id, "code": fault.code, "error": fault.sentence})
+        refused = UpdateRefused(fact.workspace_id, fact.automation_id, fact.run_id, found.id, fault.sentence)
         await outbox.state(connection, contacts.UPDATE_REFUSED, [refused])
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from libs.contracts.faults import Code, Fault
 from services.gateway.contacts.store import Details
+from services.gateway.http import misfits
 
 Text = str | UnsetType | None
 
@@ -53,7 +53,7 @@ def read(fields: Mapping[str, Any]) -> Change:
     try:
         return msgspec.convert({**own, "others": others(fields)}, Change)
     except msgspec.ValidationError as error:
-        raise Fault(Code.INVALID, f"The contact's fields are not as they must be: {error}.") from None
+        raise misfits.fault(error, Change) from None
 
 
 def others(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import re
 
 from aiohttp import ClientConnectionResetError, web
 from msgspec import Struct
@@ -26,8 +25,6 @@ _SENTENCES = {
     413: "The body is too large.",
     426: "Ask over HTTPS: this installation answers nothing else.",
 }
-# What any field may have to be; there are fields of these names, too.
-_A_KIND = re.compile(r"\b[Aa]n? (text|number|list|object)\b")
 
 
 class Problem(Struct, frozen=True):
@@ -75,10 +72,7 @@ def of(error: Exception) -> Problem:
 
 
 def _of_fault(fault: Fault) -> Problem:
-    said = _A_KIND.sub("", fault.message)
-    named = fault.field is None or re.search(rf"(?<!\w){re.escape(fault.field)}(?!\w)", said)
-    message = fault.message if named else f"{fault.field}: {fault.message}"
-    return Problem(HTTP_STATUS[fault.code], fault.code, message, fault.field, fault.retry_after)
+    return Problem(HTTP_STATUS[fault.code], fault.code, fault.sentence, fault.field, fault.retry_after)
 
 
 def _of_http(error: web.HTTPException) -> Problem:

@@ -296,6 +296,10 @@ async def test_what_can_not_be_changed_is_told_of_and_what_is_gone_is_not(worksp
     facts = [fact for verb, fact in await workspace.stated() if verb == "update_refused"]
     assert [(fact.run_id, fact.contact_id) for fact in facts] == [(fact.run_id, id) for fact in refused]
     assert "e-mail address" in facts[0].reason
+    assert [fact.reason for fact in facts[2:]] == [
+        "tags: Expected a list or null, got a text.",
+        "name: Expected 500 characters at most.",
+    ]
     for contact in (made, other):
         assert (await workspace.call("GET", f"/api/contacts/{contact['id']}")).json == contact
 
