@@ -5,7 +5,6 @@ every process of the service forgets it at its next read: twice a second, after 
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
@@ -13,10 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from libs.contracts.faults import Fault
 from libs.postgres.database import Connection, Database
-
-log = logging.getLogger(__name__)
+from libs.postgres.patience import for_ever
 
 TOPIC = "changes"
 FRESH_SECONDS = 1.0
@@ -80,16 +77,7 @@ class Changes:
 
     async def run(self) -> None:
         """Read for ever. While the database is away nothing is fresh."""
-        away = False
-        while True:
-            try:
-                await self._turn()
-                away = False
-            except Fault as fault:
-                if not away:
-                    log.warning("Changes can't be read: %s", fault.message)
-                away = True
-            await self._rest()
+        await for_ever(self._turn, self._rest, waits="Changes can't be read")
 
     async def _turn(self) -> None:
         self._woken.clear()

@@ -5,13 +5,10 @@ begin, so a process that can't renew lets go by itself.
 """
 
 import asyncio
-import logging
 import time
 
-from libs.contracts.faults import Fault
 from libs.postgres.database import Database
-
-log = logging.getLogger(__name__)
+from libs.postgres.patience import for_ever
 
 _RENEW = """
 INSERT INTO leases AS lease (name, holder, until) SELECT $1, $2, now() + $3 * interval '1 second'
@@ -47,16 +44,8 @@ class Lease:
 
     async def run(self) -> None:
         """Renew for ever. Away or taken, the lease is tried again."""
-        away = False
-        while True:
-            try:
-                await self.renew()
-                away = False
-            except Fault as fault:
-                if not away:
-                    log.warning("The lease %s can't be renewed: %s", self.name, fault.message)
-                away = True
-            await asyncio.sleep(self.seconds / 5)
+        pause = self.seconds / 5
+        await for_ever(self.renew, lambda: asyncio.sleep(pause), waits=f"The lease {self.name} can't be renewed")
 
     async def renew(self) -> bool:
         """Take or renew it now; False where another holds it. Raises Fault UNAVAILABLE."""

@@ -4,7 +4,6 @@ The rule: permits that are given back are given back once. Where it is not known
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 
@@ -12,13 +11,12 @@ from libs.contracts.faults import Code, Fault
 from libs.contracts.limits import REACHED, LimitReached
 from libs.postgres import outbox
 from libs.postgres.database import Database
+from libs.postgres.patience import for_ever
 from services.gateway.limits import store, windows
 from services.gateway.limits.held import Held
 from services.gateway.limits.permits import Permits
 from services.gateway.limits.store import Key
 from services.gateway.plans.plans import Plans
-
-log = logging.getLogger(__name__)
 
 _WRITE_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
@@ -33,17 +31,11 @@ class Books:
 
     async def run(self) -> None:
         """For ever."""
-        away = False
-        while True:
-            await asyncio.sleep(_WRITE_SECONDS)
-            try:
-                await self.write()
-                await self._sweep()
-                away = False
-            except Fault as fault:
-                if not away:
-                    log.warning("What was counted can't be written: %s", fault.message)
-                away = True
+        await for_ever(self._turn, lambda: asyncio.sleep(_WRITE_SECONDS), waits="What was counted can't be written")
+
+    async def _turn(self) -> None:
+        await self.write()
+        await self._sweep()
 
     async def write(self) -> None:
         """Raises Fault UNAVAILABLE; then what was used is written the next time."""

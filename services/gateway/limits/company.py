@@ -4,13 +4,10 @@ Each says once a second that it is there. The rule: the size of a block goes by 
 """
 
 import asyncio
-import logging
 
-from libs.contracts.faults import Fault
 from libs.postgres.database import Database
+from libs.postgres.patience import for_ever
 from services.gateway.limits import store
-
-log = logging.getLogger(__name__)
 
 _CALL_SECONDS = 1.0
 _SEEN_SECONDS = 4.0
@@ -25,16 +22,7 @@ class Company:
 
     async def run(self) -> None:
         """For ever."""
-        away = False
-        while True:
-            try:
-                await self.call()
-                away = False
-            except Fault as fault:
-                if not away:
-                    log.warning("The other gateways can't be seen: %s", fault.message)
-                away = True
-            await asyncio.sleep(_CALL_SECONDS)
+        await for_ever(self.call, lambda: asyncio.sleep(_CALL_SECONDS), waits="The other gateways can't be seen")
 
     async def call(self) -> None:
         self.size = await store.roll_call(self._database, self.name, _SEEN_SECONDS)
