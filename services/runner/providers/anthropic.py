@@ -113,7 +113,6 @@ class StreamEvent(Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(StreamEvent)
-_decode = _events.decode
 
 
 def request(call: ModelCall) -> Request:
@@ -213,10 +212,7 @@ class MessageReader:
     def read(self, payloads: list[bytes]) -> list[Piece]:
         pieces: list[Piece] = []
         for payload in payloads:
-            try:
-                event = _decode(payload)
-            except wire.UNREADABLE:
-                event = wire.leniently(_events, payload, self._provider)
+            event = wire.decoded(_events, payload, self._provider)
             match event.type:
                 case "content_block_delta" if event.delta:
                     self._delta(event.index, event.delta, pieces)

@@ -108,7 +108,6 @@ class Chunk(Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _chunks = msgspec.json.Decoder(Chunk)
-_decode = _chunks.decode
 _STREAM = StreamOptions()
 
 
@@ -182,10 +181,7 @@ class ChatReader:
             if payload == b"[DONE]":
                 self._reason = self._reason or "stop"
                 continue
-            try:
-                chunk = _decode(payload)
-            except wire.UNREADABLE:
-                chunk = wire.leniently(_chunks, payload, self._provider)
+            chunk = wire.decoded(_chunks, payload, self._provider)
             for choice in chunk.choices or ():
                 self._choice(choice, pieces)
             if chunk.usage is not None or chunk.error:

@@ -1,4 +1,4 @@
-"""Decoding of what providers send, where it is not well formed but can still be understood."""
+"""Decoding of what providers send, also where it is not well formed but can still be understood."""
 
 import json
 from typing import TypeVar
@@ -12,15 +12,23 @@ from services.runner.providers.call import Interrupted
 T = TypeVar("T")
 
 
-# What a decoder raises for a payload that is to be read leniently.
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+_NUL = rb"\u0000"
 
 
-def leniently(decoder: msgspec.json.Decoder[T], payload: bytes, provider: str) -> T:
-    """Half a surrogate pair and broken UTF-8, which models do write, become U+FFFD.
+def decoded(decoder: msgspec.json.Decoder[T], payload: bytes, provider: str) -> T:
+    """What models do write and nobody can store (NUL, half a surrogate pair, broken UTF-8) becomes U+FFFD.
 
     Raises Interrupted for what is no message of the protocol.
     """
+    if _NUL in payload:
+        return _leniently(decoder, payload, provider)
+    try:
+        return decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _leniently(decoder, payload, provider)
+
+
+def _leniently(decoder: msgspec.json.Decoder[T], payload: bytes, provider: str) -> T:
     try:
         cleaned = text.clean(json.loads(payload.decode(errors="replace")))
         return msgspec.convert(cleaned, decoder.type)

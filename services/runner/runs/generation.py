@@ -17,6 +17,7 @@ from services.runner.runs.answers import Answers, said
 from services.runner.runs.feeds import Feeds
 from services.runner.runs.grounding import Grounds
 from services.runner.runs.live import Live
+from services.runner.storable import storable
 from services.runner.store.runs import Kept
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Generation:
                 status, failure = live.stopped
         except Fault as fault:
             log.info("A run failed", extra={"code": fault.code, "error": fault.message})
-            status, failure = Status.FAILED, fault.failure()
+            status, failure = Status.FAILED, storable(fault.failure())
         except asyncio.CancelledError:
             if live.stopped is None:
                 raise

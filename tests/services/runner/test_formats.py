@@ -76,6 +76,14 @@ async def test_an_answer_that_never_fits_fails_and_is_kept(caller, upstream):
     )
 
 
+async def test_a_misfit_is_kept_as_postgres_takes_it(caller, upstream):
+    numbers = {"type": "object", "additionalProperties": {"type": "integer"}}
+    format = {"type": "json_schema", "json_schema": {"name": "numbers", "schema": numbers}}
+    upstream.plays(*[says(r'{"a\u0000b": "c"}')] * 2)
+    run = await caller.run(await caller.action(parameters=Parameters(response_format=format)))
+    assert (run.status, run.output) == (Status.FAILED, r'{"a\u0000b": "c"}')
+
+
 @pytest.mark.parametrize(("said", "fits"), [("{}", True), ("[]", False), ("Sorry.", False), ('{"a": NaN}', False)])
 async def test_a_json_object_is_any_object(caller, upstream, said, fits):
     upstream.plays(says(said), *([] if fits else [says(said)]))

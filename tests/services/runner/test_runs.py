@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from libs.contracts import actions, feed, ids, runs
+from libs.contracts import actions, feed, ids, models, runs
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Failure, Fault
 from libs.contracts.paging import Slice
@@ -285,6 +285,25 @@ async def test_large_inputs_and_answers_pass(caller, upstream):
     assert (run.output, run.inputs) == ("y" * 3_000_000, inputs)
     assert (await caller.get(run.id)).prompt[-1].content == inputs["question"]
     assert text_of((await caller.frames(run.id)).frames) == run.output
+
+
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (Answer(pieces=("a\0b",), thoughts=("c\0",), reason="st\0p"), ("a\ufffdb", "c\ufffd", None)),
+        (refusal(400, "no\0such"), ("", "", "no\ufffdsuch")),
+        (refusal(422, "no\0such", content_type="text/plain"), ("", "", "no\ufffdsuch")),
+    ],
+)
+async def test_what_a_model_says_is_kept_as_postgres_takes_it(caller, upstream, protocol, answer, kept):
+    url = upstream.openai_url if protocol == "openai" else upstream.url
+    model = await caller.bus.call(models.CREATE, models.CreateModel(caller.workspace_id, "small", protocol, url=url))
+    upstream.plays(answer)
+    run = await caller.run(await caller.action(model_id=model.id))
+    said, thought, refused = kept
+    assert (run.output, run.thinking) == (said, thought)
+    assert refused is None if run.failure is None else refused in run.failure.message
 
 
 async def test_a_large_answer_streams_through(caller, upstream, follower):
