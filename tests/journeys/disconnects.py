@@ -75,11 +75,12 @@ VOICES = {
 
 
 class Reading:
-    """A client that keeps what came up to the last id, over as many connections as it takes."""
+    """A client that keeps what came up to the last id, over as many connections as it takes; `came` is of this one."""
 
     def __init__(self, voice: Voice, asking: Asking, key: str) -> None:
         self._voice, self._asking, self._key = voice, asking, key
         self.text, self.last, self.ended = "", "", False
+        self.came = b""
 
     @property
     def run(self) -> str:
@@ -88,17 +89,17 @@ class Reading:
 
     async def some(self, gateway: str, *, seconds: float | None, most: int) -> None:
         """What comes of the rest within so many seconds and bytes; then the connection is cut."""
-        came = b""
+        self.came = b""
         reader, writer = await self._connected(gateway)
         try:
             async with asyncio.timeout(seconds):
-                while len(came) < most and (more := await reader.read(most - len(came))):
-                    came += more
+                while len(self.came) < most and (more := await reader.read(most - len(self.came))):
+                    self.came += more
         except TimeoutError:
             pass
         finally:
             writer.transport.abort()
-        self._take(came)
+        self._take(self.came)
 
     async def to_the_first_id(self, gateway: str) -> None:
         reader, writer = await self._connected(gateway)

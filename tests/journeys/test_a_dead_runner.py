@@ -4,13 +4,17 @@ import asyncio
 import json
 from collections import Counter
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from tests.journeys.test_the_main_job import action
+from tests.services.runner.test_death import until_written
 from tests.support.engine import Client, Engine
 from tests.support.processes import process
 from tests.support.provider import Answer
+from tests.support.servers import Databases
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -28,6 +32,13 @@ async def stream(client: Client, url: str) -> str:
 def said(stream: str) -> str:
     lines = [line.removeprefix("data: ") for line in stream.splitlines() if line.startswith('data: {"token"')]
     return "".join(json.loads(line)["token"] for line in lines)
+
+
+async def written(databases: Databases, runs: list[str]) -> None:
+    """Returns once the first word of all these runs is in the database."""
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    await until_written(connection, *map(UUID, runs))
+    await connection.close()
 
 
 async def result(client: Client, run: dict[str, Any]) -> dict[str, Any]:
@@ -58,9 +69,9 @@ async def test_a_killed_runner_costs_no_client_its_end(engine: Engine, nats_url,
             return engine.upstream.answering == 2 * _EACH
 
         await eventually(all_go_on)
-        await asyncio.sleep(1)  # a runner writes what was said twice a second
+        await written(databases, [run["data_guid"] for run in streaming + later])
         await doomed.kill()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(2.5)
         gate.set()

@@ -12,10 +12,11 @@ import pytest_asyncio
 
 from libs.bus.bus import Bus
 from libs.contracts import automation_runs, automation_steps, automations, ids
+from services.gateway.http import metrics
 from tests.support import calling as calling_of
 from tests.support.engine import Client, Engine
 from tests.support.provider import Answer, Asked, Call, calling
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,7 +35,9 @@ async def test_an_answer_that_nobody_waited_for_any_more_is_a_notification(engin
     headers["Idempotency-Key"] = str(ids.new())
     async with client.session.post(f"{client.url}/v1/chat", json=asked, headers=headers) as stream:
         await stream.content.readuntil(b"token")
-    await asyncio.sleep(0.5)
+        read = metrics.STREAMS._value.get()
+    await until(lambda: metrics.STREAMS._value.get() < read)
+    await asyncio.sleep(0.5)  # the runner hears of it
     gate.set()
 
     async def told() -> bool:

@@ -219,7 +219,7 @@ async def test_a_stream_whose_gateway_stops_goes_on_at_another(engine, client, n
     reading = Reading(VOICES["klu"], await VOICES["klu"].asking(client, asked["action"]), client.key)
     async with running("gateway", nats_url, databases, listen=f"127.0.0.1:{port}"):
         there = asyncio.create_task(reading.some(f"http://127.0.0.1:{port}", seconds=None, most=1 << 20))
-        await asyncio.sleep(0.5)
+        await until(lambda: b"Hello" in reading.came)
     await there
     assert (reading.text, reading.ended) == ("Hello", False)
     gate.set()

@@ -44,7 +44,7 @@ async def context_with(client: Client, text: str, **metadata: Any) -> tuple[str,
 
 async def test_a_document_grounds_an_answer_that_is_kept_rated_and_announced(engine: Engine) -> None:
     client = await engine.workspace("main-job")
-    hook = await client.post("/api/webhooks", {"url": engine.receiver.url, "events": ["*"]})
+    hook = await client.post("/api/webhooks", {"url": f"{engine.receiver.url}/main-job", "events": ["*"]})
     context, document = await context_with(client, FACT, topic="coast")
     asked = await action(client, "Question: {{question}}", context=context)
     engine.says("It was first lit in 1874.")
@@ -63,7 +63,8 @@ async def test_a_document_grounds_an_answer_that_is_kept_rated_and_announced(eng
     assert (await client.get(f"/v1/data/{run['data_guid']}"))["feedback"][0]["guid"] == rated["guid"]
 
     async def told() -> dict[str, Any]:
-        received = {json.loads(each.body)["event"]: each for each in engine.receiver.received}
+        own = [each for each in engine.receiver.received if each.path.endswith("/main-job")]
+        received = {json.loads(each.body)["event"]: each for each in own}
         return received if received.keys() >= {"document.indexed", "generation.completed", "feedback.created"} else {}
 
     for each in (await eventually(told)).values():

@@ -1,6 +1,6 @@
 """The log grows by a partition a day and forgets the days that are over."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,7 +11,10 @@ from services.webhook_dispatcher.upkeep import Upkeep
 pytestmark = pytest.mark.asyncio
 
 TABLES = ("payloads", "deliveries", "attempts")
-TODAY = datetime.now(UTC).date()
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
 
 
 async def partitions(database, table: str) -> set[str]:
@@ -23,14 +26,14 @@ async def partitions(database, table: str) -> set[str]:
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_the_partitions_of_the_coming_days_are_there(dispatcher, table):
-    coming = {f"{TODAY + timedelta(days=ahead):%Y%m%d}" for ahead in range(4)}
+    coming = {f"{today() + timedelta(days=ahead):%Y%m%d}" for ahead in range(4)}
     assert coming | {"other"} <= await partitions(dispatcher.database, table)
 
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_what_is_older_than_it_is_kept_is_dropped(dispatcher, table):
     key = {"payloads": "event_id", "deliveries": "id", "attempts": "delivery_id"}[table]
-    kept, over = TODAY - timedelta(days=30), TODAY - timedelta(days=31)
+    kept, over = today() - timedelta(days=30), today() - timedelta(days=31)
     for day in (kept, over):
         await dispatcher.database.execute("SELECT make_partition_by_id($1, $2, $3)", table, key, day)
     await Upkeep(dispatcher.database, kept_days=30).once()
