@@ -20,8 +20,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TEXT = "Hello from the model."
-# Each runner gets some: that one gets all happens once in two thousand times.
-_EACH = 12
+# Each runner gets some: that one gets all happens once in thirty thousand times.
+_EACH = 16
 
 
 async def stream(client: Client, url: str) -> str:

@@ -68,6 +68,13 @@ async def there(here, databases):
         yield keys
 
 
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read stays fresh where the machine stands still."""
+    monkeypatch.setattr("libs.postgres.changes.FRESH_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("fresh")
 async def test_an_answer_is_looked_up_once_also_when_there_is_none(runner: Database, table):
     keys = Keys(runner, Changes(runner))
     async with runner.transaction() as connection:
@@ -111,6 +118,7 @@ async def test_an_answer_read_before_a_change_and_arriving_after_it_is_not_kept(
     assert await here.cache.get("a") == "ann"
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_callers_at_once_share_one_look_and_one_that_leaves_does_not_end_it(here: Keys):
     here.hold.clear()
     callers = [asyncio.ensure_future(here.cache.get("a")) for _ in range(5)]
@@ -139,6 +147,7 @@ async def test_without_a_database_there_is_no_answer(databases, table):
     assert refused.value.code is Code.UNAVAILABLE
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_a_full_cache_forgets_what_was_asked_for_least_recently(databases, table):
     async with _process(databases.dsn("runner"), size=2) as keys:
         for key in ["a", "b", "a", "c", "a", "b"]:
@@ -160,7 +169,7 @@ async def test_a_commit_wakes_the_other_processes(databases, table):
     await until(lambda: changes.fresh)
     async with database.transaction() as connection:
         await changed(connection, "key", "a")
-    await asyncio.wait_for(nudged.wait(), 5)
+    await asyncio.wait_for(nudged.wait(), 60)
     assert seen == ["a"]
     running.cancel()
     await database.close()

@@ -75,7 +75,7 @@ async def relay(emptied: Database, stage: Stage):
 
 
 async def _held(database: Database) -> Lease:
-    lease = Lease(database, f"relay-{uuid.uuid4()}", "test")
+    lease = Lease(database, f"relay-{uuid.uuid4()}", "test", seconds=60)
     await lease.renew()
     return lease
 
@@ -199,7 +199,7 @@ async def test_a_nudge_makes_the_holder_publish_what_another_process_committed(
 
 async def test_two_relays_of_one_schema_publish_each_event_once(databases, emptied: Database, stage: Stage):
     other = await Database.connect(databases.dsn("runner"), schema="runner", pool_size=2)
-    leases = [Lease(emptied, "one", "a"), Lease(other, "one", "b")]
+    leases = [Lease(emptied, "one", "a", seconds=60), Lease(other, "one", "b", seconds=60)]
     for lease in leases:
         await lease.renew()
     relays = [Relay(emptied, leases[0], stage.publish), Relay(other, leases[1], stage.publish)]

@@ -71,7 +71,7 @@ async def test_a_service_works_on_after_its_servers_were_away(settings: Common, 
 async def test_a_service_whose_servers_are_away_stops_all_the_same(settings: Common) -> None:
     async with gate(settings.postgres_dsn) as postgres, gate(settings.nats_url) as nats:
         settings = msgspec.structs.replace(settings, postgres_dsn=postgres.url, nats_url=nats.url)
-        async with asyncio.timeout(25), life(settings, serving):
+        async with asyncio.timeout(60), life(settings, serving):
             await nats.shut()
             await postgres.shut()
 

@@ -20,6 +20,7 @@ from tests.support.servers import Databases
 pytestmark = pytest.mark.asyncio
 
 ROOT = Path(__file__).parents[3]
+A_BUSY_MACHINE = 10.0
 
 SERVICE = """
 import asyncio, time
@@ -132,5 +133,5 @@ async def test_whatever_hangs_the_process_is_gone_within_30_seconds(settings: Co
     async with process(settings, on_stop) as child:
         await until_ready(settings, missing=[])
         child.terminate()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 + A_BUSY_MACHINE):
             assert await child.wait() == 0

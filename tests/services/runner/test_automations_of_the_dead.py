@@ -25,9 +25,9 @@ RUNS = 12
 async def test_a_killed_runner_leaves_its_runs_where_they_were(nats_url, databases, upstream, bus):
     model = {"default_model_url": upstream.openai_url, "default_model_name": "small"}
     upstream.script = lambda asked: Answer(pieces=("Good.",), first=0.2)
-    caller = Caller(bus)
+    caller, gate = Caller(bus), asyncio.Event()
     async with receiver() as hook, process("runner", nats_url, databases, **model) as doomed:
-        hook.answer(delay=4, times=RUNS)
+        hook.answer(gate=gate, times=RUNS)
         action = await caller.action("{{question}}")
         made = await make(
             caller,
@@ -40,7 +40,8 @@ async def test_a_killed_runner_leaves_its_runs_where_they_were(nats_url, databas
         await until(lambda: len(hook.received) >= 3)
         async with running("runner", nats_url, databases, **model):
             await doomed.kill()
-            done = await asyncio.gather(*(ended(caller, run, seconds=40) for run in begun))
+            gate.set()
+            done = await asyncio.gather(*(ended(caller, run, seconds=90) for run in begun))
     assert {run.status for run in done} == {RunStatus.COMPLETED}
     assert {run.steps_run for run in done} == {4}
     keys = Counter(received.headers["Idempotency-Key"] for received in hook.received)
@@ -60,7 +61,7 @@ async def test_several_runners_keep_a_schedule_as_one(nats_url, databases, upstr
     async with running("runner", nats_url, databases, **model), process("runner", nats_url, databases, **model):
         caller = Caller(bus)
         made = await make(caller, Notify("Now"), trigger=Schedule("* * * * * *"))
-        await asyncio.sleep(3)
+        await eventually(lambda: runs_of(caller, made), lambda runs: len(runs) >= 3)
         paused = automations.UpdateAutomation(caller.workspace_id, made.id, status=automations.Status.PAUSED)
         await caller.bus.call(automations.UPDATE, paused)
         found = await runs_of(caller, made)

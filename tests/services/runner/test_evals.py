@@ -51,7 +51,7 @@ async def tried(caller: Caller, of: evals.Eval) -> Trial:
     begun = await caller.bus.call(evals.START, StartTrial(caller.workspace_id, of.id))
     asked = GetTrial(caller.workspace_id, begun.id)
     return await eventually(
-        lambda: caller.bus.call(evals.TRIAL, asked), lambda trial: trial.status is evals.Status.FINISHED, seconds=30
+        lambda: caller.bus.call(evals.TRIAL, asked), lambda trial: trial.status is evals.Status.FINISHED, seconds=60
     )
 
 

@@ -42,7 +42,7 @@ async def test_a_killed_runner_loses_no_row_and_counts_none_twice(nats_url, data
             ended = await eventually(
                 lambda: bus.call(evals.TRIAL, asked, timeout=20),
                 lambda trial: trial.status is evals.Status.FINISHED,
-                seconds=60,
+                seconds=90,
             )
             await asyncio.sleep(0.5)
     assert (ended.total, ended.done, ended.rows) == (POINTS, POINTS, evals.Tally(POINTS, 0, 0))

@@ -69,7 +69,7 @@ async def told(caller: Caller, finetune: Finetune) -> Finetune:
 
 
 async def ended(caller: Caller, finetune: Finetune) -> Finetune:
-    return await eventually(lambda: told(caller, finetune), lambda found: found.status in ENDED, seconds=20)
+    return await eventually(lambda: told(caller, finetune), lambda found: found.status in ENDED, seconds=60)
 
 
 async def test_a_dataset_is_trained_on_and_the_model_is_the_workspaces(caller, endpoint):

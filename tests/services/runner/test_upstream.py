@@ -153,7 +153,7 @@ async def test_once_a_piece_is_out_nothing_is_tried_again(model, client):
 
 async def test_a_provider_that_says_nothing_is_given_up(model):
     egress = Egress("127.0.0.0/8")
-    client = Upstream(egress, Patience(first_byte=0.05, backoff=0.01))
+    client = Upstream(egress, Patience(first_byte=0.5, backoff=0.01))
     model.plays(Answer(first=60), Answer(first=60), Answer(first=60))
     fault = await fault_of(client, asking(model.openai_url))
     assert (fault.code, fault.message) == (Code.TIMEOUT, "Maker took too long to answer.")
@@ -173,7 +173,7 @@ async def test_a_provider_that_falls_silent_is_given_up(model):
 
 async def test_an_action_bounds_the_whole_call(model, client):
     model.plays(Answer(between=0.05, pieces=("x",) * 1000))
-    fault = await fault_of(client, asking(model.openai_url, timeout=0.2))
+    fault = await fault_of(client, asking(model.openai_url, timeout=1.0))
     assert fault.code is Code.TIMEOUT
     await model.until_left()
 

@@ -30,12 +30,15 @@ class Heard(Struct):
 
 
 class Site:
-    """`/sleep/{seconds}` takes its time, `/status/{code}` fails, `/big` says much, all else says what it heard."""
+    """`/sleep/{seconds}` takes its time, `/status/{code}` fails, `/big` says much, all else says what it heard.
+
+    `most` is how many requests it ever had open together.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.heard: list[Heard] = []
-        self.open = 0
+        self.open = self.most = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.heard.append(
@@ -48,6 +51,7 @@ class Site:
             )
         )
         self.open += 1
+        self.most = max(self.most, self.open)
         try:
             return await self._answer(request)
         finally:
