@@ -10,10 +10,20 @@ import nats
 import nats.js.errors
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from tests.support import servers
 
 _LONGEST_ID = 60
+# What a property is tried with may take as long as the machine wants.
+_PATIENT = "patient"
+settings.register_profile(
+    _PATIENT,
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(_PATIENT)
 # Where a service would rather refuse than wait, it is told to wait so long.
 _PATIENCE_SECONDS = 30.0
 _PATIENCES = (

@@ -101,18 +101,18 @@ async def test_what_a_gateway_follows_is_said_by_it_and_heard_by_the_runners(gua
 async def test_a_service_keeps_its_own_consumer_of_the_events_and_no_other(guarded, service):
     refused: list[str] = []
     client = await connected(guarded, service, refused)
-    stream = client.jetstream(timeout=1)
+    stream, refused_soon = client.jetstream(timeout=30), client.jetstream(timeout=1)
     try:
         await stream.add_stream(name="EVENTS", subjects=["event.>"])
         own = await stream.pull_subscribe("event.>", durable=service, stream="EVENTS")
         await stream.publish(f"event.{service}.things.made", b"fact")
-        for message in await own.fetch(1, timeout=2):
+        for message in await own.fetch(1, timeout=30):
             await message.ack()
         await client.flush()
         assert refused == []
         other = next(each for each in SERVICES if each != service)
         with pytest.raises(Error):
-            await stream.pull_subscribe("event.>", durable=other, stream="EVENTS")
+            await refused_soon.pull_subscribe("event.>", durable=other, stream="EVENTS")
         assert "permissions violation" in refused[0].lower()
     finally:
         await client.close()

@@ -28,7 +28,7 @@ def engine(tmp_path_factory):
         yield engine
 
 
-async def until(held, seconds: float = 30.0) -> None:
+async def until(held, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not await held():
         assert time.monotonic() < deadline
@@ -131,7 +131,7 @@ async def test_a_killed_launcher_leaves_no_orphan_and_its_data_can_be_used_again
         assert len(started) > 7
         engine.process.send_signal(signal.SIGKILL)
         engine.process.wait()
-        _, alive = psutil.wait_procs(started, timeout=15)
+        _, alive = psutil.wait_procs(started, timeout=60)
         assert alive == []
     (tmp_path / "ready.json").unlink()
     with local(tmp_path) as engine:

@@ -41,7 +41,7 @@ async def rerank_model() -> AsyncGenerator[Model]:
     model = Model()
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v2/rerank", model.answer)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

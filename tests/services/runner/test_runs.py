@@ -356,7 +356,7 @@ async def test_the_frames_of_a_long_run_outlive_its_process(caller, upstream, da
         rows = await connection.fetch("SELECT frames FROM run_parts WHERE run_id = $1 ORDER BY first", run.id)
         return [frame for row in rows for frame in msgspec.msgpack.decode(row["frames"], type=list[feed.Frame])]
 
-    assert text_of(await eventually(parts, bool)) == "Hello"
+    await eventually(parts, lambda frames: text_of(frames) == "Hello")
     gate.set()
     await caller.ended(run.id)
     assert await parts() == []

@@ -158,7 +158,7 @@ async def test_too_much_text_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    reader = Reader(Bounds(), Limits(seconds=1))
+    reader = Reader(Bounds(), Limits(seconds=3))
     with pytest.raises(Unreadable, match="took too long"):
         await read(reader, tmp_path, "a.txt", "語".encode() * 6_000_000)
     assert (await read(reader, tmp_path, "b.txt", b"The next one is read.")).text == "The next one is read."

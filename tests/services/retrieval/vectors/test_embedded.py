@@ -124,7 +124,7 @@ asyncio.run(main())
     [engine] = psutil.Process(service.pid).children()
     os.kill(service.pid, signal.SIGKILL)
     await service.wait()
-    psutil.wait_procs([engine], timeout=5)
+    psutil.wait_procs([engine], timeout=60)
     assert not engine.is_running()
 
 
