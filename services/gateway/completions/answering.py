@@ -15,18 +15,16 @@ from services.gateway.http.requests import RUN_ID
 from services.gateway.http.telling import tell
 from services.gateway.http.voices import CALLER
 
-# Parameters stand in the body itself.
-_FIELDS = {"parameters.": ""}
-
 
 async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequest) -> web.StreamResponse:
     """Raises Fault before the answer has begun; what happens later is told within it."""
+    fields = _fields(body)
     if start.mode is not runs.Mode.STREAMING:
-        with called(**_FIELDS):
+        with called(**fields):
             run = await running.start(request, start)
         scored = await logprobs.of(request, run) if body.logprobs else []
         return reply.json(told.completion(run, body.model, scored), headers={RUN_ID: str(run.id)})
-    with called(**_FIELDS):
+    with called(**fields):
         run, frames = await running.follow(request, start, whole=True)
     usage = bool(body.stream_options and body.stream_options.include_usage)
     telling = Telling(run, body.model, usage=usage, seen=places.resumed(request))
@@ -35,3 +33,9 @@ async def answer(request: web.Request, start: runs.StartRun, body: wire.ChatRequ
         await stream.write(telling.begin())
         await tell(stream, frames, telling)
     return stream.response
+
+
+def _fields(body: wire.ChatRequest) -> dict[str, str]:
+    """Parameters as the body calls them: they stand in it itself, and one has two names."""
+    newer = {} if body.max_completion_tokens is None else {"parameters.max_tokens": "max_completion_tokens"}
+    return newer | {"parameters.": ""}

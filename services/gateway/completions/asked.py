@@ -55,8 +55,8 @@ def parameters(body: wire.ChatRequest) -> Parameters:
     return Parameters(
         temperature=body.temperature,
         top_p=body.top_p,
-        max_tokens=body.max_completion_tokens or body.max_tokens,
-        stop=[body.stop] if isinstance(body.stop, str) else body.stop,
+        max_tokens=body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens,
+        stop=_stop(body.stop),
         presence_penalty=body.presence_penalty,
         frequency_penalty=body.frequency_penalty,
         seed=body.seed,
@@ -64,6 +64,16 @@ def parameters(body: wire.ChatRequest) -> Parameters:
         logit_bias=body.logit_bias,
         top_logprobs=_likeliest(body),
     )
+
+
+def _stop(given: str | list[str] | None) -> list[str] | None:
+    match given:
+        case None | "" | []:
+            return None
+        case str():
+            return [given]
+        case _:
+            return given
 
 
 def _likeliest(body: wire.ChatRequest) -> int | None:

@@ -3,7 +3,6 @@
 The rule: a change and the event that tells of it commit together, and what changes nothing states nothing.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -15,13 +14,12 @@ from libs.contracts import contacts, ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres import outbox
 from libs.postgres.database import Connection, Database
+from services.gateway import emails
 from services.gateway.contacts import store
 from services.gateway.contacts.store import Contact, Details
 from services.gateway.effects import store as effects
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LONGEST = 500
-_LONGEST_EMAIL = 254
 _LONGEST_TAG = 100
 _MOST_TAGS = 100
 _METADATA_BYTES = 64 * 1024
@@ -104,7 +102,7 @@ def _check(details: Details) -> None:
     for field in ("name", "company"):
         if len(getattr(details, field)) > _LONGEST:
             raise Fault(Code.INVALID, f"Expected {_LONGEST} characters at most.", field=field)
-    if details.email and (len(details.email) > _LONGEST_EMAIL or not _EMAIL.fullmatch(details.email)):
+    if details.email and not emails.is_address(details.email):
         raise Fault(Code.INVALID, "This is no e-mail address.", field="email")
     if len(details.tags) > _MOST_TAGS or not all(0 < len(tag) <= _LONGEST_TAG for tag in details.tags):
         message = f"Expected {_MOST_TAGS} tags at most, of 1 to {_LONGEST_TAG} characters each."

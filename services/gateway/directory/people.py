@@ -6,12 +6,12 @@ from uuid import UUID
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
 from libs.postgres.database import Connection
+from services.gateway import emails
 from services.gateway.directory import store
 from services.gateway.directory.signing_in import standing
 
 _WORDS = re.compile(r"[^\W_]+")
 _LONGEST_NAME = 500
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 async def make_workspace(connection: Connection, name: str, created_by: UUID | None = None) -> store.Workspace:
@@ -95,6 +95,6 @@ def _slug(name: str) -> str:
 
 def _address(email: str) -> str:
     address = email.strip().lower()
-    if not _EMAIL.fullmatch(address) or len(address) > 254:
+    if not emails.is_address(address):
         raise Fault(Code.INVALID, f"{email!r} is no e-mail address.", field="email")
     return address

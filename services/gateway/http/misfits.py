@@ -25,6 +25,8 @@ _WORDS = {
     "float": "a number",
     "bool": "true or false",
     "null": "null",
+    "date": "a date",
+    "datetime": "a time",
 }
 _PLACE = re.compile(r" - at `\$([^`]*)`\Z")
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import WebSocketError, WSCloseCode, web
 
+from libs.contracts.faults import Code, Fault
 from services.gateway.http import sse
 from services.gateway.http.body import MOST_BYTES
 
@@ -62,9 +63,12 @@ class Socket:
 
 @asynccontextmanager
 async def opened(request: web.Request) -> AsyncIterator[Socket]:
-    """Closes it at the end where nobody has. Raises web.HTTPException where the request asks for no WebSocket."""
+    """Closes it at the end where nobody has. Raises Fault MALFORMED where the request asks for no WebSocket."""
     socket = Socket()
-    await socket.response.prepare(request)
+    try:
+        await socket.response.prepare(request)
+    except web.HTTPBadRequest:
+        raise Fault(Code.MALFORMED, "This address is a WebSocket's: ask for an upgrade to it.") from None
     try:
         yield socket
         if socket.response.refuses_more:

@@ -25,4 +25,6 @@ def check(parameters: Parameters) -> None:
         # Written so that NaN is refused, too.
         if value is not None and not low <= value <= high:
             field = f"parameters.{name}"
-            raise Fault(Code.INVALID, f"{name} must be between {low:g} and {high:g}.", field=field)
+            raise Fault(Code.INVALID, f"{name} must be between {low:,} and {high:,}.", field=field)
+    if parameters.stop and not all(parameters.stop):
+        raise Fault(Code.INVALID, "A text to stop at must not be empty.", field="parameters.stop")

@@ -72,7 +72,7 @@ class Prompting:
         if isinstance(inputs, str) and not scripted.names:
             rendered = templates.appended(rendered, inputs)
         if not rendered.strip() and not request.images:
-            raise Fault(Code.INVALID, "There is nothing to ask: give an input.", field="input")
+            raise _unasked(request)
         asked = inputs if isinstance(inputs, str) else "\n".join(filter(None, map(_words, inputs.values())))
         turns = [*turns[:calling], Message("user", rendered, images=request.images), *turns[calling:]]
         return Prompt(system, examples, turns, rendered, asked.strip() or rendered)
@@ -100,8 +100,18 @@ def _of_turns(system: str, examples: list[Message], turns: list[Message]) -> Pro
     """A prompt whose turns are all the caller's own."""
     question = next((turn for turn in reversed(turns) if turn.role == "user"), None)
     if question is None or not (question.content.strip() or question.images):
-        raise Fault(Code.INVALID, "There is no message of the user's among these.", field="messages")
+        raise _without_question()
     return Prompt(system, examples, turns, question.content, question.content)
+
+
+def _unasked(request: runs.StartRun) -> Fault:
+    if request.messages:
+        return _without_question()
+    return Fault(Code.INVALID, "There is nothing to ask: give an input.", field="input")
+
+
+def _without_question() -> Fault:
+    return Fault(Code.INVALID, "There is no message of the user's among these.", field="messages")
 
 
 def _words(value: object) -> str:

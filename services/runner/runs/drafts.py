@@ -18,7 +18,9 @@ class Drafts:
         self._versions, self._prompting = versions, prompting
 
     async def chosen(self, request: runs.StartRun) -> Scripted:
-        """Raises Fault as Versions.chosen does, INVALID for a draft's template or parameter."""
+        """Raises Fault as Versions.chosen does, INVALID for a parameter of the run's own, or a draft's template."""
+        if request.parameters is not None:
+            parameters.check(request.parameters)
         if request.draft is None:
             return await self._of_action(request)
         draft = storable(request.draft)

@@ -70,6 +70,11 @@ async def test_the_widget_finds_the_page_wherever_it_comes_from(agents, path, pa
     assert f'new URL("{page}", script.src)' in answer.text
 
 
+async def test_a_socket_s_address_says_so_to_who_asks_it_for_an_answer(agents):
+    answer = await agents.call("GET", "/klisk/ws/chat")
+    assert (answer.status, answer.json) == (400, {"error": "This address is a WebSocket's: ask for an upgrade to it."})
+
+
 async def test_an_unknown_address_is_404_in_klisk_s_one_field(agents):
     answer = await agents.call("GET", "/klisk/nothing")
     assert (answer.status, list(answer.json)) == (404, ["error"])

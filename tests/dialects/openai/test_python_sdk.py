@@ -158,12 +158,37 @@ async def test_images_reach_a_model_that_sees(made, engine):
             "messages[0].content[0].type",
         ),
         ({"temperature": "hot"}, "temperature"),
+        ({"temperature": 3}, "temperature"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_completion_tokens": 0, "max_tokens": 5}, "max_completion_tokens"),
+        ({"stop": ["a", ""]}, "stop"),
+        ({"model": "Own/gpt-4o", "messages": [{"role": "system", "content": "Be brief."}]}, "messages"),
     ],
 )
 async def test_what_is_not_given_is_refused_by_its_name(made, more, param):
     with pytest.raises(openai.BadRequestError) as raised:
         await made.openai.chat.completions.create(**{"model": "Answer", "messages": ASKED} | more)
     assert (raised.value.param, raised.value.type) == (param, "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"top_p": 7}, "top_p"),
+        ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
+    ],
+)
+async def test_what_a_response_can_not_be_is_refused_by_its_name(made, more, param):
+    with pytest.raises(openai.BadRequestError) as raised:
+        await made.openai.responses.create(**{"model": "Answer", "input": "Why?"} | more)
+    assert raised.value.param == param
+
+
+async def test_to_stop_at_nothing_is_not_to_stop(made, engine):
+    engine.says("Because.")
+    answer = await made.openai.chat.completions.create(model="Answer", messages=ASKED, stop="")
+    assert (answer.choices[0].message.content, "stop" in sent(engine)) == ("Because.", False)
 
 
 async def test_without_a_key_or_a_model_the_client_raises_as_with_openai(made, engine):

@@ -198,11 +198,18 @@ async def test_a_session_of_the_callers_own_naming_begins_with_its_first_run(cal
         ({"prompt": "x", "parameters": Parameters(temperature=3)}, "parameters.temperature"),
         ({"prompt": "x", "parameters": Parameters(top_p=float("nan"))}, "parameters.top_p"),
         ({"prompt": "x", "parameters": Parameters(max_tokens=0)}, "parameters.max_tokens"),
+        ({"prompt": "x", "parameters": Parameters(stop=["a", ""])}, "parameters.stop"),
     ],
 )
 async def test_an_action_that_would_not_run_is_refused(caller, more, field):
     refused = await fault(caller.action(**more))
     assert (refused.code, refused.field) == (Code.INVALID, field)
+
+
+async def test_a_parameter_that_a_run_brings_is_refused_as_an_actions_is(caller):
+    refused = await fault(caller.run(await caller.action(), parameters=Parameters(max_tokens=0)))
+    assert (refused.code, refused.field) == (Code.INVALID, "parameters.max_tokens")
+    assert refused.message == "max_tokens must be between 1 and 10,000,000."
 
 
 async def test_an_action_names_what_the_workspace_has(caller, other):

@@ -16,6 +16,7 @@ from services.gateway.dialects.openai.translate.events import Telling
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import params, places, reply
 from services.gateway.http.body import read
+from services.gateway.http.fields import called
 from services.gateway.http.places import Place
 from services.gateway.http.requests import RUN_ID
 from services.gateway.http.telling import tell
@@ -24,14 +25,22 @@ from services.gateway.http.voices import CALLER
 routes = web.RouteTableDef()
 
 _PREVIOUS = "previous_response_id"
+# Parameters stand in the body itself, some by other names.
+_FIELDS = {
+    "parameters.max_tokens": "max_output_tokens",
+    "parameters.response_format": "text.format",
+    "parameters.": "",
+    "messages": "input",
+}
 
 
 @routes.post("/v1/responses")
 async def create_response(request: web.Request) -> web.StreamResponse:
     start = await _start(request, await read(request, wire.responses.ResponseRequest))
-    if start.mode is not runs.Mode.STREAMING:
-        return await _told(request, await running.start(request, start))
-    run, frames = await running.follow(request, start, whole=True)
+    with called(**_FIELDS):
+        if start.mode is not runs.Mode.STREAMING:
+            return await _told(request, await running.start(request, start))
+        run, frames = await running.follow(request, start, whole=True)
     return await _stream(request, frames, Telling(run, seen=places.resumed(request)))
 
 
