@@ -103,7 +103,7 @@ async def build(service: Service, settings: Settings) -> None:
         plans=plans,
         limits=limits,
         addresses=Addresses(settings.address_requests_per_minute),
-        guests=_guests(service.database, settings),
+        guests=_guests(service, settings),
         tokens=tokens,
         logins=await asyncio.to_thread(Logins, service.database, tokens),
         effects=Effects(service.database, service.sealer),
@@ -162,9 +162,9 @@ def _serve(service: Service) -> None:
     service.serve(contacts.GET, known.get)
 
 
-def _guests(database: Database, settings: Settings) -> Guests:
+def _guests(service: Service, settings: Settings) -> Guests:
     keys = guests.listed(settings.klisk_api_key, settings.klisk_chat_key, settings.klisk_widget_key)
-    return Guests(database, keys, anyone=settings.klisk_auth == "open")
+    return Guests(service.database, service.changes, keys, anyone=settings.klisk_auth == "open")
 
 
 async def _leave(engine: Engine, feeds: Bus) -> None:

@@ -13,6 +13,7 @@ from libs.postgres import changes, outbox
 from libs.postgres.database import Connection, Database
 from services.gateway.directory import store
 from services.gateway.directory.callers import KEYS, Caller
+from services.gateway.directory.guests import OLDEST, WORKSPACES
 from services.gateway.directory.signing_in import standing
 from services.gateway.directory.store import Workspace
 from services.gateway.effects import store as effects
@@ -33,6 +34,7 @@ async def delete(connection: Connection, workspace: Workspace) -> None:
     for hash in await store.hashes(connection, workspace.id):
         await changes.changed(connection, KEYS, hash.hex())
     await standing.changed(connection, workspace_id=workspace.id)
+    await changes.changed(connection, WORKSPACES, OLDEST)
     await store.delete_workspace(connection, workspace.id)
     await effects.drop_scope(connection, workspace.id)
     await limits.forget(connection, workspace.id)

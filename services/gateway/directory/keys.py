@@ -81,7 +81,8 @@ async def _add(
 ) -> store.Key:
     hash = digest(secret)
     shown = secret[:_SHOWN_LONG] if secret.startswith(checksum.PREFIX) else secret[:_SHOWN]
-    added = await store.add_key(connection, ids.new(), workspace_id, account_id, name, shown, hash)
+    minted = store.Minted(ids.new(), workspace_id, account_id, name, shown, hash)
+    added = await store.add_key(connection, minted)
     # Somewhere this key may be known as one that does not exist.
     await changes.changed(connection, KEYS, hash.hex())
     if added is None:

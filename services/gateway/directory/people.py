@@ -5,9 +5,11 @@ from uuid import UUID
 
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
+from libs.postgres import changes
 from libs.postgres.database import Connection
 from services.gateway import emails
 from services.gateway.directory import store
+from services.gateway.directory.guests import OLDEST, WORKSPACES
 from services.gateway.directory.signing_in import standing
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -17,7 +19,7 @@ _LONGEST_NAME = 500
 async def make_workspace(connection: Connection, name: str, created_by: UUID | None = None) -> store.Workspace:
     """The workspace of that name, made if there is none."""
     slug = _slug(name)
-    made = await store.add_workspace(connection, ids.new(), name.strip(), slug, created_by)
+    made = await _add_workspace(connection, name, slug, created_by)
     found = made or await store.workspace_of_slug(connection, slug)
     assert found is not None
     return found
@@ -27,10 +29,20 @@ async def found_workspace(
     connection: Connection, name: str, *, slug: str | None = None, owner: UUID
 ) -> store.Workspace:
     """A new one, of this owner's. Raises Fault INVALID for a name that is none, CONFLICT for one that is taken."""
-    made = await store.add_workspace(connection, ids.new(), name.strip(), _slug(slug or name), owner)
+    made = await _add_workspace(connection, name, _slug(slug or name), owner)
     if made is None:
         raise Fault(Code.CONFLICT, f"There is a workspace {name!r} already: give another slug.", field="slug")
     await add_member(connection, made.id, owner, "owner")
+    return made
+
+
+async def _add_workspace(
+    connection: Connection, name: str, slug: str, created_by: UUID | None
+) -> store.Workspace | None:
+    """None where the slug is another's."""
+    made = await store.add_workspace(connection, ids.new(), name.strip(), slug, created_by)
+    if made is not None:
+        await changes.changed(connection, WORKSPACES, OLDEST)
     return made
 
 

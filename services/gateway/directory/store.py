@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 from uuid import UUID
 
 from asyncpg import Record
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from libs.contracts.paging import Slice
 from libs.postgres.database import Connection
@@ -56,6 +56,17 @@ class Key(Struct, frozen=True):
     prefix: str
     created_at: datetime
     revoked_at: datetime | None
+
+
+class Minted(Struct, frozen=True):
+    """A key to be kept, by its hash alone."""
+
+    id: UUID
+    workspace_id: UUID
+    account_id: UUID | None
+    name: str
+    prefix: str
+    hash: bytes
 
 
 _WORKSPACE = "id, name, slug, plan, created_by, created_at, updated_at, retention_days, timezone"
@@ -204,19 +215,12 @@ async def add_member(connection: Connection, workspace_id: UUID, account_id: UUI
     )
 
 
-async def add_key(
-    connection: Connection, id: UUID, workspace_id: UUID, account_id: UUID | None, name: str, prefix: str, hash: bytes
-) -> Key | None:
+async def add_key(connection: Connection, minted: Minted) -> Key | None:
     """None where the installation has a key with that hash."""
     row = await connection.fetchrow(
         f"""INSERT INTO api_keys (id, workspace_id, account_id, name, prefix, hash) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (hash) DO NOTHING RETURNING {_KEY}""",
-        id,
-        workspace_id,
-        account_id,
-        name,
-        prefix,
-        hash,
+        *structs.astuple(minted),
     )
     return _one(Key, row)
 

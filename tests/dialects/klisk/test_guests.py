@@ -6,9 +6,11 @@ from uuid import UUID
 import pytest
 
 from libs.contracts import actions, runs
+from services.gateway.directory import endings, store
 from tests.dialects.klisk.conftest import HELPER
 from tests.dialects.klu import examples
 from tests.services.gateway.peers import Door, new_key, opened
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,3 +48,19 @@ async def test_where_it_is_open_no_key_is_the_oldest_workspace_and_a_wrong_one_i
         assert await asked_of(door, later.secret) == (200, later.key.workspace_id)
         assert (await asked_of(door, "wrong"))[0] == 401
         assert (await door.call("GET", "/api/info", key=None)).json["auth_required"] is False
+
+
+async def test_where_the_oldest_workspace_is_deleted_a_guest_is_the_next_ones(nats_url, databases):
+    async with opened(nats_url, databases, klisk_auth="open") as door:
+        await new_key(door.service, "The next one")
+        assert await asked_of(door, None) == (200, door.workspace_id)
+        async with door.service.database.transaction() as connection:
+            oldest = await store.workspace(connection, door.workspace_id)
+            assert oldest is not None
+            await endings.delete(connection, oldest)
+            next_oldest = await store.oldest_workspace(connection)
+
+        async def moved() -> bool:
+            return await asked_of(door, None) == (200, next_oldest)
+
+        await eventually(moved)
