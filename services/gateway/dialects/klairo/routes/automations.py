@@ -64,20 +64,22 @@ async def delete_automation(request: web.Request) -> web.Response:
 @routes.post("/v1/automations/{id}/trigger")
 async def trigger_automation(request: web.Request) -> web.Response:
     named, body = _named(request), await read_optional(request, wire.automations.TriggerAutomation)
-    contact_id = translate.automations.contact_id(body)
+    contact_id = translate.automation_runs.contact_id(body)
     database = request.app[ENGINE].database
     if contact_id is not None:
         await book.get(database, named.workspace_id, contact_id, field="contact_id")
-    wanted = translate.automations.triggered(named, body.payload or {}, contact_id)
-    return reply.json(translate.automations.accepted(await ask(request, automation_runs.TRIGGER, wanted)), status=202)
+    wanted = translate.automation_runs.triggered(named, body.payload or {}, contact_id)
+    return reply.json(
+        translate.automation_runs.accepted(await ask(request, automation_runs.TRIGGER, wanted)), status=202
+    )
 
 
 @routes.get("/api/automations/{id}/runs")
 @routes.get("/v1/automations/{id}/runs")
 async def get_runs(request: web.Request) -> web.Response:
     slice = slices.asked(request)
-    wanted = translate.automations.page_runs(_named(request), slice, status=request.query.get("status"))
-    return reply.json(translate.automations.runs(await ask(request, automation_runs.PAGE, wanted), slice))
+    wanted = translate.automation_runs.page_runs(_named(request), slice, status=request.query.get("status"))
+    return reply.json(translate.automation_runs.runs(await ask(request, automation_runs.PAGE, wanted), slice))
 
 
 @routes.get("/api/automations/{id}/runs/{run_id}")
@@ -87,7 +89,7 @@ async def get_run(request: web.Request) -> web.Response:
     found = await ask(request, automation_runs.GET, automation_runs.GetRun(named.workspace_id, run_id))
     if found.automation_id != named.automation_id:
         raise not_found("run", params.shown(request.match_info["run_id"]))
-    return reply.json(translate.automations.run_with_steps(found))
+    return reply.json(translate.automation_runs.run_with_steps(found))
 
 
 def _named(request: web.Request) -> GetAutomation:

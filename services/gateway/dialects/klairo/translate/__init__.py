@@ -6,6 +6,7 @@ They raise nothing but Fault.
 from services.gateway.dialects.klairo.translate import (
     analytics,
     auth,
+    automation_runs,
     automations,
     chat,
     contacts,
@@ -15,4 +16,15 @@ from services.gateway.dialects.klairo.translate import (
     webhooks,
 )
 
-__all__ = ["analytics", "auth", "automations", "chat", "contacts", "events", "keys", "notifications", "webhooks"]
+__all__ = [
+    "analytics",
+    "auth",
+    "automation_runs",
+    "automations",
+    "chat",
+    "contacts",
+    "events",
+    "keys",
+    "notifications",
+    "webhooks",
+]

@@ -1,13 +1,11 @@
-"""Automations as they are asked for, as they are shown, and what their runs came to."""
+"""Automations as they are asked for, and as they are shown."""
 
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType, structs
 
-from libs.contracts import automation_runs, automations, ids, public_events
-from libs.contracts.automation_runs import Run, RunStatus
+from libs.contracts import automations, ids, public_events
 from libs.contracts.automation_steps import (
     Condition,
     HttpRequest,
@@ -19,7 +17,7 @@ from libs.contracts.automation_steps import (
     Wait,
 )
 from libs.contracts.automations import Automation, GetAutomation, Manual, OnEvent, Schedule, Status, Trigger
-from libs.contracts.faults import Code, Failure, Fault
+from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page, Slice
 from services.gateway.dialects.klairo import wire
 from services.gateway.dialects.klairo.wire.automations import GivenStep
@@ -169,20 +167,14 @@ def page(caller: Caller, slice: Slice, *, status: str | None, trigger: str | Non
     """Raises Fault INVALID for a status that is none."""
     return automations.PageAutomations(
         caller.workspace_id,
-        _one_of(Status, status, "status"),
+        one_of(Status, status, "status"),
         trigger and event(trigger),
         slice,
     )
 
 
-def page_runs(named: GetAutomation, slice: Slice, *, status: str | None) -> automation_runs.PageRuns:
-    """Raises Fault INVALID for a status that is none."""
-    return automation_runs.PageRuns(
-        named.workspace_id, named.automation_id, _one_of(RunStatus, status, "status"), slice
-    )
-
-
-def _one_of(kind: Any, text: str | None, field: str) -> Any:
+def one_of(kind: Any, text: str | None, field: str) -> Any:
+    """Of an enumeration; None where nothing is named. Raises Fault INVALID."""
     if not text:
         return None
     try:
@@ -190,28 +182,6 @@ def _one_of(kind: Any, text: str | None, field: str) -> Any:
     except ValueError:
         message = f"Expected {misfits.one_of(list(kind))}, got {params.shown(text)!r}."
         raise Fault(Code.INVALID, message, field=field) from None
-
-
-def triggered(
-    named: GetAutomation, payload: dict[str, Any], contact_id: UUID | None
-) -> automation_runs.TriggerAutomation:
-    """`contact_id`: whom it is about."""
-    about = {} if contact_id is None else {"contact_id": str(contact_id)}
-    return automation_runs.TriggerAutomation(named.workspace_id, named.automation_id, payload | about)
-
-
-def contact_id(given: wire.automations.TriggerAutomation) -> UUID | None:
-    """Raises Fault NOT_FOUND for what is no id."""
-    told = given.contact_id or (given.payload or {}).get("contact_id")
-    return params.guid(told, "contact", field="contact_id") if isinstance(told, str) else None
-
-
-def accepted(run: Run) -> wire.automations.Triggered:
-    return wire.automations.Triggered(
-        run_id=ids.crockford("run", run.id),
-        automation_id=ids.crockford("auto", run.automation_id),
-        status=run.status,
-    )
 
 
 def listed(made: Automation) -> wire.automations.Automation:
@@ -246,48 +216,3 @@ def _definition(step: Step) -> wire.automations.StepDefinition:
 def all_of(page: Page[Automation], slice: Slice) -> wire.automations.Automations:
     shown = [listed(made) for made in page.items]
     return wire.automations.Automations(data=shown, total=page.total, limit=slice.limit, offset=slice.offset)
-
-
-def run(run: Run) -> wire.automations.Run:
-    ended = run.finished_at
-    return wire.automations.Run(
-        id=ids.crockford("run", run.id),
-        automation_id=ids.crockford("auto", run.automation_id),
-        automation_name=run.automation_name,
-        status=run.status,
-        trigger=run.trigger,
-        steps_run=run.steps_run,
-        steps=run.steps_total,
-        duration_ms=None if ended is None else round((ended - run.created_at).total_seconds() * 1000, 3),
-        error=_error(run.failure),
-        created_at=run.created_at,
-        finished_at=ended,
-    )
-
-
-def run_with_steps(whole: Run) -> wire.automations.Run:
-    return structs.replace(run(whole), payload=whole.payload, step_runs=[_step_run(step) for step in whole.steps])
-
-
-def runs(page: Page[Run], slice: Slice) -> wire.automations.Runs:
-    return wire.automations.Runs(
-        data=[run(each) for each in page.items], total=page.total, limit=slice.limit, offset=slice.offset
-    )
-
-
-def _step_run(step: automation_runs.StepRun) -> wire.automations.StepRun:
-    return wire.automations.StepRun(
-        name=step.name,
-        type=step.type,
-        status=step.status,
-        output=step.output,
-        error=_error(step.failure),
-        run_id=None if step.action_run_id is None else str(step.action_run_id),
-        due_at=step.due_at,
-        started_at=step.started_at,
-        finished_at=step.finished_at,
-    )
-
-
-def _error(failure: Failure | None) -> wire.automations.Error | None:
-    return failure and wire.automations.Error(code=failure.code, message=failure.message, field=failure.field)
