@@ -17,6 +17,9 @@ from services.runner.storable import storable
 from services.runner.store.evals import Trial
 from services.runner.store.pages import Listing, one
 
+# Nobody waits for the ids of more.
+_AT_ONCE = 1000
+
 _FREE = "(holder IS NULL OR holder = $1 OR holder <> ALL (ARRAY(SELECT name FROM leases WHERE until >= now())))"
 # A trial has so many rows begun at once as $4 says: what its runs take of the queue is bounded.
 _CLAIM = f"""
@@ -67,14 +70,16 @@ class Claimed(Struct, frozen=True):
 
 async def put(connection: Connection, trial: Trial, points: Sequence[UUID]) -> None:
     """A row for each of them. Its id follows from the trial's, as old as that; and from it those of its runs."""
-    await connection.execute(
-        """INSERT INTO trial_rows (id, workspace_id, trial_id, point_id)
-        SELECT id, $1, $2, point_id FROM unnest($3::uuid[], $4::uuid[]) AS given (id, point_id)""",
-        trial.workspace_id,
-        trial.id,
-        [ids.derived(trial.id, place) for place, _ in enumerate(points, 1)],
-        list(points),
-    )
+    for start in range(0, len(points), _AT_ONCE):
+        batch = points[start : start + _AT_ONCE]
+        await connection.execute(
+            """INSERT INTO trial_rows (id, workspace_id, trial_id, point_id)
+            SELECT id, $1, $2, point_id FROM unnest($3::uuid[], $4::uuid[]) AS given (id, point_id)""",
+            trial.workspace_id,
+            trial.id,
+            [ids.derived(trial.id, place) for place, _ in enumerate(batch, start + 1)],
+            batch,
+        )
 
 
 async def claim(database: Database, holder: str, *, limit: int, busy: Sequence[UUID], begun: int) -> list[Claimed]:
