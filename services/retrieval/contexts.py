@@ -10,7 +10,7 @@ from libs.postgres.database import Database
 from services.retrieval import erasing
 from services.retrieval.sources import LONGEST_NAME
 from services.retrieval.store import contexts as store
-from services.retrieval.store import documents, jobs, removals
+from services.retrieval.store import documents, jobs, progress, removals
 
 
 class Contexts:
@@ -49,7 +49,7 @@ class Contexts:
         """Have all vectors made anew from the chunks, which stay; meanwhile the old ones are searched."""
         async with self._database.transaction() as connection:
             # Documents before their context, as a deletion has them: neither waits for the other then.
-            begun = await documents.restart(connection, request.workspace_id, request.context_id)
+            begun = await progress.restart(connection, request.workspace_id, request.context_id)
             if not await store.hold(connection, request.workspace_id, request.context_id):
                 raise not_found("context", request.context_id)
             await jobs.enqueue(connection, begun, "index")

@@ -157,24 +157,20 @@ def _step(document: documents.Document, text: str | None) -> jobs.Step:
 
 async def _insert(connection: Connection, news: list[New]) -> list[documents.Document]:
     """Those whose ids are known already are given back as they are."""
-    made = [await store.insert(connection, new) for new in news]
-    if added := [document for document in made if document is not None]:
-        maps = [document.id for document in added if _may_be_sitemap(document)]
+    of = news[0]
+    if added := set(await store.insert(connection, news)):
+        maps = [new.id for new in news if new.id in added and _may_be_sitemap(new)]
         await jobs.enqueue(connection, maps, "list")
-        await jobs.enqueue(connection, [document.id for document in added if document.id not in maps], "read")
-        await contexts.count(connection, news[0].context_id, documents=len(added))
-    return [document or await _known(connection, new) for document, new in zip(made, news, strict=True)]
+        await jobs.enqueue(connection, [id for id in added if id not in maps], "read")
+        await contexts.count(connection, of.context_id, documents=len(added))
+    found = await store.those(connection, of.workspace_id, of.context_id, [new.id for new in news])
+    if elsewhere := [new.id for new in news if new.id not in found]:
+        raise not_found("document", elsewhere[0])
+    return [found[new.id] for new in news]
 
 
-def _may_be_sitemap(document: documents.Document) -> bool:
-    return document.url is not None and urlsplit(document.url).path.lower().endswith(".xml")
-
-
-async def _known(connection: Connection, new: New) -> documents.Document:
-    document = await store.get(connection, documents.GetDocument(new.workspace_id, new.context_id, new.id))
-    if document is None:
-        raise not_found("document", new.id)
-    return document
+def _may_be_sitemap(new: New) -> bool:
+    return new.url is not None and urlsplit(new.url).path.lower().endswith(".xml")
 
 
 async def _clear(

@@ -17,7 +17,7 @@ from services.retrieval.readers.calls import Listed, Text
 from services.retrieval.readers.reading import Reader
 from services.retrieval.sitemaps import Sitemaps
 from services.retrieval.sources import Source, Sources
-from services.retrieval.store import chunks, contexts, documents, jobs
+from services.retrieval.store import chunks, contexts, documents, jobs, progress
 from services.retrieval.store.chunks import Chunk
 from services.retrieval.store.jobs import Job
 
@@ -56,7 +56,7 @@ class Extraction:
     async def _keep(self, job: Job, holder: str, found: Extracted) -> Job:
         total = len(found.chunks)
         async with self._database.transaction() as connection:
-            await documents.has_text(connection, job.document_id, text=found.text, size=found.size, chunks=total)
+            await progress.has_text(connection, job.document_id, text=found.text, size=found.size, chunks=total)
             await jobs.keep(connection, job.document_id, holder, "index")
             await chunks.replace(connection, job.document_id, found.chunks)
             await contexts.count(connection, job.context_id, chunks=total - job.chunks_total)

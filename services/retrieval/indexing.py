@@ -10,7 +10,7 @@ from libs.contracts import documents as contract
 from libs.postgres.database import Connection, Database
 from services.retrieval import metrics
 from services.retrieval.embeddings import Embedder
-from services.retrieval.store import chunks, contexts, documents, jobs
+from services.retrieval.store import chunks, contexts, jobs, progress
 from services.retrieval.store.chunks import Chunk
 from services.retrieval.store.jobs import Job
 from services.retrieval.vectors import Point, Space, Vectors
@@ -48,13 +48,13 @@ class Indexing:
 
     async def _advance(self, job: Job, holder: str, done: int, space: Space) -> None:
         async with self._database.transaction() as connection:
-            await documents.advance(connection, job.document_id, done=done, space=space.name)
+            await progress.advance(connection, job.document_id, done=done, space=space.name)
             await jobs.keep(connection, job.document_id, holder, "index")
             await contexts.count(connection, job.context_id)
 
     async def _finish(self, job: Job, holder: str, space: Space) -> None:
         async with self._database.transaction() as connection:
-            await documents.finish(connection, job.document_id, space=space.name)
+            await progress.finish(connection, job.document_id, space=space.name)
             await jobs.end(connection, job.document_id, holder)
             await contexts.count(connection, job.context_id)
             await self._state(connection, contract.INDEXED, [_indexed(job)])

@@ -18,7 +18,7 @@ from services.retrieval import metrics
 from services.retrieval.extraction import Extraction
 from services.retrieval.indexing import Indexing, State
 from services.retrieval.readers import Unreadable
-from services.retrieval.store import documents, jobs
+from services.retrieval.store import jobs, progress
 from services.retrieval.store.jobs import Job, Lost
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Ingest:
     async def _fail(self, job: Job, reason: str) -> None:
         failed = contract.DocumentFailed(job.workspace_id, job.context_id, job.document_id, job.told_name, reason)
         async with self._database.transaction() as connection:
-            await documents.fail(connection, job.document_id, reason)
+            await progress.fail(connection, job.document_id, reason)
             await jobs.end(connection, job.document_id, self._lease.holder)
             await self._state(connection, contract.FAILED, [failed])
         metrics.DOCUMENTS.labels("failed").inc()

@@ -7,7 +7,7 @@ import logging
 
 from libs.postgres.database import Database
 from services.retrieval.embeddings import Embedder
-from services.retrieval.store import documents, jobs
+from services.retrieval.store import jobs, progress
 from services.retrieval.vectors import Vectors
 
 log = logging.getLogger(__name__)
@@ -19,12 +19,12 @@ class Restoring:
 
     async def once(self) -> None:
         """At the start. It opens the vectors as well, so that the first search need not; without documents, nothing."""
-        if not await documents.any_indexed(self._database):
+        if not await progress.any_indexed(self._database):
             return
         space = await self._embedder.space()
         lost = await self._vectors.ensure(space)
         async with self._database.transaction() as connection:
-            missing = await documents.restart_elsewhere(connection, space=space.name, everything=lost)
+            missing = await progress.restart_elsewhere(connection, space=space.name, everything=lost)
             await jobs.enqueue(connection, missing, "index")
         if missing:
             log.warning("Vectors are made anew", extra={"documents": len(missing), "space": space.name})

@@ -16,7 +16,7 @@ from services.retrieval.readers.calls import Listed
 from services.retrieval.readers.reading import Reader
 from services.retrieval.readers.sitemap import MOST_PAGES
 from services.retrieval.sources import Sources, name_of
-from services.retrieval.store import contexts, documents, jobs
+from services.retrieval.store import contexts, documents, jobs, progress
 from services.retrieval.store.documents import New
 from services.retrieval.store.jobs import Job
 
@@ -33,12 +33,10 @@ class Sitemaps:
         text = "\n".join(pages)
         async with self._database.transaction() as connection:
             # The document before its job, as a deletion has them: neither waits for the other then.
-            await documents.has_text(connection, job.document_id, text=text, size=len(text.encode()), chunks=0)
+            await progress.has_text(connection, job.document_id, text=text, size=len(text.encode()), chunks=0)
             await jobs.keep(connection, job.document_id, holder, "index")
             if pages:
-                added = await documents.insert_all(
-                    connection, [_page(job, *numbered) for numbered in enumerate(pages, 1)]
-                )
+                added = await documents.insert(connection, [_page(job, *numbered) for numbered in enumerate(pages, 1)])
                 await jobs.enqueue(connection, added, "read")
                 await contexts.count(connection, job.context_id, documents=len(added), chunks=-job.chunks_total)
         return structs.replace(job, step="index", chunks_done=0, chunks_total=0)

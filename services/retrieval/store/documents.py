@@ -1,4 +1,4 @@
-"""Documents in Postgres, and the states they go through. What a job writes, it writes only while it holds the job."""
+"""Documents in Postgres, as they are added, changed and deleted; how far their indexing is, `progress` writes."""
 
 from typing import Any
 from uuid import UUID
@@ -41,32 +41,14 @@ class Gone(Struct, frozen=True):
         return sum(document.chunks_total for document in self.documents)
 
 
-async def insert(connection: Connection, new: New) -> documents.Document | None:
-    """None where there is one of that id already."""
-    row = await connection.fetchrow(
-        f"""
-        INSERT INTO documents (id, workspace_id, context_id, name, metadata, text, blob, url, size)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}
-        """,
-        new.id,
-        new.workspace_id,
-        new.context_id,
-        clean(new.name),
-        clean(new.metadata),
-        clean(new.text),
-        new.blob,
-        clean(new.url),
-        new.size,
-    )
-    return _document(row) if row else None
-
-
-async def insert_all(connection: Connection, news: list[New]) -> list[UUID]:
-    """Those of one context that are to be fetched. The ids of those that weren't there."""
+async def insert(connection: Connection, news: list[New]) -> list[UUID]:
+    """Those of one context, with the same metadata. The ids of those that weren't there."""
     rows = await connection.fetch(
         """
-        INSERT INTO documents (id, workspace_id, context_id, name, metadata, url)
-        SELECT id, $1, $2, name, $3, url FROM unnest($4::uuid[], $5::text[], $6::text[]) AS given(id, name, url)
+        INSERT INTO documents (id, workspace_id, context_id, name, metadata, text, blob, url, size)
+        SELECT id, $1, $2, name, $3, text, blob, url, size
+        FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+            AS given (id, name, text, blob, url, size)
         ON CONFLICT (id) DO NOTHING RETURNING id
         """,
         news[0].workspace_id,
@@ -74,9 +56,25 @@ async def insert_all(connection: Connection, news: list[New]) -> list[UUID]:
         clean(news[0].metadata),
         [new.id for new in news],
         [clean(new.name) for new in news],
+        [clean(new.text) for new in news],
+        [new.blob for new in news],
         [clean(new.url) for new in news],
+        [new.size for new in news],
     )
     return [row["id"] for row in rows]
+
+
+async def those(
+    connection: Connection, workspace_id: UUID, context_id: UUID, ids: list[UUID]
+) -> dict[UUID, documents.Document]:
+    """Without their text."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM documents WHERE workspace_id = $1 AND context_id = $2 AND id = ANY($3)",
+        workspace_id,
+        context_id,
+        ids,
+    )
+    return {row["id"]: _document(row) for row in rows}
 
 
 async def get(database: Connection | Database, wanted: documents.GetDocument) -> documents.Document | None:
@@ -202,95 +200,6 @@ async def unused(database: Database, blobs: list[str]) -> list[str]:
         blobs,
     )
     return [row["given"] for row in rows]
-
-
-async def has_text(connection: Connection, id: UUID, *, text: str | None, size: int, chunks: int) -> None:
-    """It was read: `text` (None leaves what is there) makes so many chunks."""
-    await connection.execute(
-        """
-        UPDATE documents SET status = $2, text = coalesce($3, text), size = $4, chunks_total = $5, chunks_done = 0,
-            error = NULL, updated_at = now()
-        WHERE id = $1
-        """,
-        id,
-        Status.INDEXING,
-        clean(text),
-        size,
-        chunks,
-    )
-
-
-async def advance(connection: Connection, id: UUID, *, done: int, space: str) -> None:
-    """So many of its chunks have vectors in this space."""
-    await connection.execute(
-        """
-        UPDATE documents SET status = $2, chunks_done = $3, space = $4, error = NULL, updated_at = now() WHERE id = $1
-        """,
-        id,
-        Status.INDEXING,
-        done,
-        space,
-    )
-
-
-async def finish(connection: Connection, id: UUID, *, space: str) -> documents.Document | None:
-    """All of its chunks have vectors in this space. None where it is gone."""
-    row = await connection.fetchrow(
-        f"""
-        UPDATE documents SET status = $2, chunks_done = chunks_total, space = $3, error = NULL, updated_at = now()
-        WHERE id = $1 RETURNING {_COLUMNS}
-        """,
-        id,
-        Status.INDEXED,
-        space,
-    )
-    return _document(row) if row else None
-
-
-async def fail(connection: Connection, id: UUID, reason: str) -> documents.Document | None:
-    """None where it is gone."""
-    row = await connection.fetchrow(
-        f"""
-        UPDATE documents SET status = $2, error = $3, updated_at = now() WHERE id = $1 RETURNING {_COLUMNS}
-        """,
-        id,
-        Status.FAILED,
-        clean(reason),
-    )
-    return _document(row) if row else None
-
-
-async def restart(connection: Connection, workspace_id: UUID, context_id: UUID) -> list[UUID]:
-    """Those of a context that were read: their vectors are to be made anew."""
-    rows = await connection.fetch(
-        """
-        UPDATE documents SET status = $3, chunks_done = 0, error = NULL, updated_at = now()
-        WHERE workspace_id = $1 AND context_id = $2 AND chunks_total > 0 RETURNING id
-        """,
-        workspace_id,
-        context_id,
-        Status.PENDING,
-    )
-    return [row["id"] for row in rows]
-
-
-async def any_indexed(database: Database) -> bool:
-    return await database.fetchval("SELECT EXISTS (SELECT FROM documents WHERE status = $1)", Status.INDEXED)
-
-
-async def restart_elsewhere(connection: Connection, *, space: str, everything: bool) -> list[UUID]:
-    """Indexed ones whose vectors are not in this space; or `everything`, where the space itself was lost."""
-    rows = await connection.fetch(
-        """
-        UPDATE documents SET status = $2, chunks_done = 0, updated_at = now()
-        WHERE status = $3 AND ($4 OR space IS DISTINCT FROM $1) RETURNING id
-        """,
-        space,
-        Status.PENDING,
-        Status.INDEXED,
-        everything,
-    )
-    return [row["id"] for row in rows]
 
 
 def _gone(rows: list[Any]) -> Gone:
