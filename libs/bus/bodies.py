@@ -4,6 +4,8 @@ The blob of a question or an answer is deleted by whoever read it, the one of a 
 under `bus/` is swept by age.
 """
 
+from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 
 from nats.aio.msg import Msg
@@ -19,6 +21,7 @@ BLOB = "Pv-Blob"
 
 _PREFIX = "bus/"
 _KEPT = timedelta(hours=1)
+_MOST_BEHIND = 256
 
 
 class Bodies:
@@ -48,6 +51,9 @@ class Bodies:
     def discard(self, key: str) -> None:
         self._tasks.start(self._delete(key))
 
+    def in_turn(self, tell: Callable[[bytes], None], miss: Callable[[], None]) -> "InTurn":
+        return InTurn(self, self._tasks, tell, miss)
+
     async def sweep(self) -> int:
         """Delete what nobody can be waiting for any more."""
         return await self._blobs.sweep(_PREFIX.rstrip("/"), _KEPT)
@@ -58,3 +64,39 @@ class Bodies:
         except Fault:
             # The store has logged why; the sweep takes what is left.
             return
+
+
+class InTurn:
+    """A hearer of messages that others read too: `tell` gets their bodies in the order in which they came, though the
+    large ones are fetched; `miss` is called for one that can't be had.
+    """
+
+    def __init__(self, bodies: Bodies, tasks: Tasks, tell: Callable[[bytes], None], miss: Callable[[], None]) -> None:
+        self._bodies, self._tasks = bodies, tasks
+        self._tell, self._miss = tell, miss
+        self._behind: deque[Msg] = deque()
+        self._fetching = False
+
+    def hear(self, message: Msg) -> None:
+        if message.headers is None and not self._fetching:
+            self._tell(message.data)
+        elif len(self._behind) < _MOST_BEHIND:
+            self._behind.append(message)
+            if not self._fetching:
+                self._fetching = True
+                self._tasks.start(self._fetch())
+        else:
+            self._miss()
+
+    async def _fetch(self) -> None:
+        """A large one, and after it those that came meanwhile."""
+        try:
+            while self._behind:
+                try:
+                    body = await self._bodies.read(self._behind.popleft(), shared=True)
+                except Fault:
+                    self._miss()
+                else:
+                    self._tell(body)
+        finally:
+            self._fetching = False

@@ -135,15 +135,18 @@ class Bus:
     async def hear_feed(self, feed: Feed[Item], heard: Callable[[Item], object]) -> None:
         """`heard` with every item of the feed that arrives, whoever sent it; one that can't be read is passed over."""
 
-        async def arrived(message: Msg) -> None:
+        def tell(body: bytes) -> None:
             try:
-                item = feed.unpack(await self.bodies.read(message, shared=True))
-            except (Fault, msgspec.DecodeError):
-                log.warning("An item of a feed can't be read", extra={"feed": feed.name})
+                item = feed.unpack(body)
+            except msgspec.DecodeError:
+                miss()
             else:
                 heard(item)
 
-        await self.connection.subscribe(feed.of("*"), arrived)
+        def miss() -> None:
+            log.warning("An item of a feed can't be read", extra={"feed": feed.name})
+
+        await self.connection.subscribe(feed.of("*"), self.bodies.in_turn(tell, miss).hear)
 
     async def state(self, subject: str, batch: list[Stated], message_id: str) -> int:
         """Hand a batch of facts to the stream of events; its sequence number there. Raises Fault UNAVAILABLE."""
@@ -165,7 +168,7 @@ class Bus:
     async def on_nudge(self, topic: str, callback: Callable[[], object]) -> None:
         """`callback` at every nudge, and after every reconnection, when one may have been missed."""
 
-        async def nudged(_: Msg) -> None:
+        def nudged(_: Msg) -> None:
             callback()
 
         await self.connection.subscribe(f"nudge.{topic}", nudged)

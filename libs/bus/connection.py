@@ -13,13 +13,13 @@ from itertools import count
 from typing import Any
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from libs.bus import metrics
+from libs.bus.client import Client, Hearer
 from libs.bus.question import PAUSES, Ask, Question, unserved
-from libs.bus.subscription import Hearer, Subscription
+from libs.bus.subscription import Subscription
 from libs.bus.tasks import Tasks
 from libs.contracts.faults import Code, Fault
 
@@ -34,7 +34,6 @@ _RECONNECT_SECONDS = 0.25
 _PING_SECONDS = 3
 _FLUSH_SECONDS = 10.0
 _MOST_AGAIN = 64
-_PENDING_BYTES = 128 << 20
 
 
 class Lost(Fault):
@@ -62,7 +61,6 @@ class Connection:
         self._tasks = Tasks()
         self._up = asyncio.Event()
         self._closing = False
-        self._dropped_logged = 0.0
 
     async def open(self) -> None:
         """Raises Fault UNAVAILABLE when no server answers within 3 s."""
@@ -153,16 +151,16 @@ class Connection:
         except Lost:
             return
 
-    async def _answered(self, message: Msg) -> None:
+    def _answered(self, message: Msg) -> None:
         question = self._awaited.get(message.subject[len(self._replies) :])
         if question is not None:
             question.hear(message)
 
-    async def subscribe(
-        self, subject: str, heard: Hearer, *, queue: str = "", max_bytes: int = _PENDING_BYTES
-    ) -> Subscription:
-        """Live once a later message on this connection is answered, or after `flush`. `heard` hands off and returns."""
-        subscription = Subscription(self, subject, heard, queue, max_bytes)
+    async def subscribe(self, subject: str, hearer: Hearer, *, queue: str = "") -> Subscription:
+        """Live once a later message on this connection is answered, or after `flush`. `hearer` hands off and returns:
+        nothing else is heard meanwhile.
+        """
+        subscription = Subscription(self, subject, hearer, queue)
         self._subscriptions.add(subscription)
         try:
             await subscription.attach(self._client)
@@ -248,22 +246,12 @@ class Connection:
         await self._on_back()
 
     async def _on_error(self, error: Exception) -> None:
-        if isinstance(error, nats.errors.SlowConsumerError):
-            self._count_dropped(error.subject)
-        elif "permissions violation" in str(error).lower():
+        if "permissions violation" in str(error).lower():
             log.error("NATS refused a subject", extra={"error": str(error)})
         elif isinstance(error, nats.errors.Error | OSError | TimeoutError):
             log.debug("The connection to NATS failed", extra={"error": repr(error)})
         else:
-            log.error("A subscription's callback failed", exc_info=error)
-
-    def _count_dropped(self, subject: str) -> None:
-        """Every drop is counted, one a second is logged."""
-        metrics.SLOW_CONSUMERS.inc()
-        now = asyncio.get_running_loop().time()
-        if now - self._dropped_logged >= 1:
-            self._dropped_logged = now
-            log.error("A subscription did not keep up and lost messages", extra={"subject": subject})
+            log.error("A message of NATS could not be heard", exc_info=error)
 
     def _fail_awaited(self) -> None:
         for question in self._awaited.values():

@@ -3,15 +3,10 @@
 import asyncio
 from uuid import UUID
 
-from nats.aio.msg import Msg
-
 from libs.bus.bus import Bus
 from libs.bus.reader import Reader
 from libs.bus.subscription import Subscription
 from libs.contracts import feed
-from libs.contracts.faults import Fault
-
-_BYTES = 8 << 20
 
 
 class Feeds:
@@ -42,12 +37,13 @@ class _Feed:
         self.readers: list[Reader] = []
         self._subscription: Subscription | None = None
         self._turn = asyncio.Lock()
+        self._arriving = bus.bodies.in_turn(self._tell, self._miss)
 
     async def open(self, run_id: UUID) -> None:
         async with self._turn:
             if self._subscription is None:
                 subject = feed.FEED.of(run_id)
-                self._subscription = await self._bus.connection.subscribe(subject, self._heard, max_bytes=_BYTES)
+                self._subscription = await self._bus.connection.subscribe(subject, self._arriving.hear)
 
     async def drop(self) -> None:
         async with self._turn:
@@ -55,13 +51,11 @@ class _Feed:
             if subscription is not None:
                 await subscription.drop()
 
-    async def _heard(self, message: Msg) -> None:
-        try:
-            body = message.data if message.headers is None else await self._bus.bodies.read(message, shared=True)
-        except Fault:
-            for reader in self.readers:
-                reader.miss()
-            return
+    def _tell(self, body: bytes) -> None:
         frame = feed.FEED.unpack(body)
         for reader in self.readers:
             reader.heard(frame, len(body))
+
+    def _miss(self) -> None:
+        for reader in self.readers:
+            reader.miss()

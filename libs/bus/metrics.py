@@ -8,7 +8,6 @@ SLOTS = Gauge("polyvox_bus_slots_in_use", "Requests being handled", ["subject", 
 WAITING = Gauge("polyvox_bus_requests_waiting", "Accepted requests that wait for a slot", ["subject", "instance"])
 EXPIRED = Counter("polyvox_bus_requests_expired", "Requests whose caller gave up before a slot was free", ["subject"])
 REFUSED = Counter("polyvox_bus_requests_refused", "Requests answered UNAVAILABLE because too many waited", ["subject"])
-SLOW_CONSUMERS = Counter("polyvox_bus_slow_consumers", "Messages dropped because a subscription did not keep up")
 ASKED_TWICE = Counter("polyvox_bus_calls_repeated", "Questions asked again because no answer came for a while")
 FRAMES_UNSENT = Counter("polyvox_bus_frames_unsent", "Frames that could not be published")
 UNKNOWN_FRAMES = Counter("polyvox_bus_unknown_frames", "Frames skipped because this version does not know their kind")

@@ -154,7 +154,7 @@ class Pull:
         except TimeoutError:
             self._open = 0
 
-    async def _heard(self, message: Msg) -> None:
+    def _heard(self, message: Msg) -> None:
         status = message.headers.get("Status") if message.headers else None
         if status is None:
             self._arrived.append(message)

@@ -18,6 +18,7 @@ from libs.bus import deadline, metrics
 from libs.bus.bodies import Bodies
 from libs.bus.connection import Connection, Headers, Lost
 from libs.bus.subscription import Subscription
+from libs.bus.tasks import Tasks
 from libs.contracts.faults import OURS, Code, Fault
 from libs.contracts.subjects import Rpc
 from libs.runtime import logs
@@ -57,6 +58,7 @@ class Served(Generic[Request, Reply]):
         self.rpc, self._handler = rpc, handler
         self._subject, self._queue, self._slots = subject, queue, slots
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refusals = Tasks()
         self._waiting: deque[tuple[Msg, float, float]] = deque()
         self._subscription: Subscription | None = None
         self._turn = asyncio.Lock()
@@ -100,6 +102,7 @@ class Served(Generic[Request, Reply]):
             await asyncio.wait(self._tasks)
             # Their callbacks, which begin what waits, run next.
             await asyncio.sleep(0)
+        await self._refusals.finish()
 
     async def _cut_off(self) -> None:
         waiting = [message for message, *_ in self._waiting]
@@ -110,7 +113,7 @@ class Served(Generic[Request, Reply]):
         for message in waiting:
             await self._send(message, *_failed(_CUT_OFF))
 
-    async def _accept(self, message: Msg) -> None:
+    def _accept(self, message: Msg) -> None:
         now = asyncio.get_running_loop().time()
         until = now + _timeout_of(message)
         if len(self._tasks) < self._slots:
@@ -119,7 +122,7 @@ class Served(Generic[Request, Reply]):
             self._waiting.append((message, until, now))
         else:
             metrics.REFUSED.labels(self._subject).inc()
-            await self._send(message, *_failed(_BUSY))
+            self._refusals.start(self._send(message, *_failed(_BUSY)))
 
     def _takes_more(self, now: float) -> bool:
         """Whoever would only wait for a time-out is better told at once."""

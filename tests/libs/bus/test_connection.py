@@ -83,20 +83,22 @@ async def test_a_cancelled_wait_leaves_the_connection_alone(runner, gateway):
     assert not gateway.connection._awaited
 
 
-async def test_a_subscription_that_does_not_keep_up_is_counted(runner, gateway):
-    before = counted("polyvox_bus_slow_consumers_total")
-    stuck = asyncio.Event()
+async def test_a_hearer_that_fails_is_logged_and_all_else_is_heard(runner, gateway, caplog):
+    heard: list[bytes] = []
 
-    async def wait(_) -> None:
-        await stuck.wait()
+    def hear(message) -> None:
+        heard.append(message.data)
+        if message.data == b"1":
+            raise ValueError("odd")
 
-    run = ids.new()
-    subscription = await gateway.connection.subscribe(feed.FEED.of(run), wait, max_bytes=2_000)
+    subscription = await gateway.connection.subscribe("nudge.runner.odd", hear)
     await gateway.connection.flush()
-    for frame in tokens(1, 500):
-        await runner.publish(feed.FEED, run, frame)
-    await until(lambda: counted("polyvox_bus_slow_consumers_total") > before)
-    stuck.set()
+    for body in (b"0", b"1", b"2"):
+        await runner.connection.publish("nudge.runner.odd", body)
+    await until(lambda: len(heard) == 3)
+    assert [record.exc_info[1].args for record in caplog.records if record.exc_info] == [("odd",)]
+    await runner.serve(ECHO, same)
+    assert await gateway.call(ECHO, request := echo()) == request
     await subscription.drop()
 
 
@@ -123,13 +125,21 @@ async def test_a_statement_that_is_not_confirmed_is_repeated_under_the_same_id(s
     bus = await Bus.connect(server.url, owner="runner", instance="runner-1", blobs=blobs)
     heard: list[tuple[str, bytes]] = []
 
-    async def confirm_the_second(message) -> None:
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    def hear(message) -> None:
         heard.append((message.headers["Nats-Msg-Id"], message.data))
         if len(heard) >= 2:
-            await bus.connection.publish(message.reply, b'{"stream": "EVENTS", "seq": 41, "duplicate": true}')
+            asked.put_nowait(message.reply)
 
-    await bus.connection.subscribe(COUNTED.name, confirm_the_second)
+    async def confirm() -> None:
+        while True:
+            await bus.connection.publish(await asked.get(), b'{"stream": "EVENTS", "seq": 41, "duplicate": true}')
+
+    await bus.connection.subscribe(COUNTED.name, hear)
+    confirming = asyncio.ensure_future(confirm())
     assert await bus.state(COUNTED.name, [], "one-id") == 41
+    confirming.cancel()
     assert heard[0] == heard[1]
     assert heard[0][0] == "one-id"
     await bus.close()

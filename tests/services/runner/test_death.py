@@ -133,7 +133,7 @@ async def test_a_paused_runner_that_wakes_says_and_writes_nothing(nats_url, data
             before = await eventually(lambda: rows_of(sql, ids), lambda rows: not any_goes_on(rows))
             said: list[bytes] = []
 
-            async def overheard(message) -> None:
+            def overheard(message) -> None:
                 said.append(message.data)
 
             for run_id in ids:
