@@ -12,9 +12,9 @@ from nats.aio.msg import Msg
 
 from libs.blobs import Blobs
 from libs.bus.connection import Headers
-from libs.bus.tasks import Tasks
 from libs.contracts import ids
 from libs.contracts.faults import Fault
+from libs.runtime.tasks import Tasks
 
 LARGEST = 256 * 1024
 BLOB = "Pv-Blob"

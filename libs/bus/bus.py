@@ -19,11 +19,11 @@ from libs.bus.bodies import BLOB, Bodies
 from libs.bus.connection import Connection, Lost, Unserved
 from libs.bus.pull import Progress, progress
 from libs.bus.serve import FAULT, REQUEST, TIMEOUT, Served
-from libs.bus.tasks import Tasks
 from libs.contracts.faults import Failure, Fault
 from libs.contracts.subjects import MAY_CALL, Feed, Rpc, Stated, may_call
 from libs.postgres.outbox import Stream
 from libs.runtime import logs
+from libs.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from libs.bus import metrics
 from libs.bus.client import Client, Hearer
 from libs.bus.question import PAUSES, Ask, Question, unserved
 from libs.bus.subscription import Subscription
-from libs.bus.tasks import Tasks
 from libs.contracts.faults import Code, Fault
+from libs.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 

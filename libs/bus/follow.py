@@ -18,9 +18,9 @@ from libs.bus.connection import Lost
 from libs.bus.feeds import Feeds
 from libs.bus.presence import Presence
 from libs.bus.reader import SILENCE, Reader
-from libs.bus.tasks import Tasks
 from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault, not_found
+from libs.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from libs.bus import deadline, metrics
 from libs.bus.bodies import Bodies
 from libs.bus.connection import Connection, Headers, Lost
 from libs.bus.subscription import Subscription
-from libs.bus.tasks import Tasks
 from libs.contracts.faults import OURS, Code, Fault
 from libs.contracts.subjects import Rpc
 from libs.runtime import logs
+from libs.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 

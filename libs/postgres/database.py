@@ -4,26 +4,23 @@ Owner: whoever connected it; it sees the one schema that its role's search_path 
 a connection is given back with is what the next one gets, and behind PgBouncer a session is not ours at all.
 """
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import Any
 
 import asyncpg
-import msgspec
 from asyncpg.exceptions import InternalClientError
-from msgspec import Struct
 
-from libs.contracts.faults import Code, Fault
+from libs.postgres.connection import Connection, connect
+from libs.postgres.pool import Pool, PoolUse, unavailable
+
+__all__ = ["Connection", "Database"]
 
 COMMAND_SECONDS = 60.0
 PULSE_SECONDS = 5.0
-# The line for a connection is full with so many waiting, or while the first in it has waited so long.
-_LONGEST_LINE = 1000
+# The line for a connection does not move while the first in it has waited so long.
 _PATIENCE = 2.0
-# A cancelled statement may still have to end.
-_RELEASE_SECONDS = 5.0
 
 # Stopping, out of connections or room, or of patience: nothing that another statement would put right.
 _AWAY = (
@@ -35,55 +32,15 @@ _AWAY = (
 )
 # Closed to us, whatever the reason: starting, a standby, no such database yet (or not open), another password.
 _NO_ENTRY = (asyncpg.PostgresError, InternalClientError, OSError)
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
-# Digits as one digit, to be searched for a number of so many that it may not fit into 64 bits.
-_ALIKE = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG = b"0" * 19
-_LEAST, _MOST = -(2**63), 2**64 - 1
-
-
-if TYPE_CHECKING:
-    _Base = asyncpg.Connection[asyncpg.Record]
-else:  # generic in its stubs alone
-    _Base = asyncpg.Connection
-
-
-class Connection(_Base):
-    """asyncpg's connection, which also remembers what is to be woken once its work is committed."""
-
-    __slots__ = ("topics",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.topics: set[str] = set()
-
-    def wake_after(self, topic: str) -> None:
-        self.topics.add(topic)
-
-    def itself(self) -> "Connection":
-        """Behind the pool's proxy, which forgets its connection when that is lost."""
-        return self
-
-
-class PoolUse(Struct, frozen=True):
-    """Connections open, those of them idle, callers waiting for one, and the most that may be open."""
-
-    size: int
-    idle: int
-    waiting: int
-    most: int
 
 
 class Database:
     """Made by `connect`. `pulse` is a connection of its own for what must not wait behind work: leases and changes."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", schema: str, pulse: "Database | None" = None) -> None:
+    def __init__(self, pool: Pool, schema: str, pulse: "Database | None" = None) -> None:
         self.schema = schema
         self.pulse: Database = pulse or self
         self._pool = pool
-        self._waiting: dict[object, float] = {}
-        self.refused = 0
         self._wakers: dict[str, list[Callable[[], None]]] = {}
 
     @classmethod
@@ -93,13 +50,18 @@ class Database:
         Raises Fault UNAVAILABLE while the server is away or lets nobody in, ValueError where the role's search_path is
         not the schema.
         """
-        pulse = cls(await _pool(dsn, 1, statement_cache_size, PULSE_SECONDS), schema)
+        entry = partial(connect, dsn, statement_cache_size=statement_cache_size)
+        # The pulse has a handful of users, each of which waits for itself.
+        pulse = cls(Pool(partial(entry, command_timeout=PULSE_SECONDS), most=1), schema)
+        pool = Pool(partial(entry, command_timeout=COMMAND_SECONDS), most=pool_size, patience=_PATIENCE)
+        database = cls(pool, schema, pulse)
         try:
             await pulse._must_see_its_schema()
-            return cls(await _pool(dsn, pool_size, statement_cache_size, COMMAND_SECONDS), schema, pulse)
+            await database._must_see_its_schema()
         except BaseException:
-            await pulse.close()
+            await database.close()
             raise
+        return database
 
     @asynccontextmanager
     async def acquire(self, *, timeout: float = 5.0) -> AsyncGenerator[Connection]:
@@ -107,12 +69,13 @@ class Database:
         one is full, when the server is away, or a statement takes over a minute.
         """
         connection = await self._take(timeout)
-        bare = connection.itself()
         try:
-            with _faults_of(bare):
+            with _faults_of(connection):
                 yield connection
         finally:
-            await self._give_back(connection, bare)
+            topics = connection.woken()
+            self._pool.give_back(connection)
+            self._wake(topics)
 
     @asynccontextmanager
     async def transaction(self, *, timeout: float = 5.0) -> AsyncGenerator[Connection]:
@@ -140,52 +103,25 @@ class Database:
         """Call `waker` after each transaction of this process in which `connection.wake_after(topic)` was called."""
         self._wakers.setdefault(topic, []).append(waker)
 
+    @property
+    def refused(self) -> int:
+        """Callers refused because the line for a connection did not move."""
+        return self._pool.refused
+
     def use(self) -> PoolUse:
-        return PoolUse(self._pool.get_size(), self._pool.get_idle_size(), len(self._waiting), self._pool.get_max_size())
+        return self._pool.use()
 
     async def close(self, *, timeout: float = 5.0) -> None:
         """Let work on connections end, for `timeout` seconds at most."""
         if self.pulse is not self:
             await self.pulse.close(timeout=timeout)
-        try:
-            await asyncio.wait_for(self._pool.close(), timeout)
-        except TimeoutError:
-            self._pool.terminate()
+        await self._pool.close(timeout)
 
     async def _take(self, timeout: float) -> Connection:
-        self._must_take_more()
-        place = object()
-        self._waiting[place] = time.monotonic()
         try:
-            # asyncpg's own time limit would take a task for each acquisition.
-            async with asyncio.timeout(timeout):
-                return cast("Connection", await self._pool.acquire())
-        except TimeoutError:
-            raise _unavailable("The database is busy.") from None
-        except (*_NO_ENTRY, asyncpg.InterfaceError) as error:
-            raise _unavailable("The database is away.") from error
-        finally:
-            del self._waiting[place]
-
-    def _must_take_more(self) -> None:
-        """Raises Fault UNAVAILABLE where the line does not move: whoever would wait for a time-out is told at once.
-
-        The pulse has a handful of users, each of which waits for itself.
-        """
-        if not self._waiting or self.pulse is self:
-            return
-        since = next(iter(self._waiting.values()))
-        if len(self._waiting) >= _LONGEST_LINE or time.monotonic() - since > _PATIENCE:
-            self.refused += 1
-            raise _unavailable("The database is busy.")
-
-    async def _give_back(self, connection: Connection, bare: Connection) -> None:
-        topics, bare.topics = bare.topics, set()
-        if bare.is_closed():
-            bare.terminate()  # asyncpg 0.31 alone leaves some lost connections' places in the pool taken for ever
-        with _faults_of(bare):
-            await self._pool.release(cast("Any", connection), timeout=_RELEASE_SECONDS)
-        self._wake(topics)
+            return await self._pool.take(timeout)
+        except _NO_ENTRY as error:
+            raise unavailable("The database is away.") from error
 
     def _wake(self, topics: set[str]) -> None:
         for topic in topics:
@@ -201,55 +137,6 @@ class Database:
             )
 
 
-async def _pool(dsn: str, size: int, statement_cache_size: int, seconds: float) -> "asyncpg.Pool[asyncpg.Record]":
-    try:
-        return await asyncpg.create_pool(
-            dsn,
-            min_size=1,
-            max_size=size,
-            statement_cache_size=statement_cache_size,
-            command_timeout=seconds,
-            connection_class=Connection,
-            init=_speak_json,
-            reset=cast("Any", _keep),
-            timeout=10,
-        )
-    except _NO_ENTRY as error:
-        raise _unavailable("The database is away.") from error
-
-
-async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        encoder=lambda value: b"\x01" + _encode(value),
-        decoder=_json,
-        format="binary",
-    )
-
-
-def _json(body: bytes) -> Any:
-    """The value as it was written: Postgres spells 1e20 out, which is an integer then that MessagePack can't carry."""
-    value = _decode(memoryview(body)[1:])
-    return _narrow(value) if _LONG in body.translate(_ALIKE) else value
-
-
-def _narrow(value: Any) -> Any:
-    match value:
-        case int() if not _LEAST <= value <= _MOST:
-            return float(value)
-        case list():
-            return [_narrow(item) for item in cast("list[Any]", value)]
-        case dict():
-            return {key: _narrow(item) for key, item in cast("dict[Any, Any]", value).items()}
-        case _:
-            return value
-
-
-async def _keep(_: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """There is no session state to reset: that would be a round trip for every use of a connection."""
-
-
 @contextmanager
 def _faults_of(connection: Connection) -> Generator[None]:
     try:
@@ -257,16 +144,12 @@ def _faults_of(connection: Connection) -> Generator[None]:
     except (asyncpg.ReadOnlySQLTransactionError, InternalClientError) as error:
         # A standby's, or told by the server that it ends and not closed yet: the next one is made anew.
         connection.terminate()
-        raise _unavailable("The database went away.") from error
+        raise unavailable("The database went away.") from error
     except _AWAY as error:
-        raise _unavailable("The database went away.") from error
+        raise unavailable("The database went away.") from error
     except TimeoutError as error:
-        raise _unavailable("The database took too long.") from error
+        raise unavailable("The database took too long.") from error
     except asyncpg.InterfaceError as error:
         if not connection.is_closed():
             raise
-        raise _unavailable("The database went away.") from error
-
-
-def _unavailable(message: str) -> Fault:
-    return Fault(Code.UNAVAILABLE, message, retry_after=1)
+        raise unavailable("The database went away.") from error

@@ -8,11 +8,11 @@ import logging
 
 import msgspec
 
-from libs.bus.tasks import Tasks
 from libs.contracts import feed, runs
 from libs.contracts.faults import Code, Fault
 from libs.postgres.database import Database
 from libs.runtime.foundation import Service
+from libs.runtime.tasks import Tasks
 from services.runner.runs.acceptance import Acceptance
 from services.runner.runs.backlog import Backlog
 from services.runner.runs.fence import Fence

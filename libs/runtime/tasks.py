@@ -31,4 +31,4 @@ class Tasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("A background task of the bus failed", exc_info=error)
+            log.error("A background task failed", exc_info=error)
