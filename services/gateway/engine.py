@@ -8,6 +8,7 @@ from aiohttp import web
 from libs.blobs import Blobs
 from libs.bus.bus import Bus
 from libs.bus.follow import Follower
+from libs.contracts.faults import Code, Fault
 from libs.contracts.subjects import Rpc
 from libs.postgres.database import Database
 from libs.runtime.sealing import Sealer
@@ -64,3 +65,13 @@ async def ask(request: web.Request, rpc: Rpc[Req, Rep], question: Req, *, timeou
     Under an Idempotency-Key, what it makes gets its id from the request's effect.
     """
     return await request.app[ENGINE].bus.call(rpc, effect.named(request, question), timeout=timeout)
+
+
+async def perhaps(request: web.Request, rpc: Rpc[Req, Rep], question: Req) -> Rep | None:
+    """As `ask`, where what is asked for need not be there: None then."""
+    try:
+        return await ask(request, rpc, question)
+    except Fault as fault:
+        if fault.code is not Code.NOT_FOUND:
+            raise
+        return None

@@ -155,6 +155,7 @@ class Streams:
                     metrics.STALLED.inc()
                     stream.let_go()
             quiet = [stream for stream in self._open if stream.written_at < now - _QUIET_SECONDS]
+            # That a reader has left is its own task's to find out.
             await asyncio.gather(*(stream.beat() for stream in quiet), return_exceptions=True)
 
     def end(self) -> None:

@@ -142,6 +142,7 @@ async def _chunks(reader: MultipartReader, part: BodyPartReader) -> AsyncIterato
 
 @contextmanager
 def _readable() -> Generator[None]:
+    """aiohttp says in all these ways that a body is not what it should be."""
     try:
         yield
     except (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError):

@@ -6,12 +6,12 @@ from aiohttp import web
 from msgspec import Struct
 
 from libs.contracts import actions, runs, sessions
-from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.faults import not_found
 from libs.contracts.paging import Slice
 from services.gateway import attachments
 from services.gateway.dialects.klisk import translate
 from services.gateway.dialects.klisk.translate.chat import Asked, Place
-from services.gateway.engine import ask
+from services.gateway.engine import ask, perhaps
 from services.gateway.http.voices import CALLER
 
 _MOST_NAMED = 20
@@ -37,20 +37,16 @@ async def ready(request: web.Request, asked: Asked, mode: runs.Mode) -> Ready:
 
 async def _agent(request: web.Request, name: str) -> actions.Action:
     workspace_id = request[CALLER].workspace_id
-    try:
-        return await ask(request, actions.FIND, actions.FindAction(workspace_id, name))
-    except Fault as fault:
-        if fault.code is not Code.NOT_FOUND:
-            raise
+    found = await perhaps(request, actions.FIND, actions.FindAction(workspace_id, name))
+    if found is not None:
+        return found
     there = await ask(request, actions.PAGE, actions.PageActions(workspace_id, slice=Slice(limit=_MOST_NAMED)))
     raise translate.chat.no_agent(name, there.items)
 
 
 async def _session(request: web.Request, previous: UUID) -> UUID:
-    try:
-        asked = sessions.ContinueFrom(request[CALLER].workspace_id, previous)
-        return (await ask(request, sessions.CONTINUE, asked)).id
-    except Fault as fault:
-        if fault.code is not Code.NOT_FOUND:
-            raise
-        raise not_found("response", translate.chat.response_id(previous)) from None
+    asked = sessions.ContinueFrom(request[CALLER].workspace_id, previous)
+    session = await perhaps(request, sessions.CONTINUE, asked)
+    if session is None:
+        raise not_found("response", translate.chat.response_id(previous))
+    return session.id

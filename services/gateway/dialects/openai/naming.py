@@ -5,7 +5,7 @@ from aiohttp import web
 from libs.contracts import actions, models
 from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.openai import translate
-from services.gateway.engine import ask
+from services.gateway.engine import perhaps
 from services.gateway.http.voices import CALLER
 
 
@@ -20,21 +20,10 @@ async def target(request: web.Request, name: str) -> actions.Action | models.Mod
 
 
 async def _action(request: web.Request, name: str) -> actions.Action | None:
-    try:
-        return await ask(request, actions.FIND, actions.FindAction(request[CALLER].workspace_id, name))
-    except Fault as fault:
-        return _nothing(fault)
+    return await perhaps(request, actions.FIND, actions.FindAction(request[CALLER].workspace_id, name))
 
 
 async def _model(request: web.Request, name: str) -> models.Model | None:
     if (parts := translate.models.parted(name)) is None:
         return None
-    try:
-        return await ask(request, models.FIND, models.FindModel(request[CALLER].workspace_id, *parts))
-    except Fault as fault:
-        return _nothing(fault)
-
-
-def _nothing(fault: Fault) -> None:
-    if fault.code is not Code.NOT_FOUND:
-        raise fault
+    return await perhaps(request, models.FIND, models.FindModel(request[CALLER].workspace_id, *parts))

@@ -78,7 +78,7 @@ async def trigger_automation(request: web.Request) -> web.Response:
 @routes.get("/v1/automations/{id}/runs")
 async def get_runs(request: web.Request) -> web.Response:
     slice = slices.asked(request)
-    wanted = translate.automation_runs.page_runs(_named(request), slice, status=request.query.get("status"))
+    wanted = translate.automation_runs.page(_named(request), slice, status=request.query.get("status"))
     return reply.json(translate.automation_runs.runs(await ask(request, automation_runs.PAGE, wanted), slice))
 
 

@@ -7,14 +7,14 @@ from uuid import UUID
 from aiohttp import web
 
 from libs.contracts import apps, runs, sessions
-from libs.contracts.faults import Code, Fault, not_found
+from libs.contracts.faults import not_found
 from services.gateway import running
 from services.gateway.contacts import book
 from services.gateway.dialects.klairo import translate, wire
 from services.gateway.dialects.klairo.translate.chat import Asked, Known
 from services.gateway.dialects.klairo.translate.events import Telling
 from services.gateway.directory.clocks import clock
-from services.gateway.engine import ENGINE, ask
+from services.gateway.engine import ENGINE, ask, perhaps
 from services.gateway.http import places, reply
 from services.gateway.http.body import read
 from services.gateway.http.requests import RUN_ID
@@ -53,13 +53,9 @@ async def _start(request: web.Request, asked: Asked) -> runs.StartRun:
 async def _must_be_there(request: web.Request, conversation_id: UUID | None) -> None:
     if conversation_id is None:
         return
-    try:
-        await ask(request, sessions.GET, sessions.GetSession(request[CALLER].workspace_id, conversation_id))
-    except Fault as fault:
-        if fault.code is not Code.NOT_FOUND:
-            raise
-        spelled = translate.chat.conversation(conversation_id)
-        raise not_found("conversation", spelled, field="conversation_id") from None
+    asked = sessions.GetSession(request[CALLER].workspace_id, conversation_id)
+    if await perhaps(request, sessions.GET, asked) is None:
+        raise not_found("conversation", translate.chat.conversation(conversation_id), field="conversation_id")
 
 
 async def _stream(request: web.Request, asked: Asked) -> web.StreamResponse:

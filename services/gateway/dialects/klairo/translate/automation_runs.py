@@ -37,7 +37,7 @@ def accepted(run: Run) -> wire.automations.Triggered:
     )
 
 
-def page_runs(named: GetAutomation, slice: Slice, *, status: str | None) -> automation_runs.PageRuns:
+def page(named: GetAutomation, slice: Slice, *, status: str | None) -> automation_runs.PageRuns:
     """Raises Fault INVALID for a status that is none."""
     return automation_runs.PageRuns(named.workspace_id, named.automation_id, one_of(RunStatus, status, "status"), slice)
 

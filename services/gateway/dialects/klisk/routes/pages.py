@@ -3,10 +3,9 @@
 from aiohttp import web
 
 from libs.contracts import actions
-from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klisk import auth, page, translate, wire
 from services.gateway.directory import store
-from services.gateway.engine import ENGINE, ask
+from services.gateway.engine import ENGINE, perhaps
 from services.gateway.http import health, reply
 
 open_routes = web.RouteTableDef()
@@ -43,10 +42,5 @@ async def _info(request: web.Request) -> wire.Info:
     async with engine.database.acquire() as connection:
         workspace = await store.workspace(connection, workspace_id)
     name = workspace.name if workspace else _NOBODY
-    try:
-        agent = await ask(request, actions.FIND, actions.FindAction(workspace_id))
-    except Fault as fault:
-        if fault.code is not Code.NOT_FOUND:
-            raise
-        agent = None
+    agent = await perhaps(request, actions.FIND, actions.FindAction(workspace_id))
     return translate.info.reply(name, agent, auth_required=auth_required)

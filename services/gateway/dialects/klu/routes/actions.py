@@ -5,11 +5,10 @@ import asyncio
 from aiohttp import web
 
 from libs.contracts import actions, contexts
-from libs.contracts.faults import Code, Fault
 from services.gateway.dialects.klu import translate, wire
 from services.gateway.dialects.klu.routes import lists, points
 from services.gateway.dialects.klu.routes.nouns import Noun
-from services.gateway.engine import ask
+from services.gateway.engine import ask, perhaps
 from services.gateway.http import paging, reply
 from services.gateway.http.body import read, read_optional
 from services.gateway.http.fields import called
@@ -63,18 +62,9 @@ async def get_context(request: web.Request) -> web.Response:
     asked = _noun.of(request)
     action = await ask(request, actions.GET, asked)
     named = [contexts.GetContext(asked.workspace_id, id) for id in action.context_ids]
-    known = await asyncio.gather(*(_perhaps(request, context) for context in named))
+    # One may have been deleted since the action named it.
+    known = await asyncio.gather(*(perhaps(request, contexts.GET, context) for context in named))
     return reply.json([translate.contexts.reply(context) for context in known if context is not None])
-
-
-async def _perhaps(request: web.Request, asked: contexts.GetContext) -> contexts.Context | None:
-    """None for one that was deleted since the action named it."""
-    try:
-        return await ask(request, contexts.GET, asked)
-    except Fault as fault:
-        if fault.code is Code.NOT_FOUND:
-            return None
-        raise
 
 
 @routes.put("/v1/actions/{guid}/context")

@@ -8,12 +8,11 @@ from msgspec import Struct
 
 from libs.bus.follow import Following
 from libs.contracts import runs, sessions
-from libs.contracts.faults import Code, Fault
 from services.gateway import running
 from services.gateway.completions import logprobs
 from services.gateway.dialects.openai import naming, translate, wire
 from services.gateway.dialects.openai.translate.events import Telling
-from services.gateway.engine import ENGINE, ask
+from services.gateway.engine import ENGINE, ask, perhaps
 from services.gateway.http import params, places, reply
 from services.gateway.http.body import read
 from services.gateway.http.fields import called
@@ -64,15 +63,12 @@ async def _previous(request: web.Request, body: wire.responses.ResponseRequest) 
         return None
     workspace_id = request[CALLER].workspace_id
     run_id = translate.responses.run_id(body.previous_response_id, field=_PREVIOUS)
-    try:
-        run, session = await asyncio.gather(
-            ask(request, runs.GET, runs.GetRun(workspace_id, run_id)),
-            ask(request, sessions.CONTINUE, sessions.ContinueFrom(workspace_id, run_id)),
-        )
-    except Fault as fault:
-        if fault.code is not Code.NOT_FOUND:
-            raise
-        raise translate.responses.missing(body.previous_response_id, field=_PREVIOUS) from None
+    run, session = await asyncio.gather(
+        perhaps(request, runs.GET, runs.GetRun(workspace_id, run_id)),
+        perhaps(request, sessions.CONTINUE, sessions.ContinueFrom(workspace_id, run_id)),
+    )
+    if run is None or session is None:
+        raise translate.responses.missing(body.previous_response_id, field=_PREVIOUS)
     translate.responses.refuse_unstored(run, field=_PREVIOUS)
     return _Previous(run, session)
 
