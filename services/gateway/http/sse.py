@@ -172,17 +172,18 @@ class Streams:
         """Breaks off the streams of keys that are no longer valid. Runs as long as the process serves."""
         while True:
             await self._doubts.wait()
-            self._doubts.clear()
-            doubted, self._doubted = self._doubted, set()
-            for key_hash in doubted & {stream.key_hash for stream in self._open}:
+            self._doubted &= {stream.key_hash for stream in self._open}
+            while self._doubted:
+                key_hash = self._doubted.pop()
                 try:
                     still_valid = await valid(key_hash)
                 except Fault:
-                    # Asked again when the database answers.
-                    self.doubt(key_hash)
+                    # Asked again when the database answers, and so are all that are left.
+                    self._doubted.add(key_hash)
                     raise
                 if not still_valid:
                     self._end_of(key_hash)
+            self._doubts.clear()
 
     def _end_of(self, key_hash: str) -> None:
         for stream in self._open:
