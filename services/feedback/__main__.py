@@ -9,10 +9,10 @@ from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
 from services.feedback import analytics as figures
 from services.feedback import erasing, ratings
+from services.feedback import usage as counters
 from services.feedback.analytics import Analytics
 from services.feedback.feedback import Feedback
 from services.feedback.ratings import Ratings
-from services.feedback.usage import Usage
 
 
 class Settings(Common, kw_only=True, frozen=True):
@@ -21,7 +21,6 @@ class Settings(Common, kw_only=True, frozen=True):
 
 async def build(service: Service, settings: Settings) -> None:
     opinions = Feedback(service.database, service.bus)
-    counters = Usage(service.database)
 
     service.serve(feedback.CREATE, opinions.create)
     service.serve(feedback.GET, opinions.get)
@@ -30,7 +29,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(feedback.DELETE, opinions.delete)
     service.serve(feedback.OF, opinions.of)
     service.serve(feedback.RATINGS, Ratings(service.database).of)
-    service.serve(usage.OF, counters.of)
+    service.serve(usage.OF, counters.Usage(service.database).of)
     service.serve(analytics.OF, Analytics(service.database).of)
 
     async def finished(connection: Connection, heard: list[Heard[runs.RunFinished]]) -> None:

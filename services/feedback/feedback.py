@@ -16,7 +16,7 @@ from libs.postgres import outbox
 from libs.postgres.database import Database
 from services.feedback.store import feedback as store
 
-RATINGS = (1, 2, "1", "2")
+_RATINGS = (1, 2, "1", "2")
 
 
 class Feedback:
@@ -24,7 +24,7 @@ class Feedback:
         self._database, self._bus = database, bus
 
     async def create(self, request: feedback.CreateFeedback) -> feedback.Feedback:
-        check(request.type, request.value)
+        _check(request.type, request.value)
         await self._bus.call(runs.GET, runs.GetRun(request.workspace_id, request.run_id))
         id = request.id or ids.new()
         async with self._database.transaction() as connection:
@@ -44,7 +44,7 @@ class Feedback:
         async with self._database.transaction() as connection:
             kept = await store.lock(connection, request.workspace_id, request.feedback_id)
             changed = structs.replace(_found(kept, request.feedback_id), **_changes(request))
-            check(changed.type, changed.value)
+            _check(changed.type, changed.value)
             return await store.replace(connection, changed)
 
     async def delete(self, request: feedback.GetFeedback) -> feedback.Feedback:
@@ -55,9 +55,9 @@ class Feedback:
         return await store.of_runs(self._database, request.workspace_id, request.run_ids)
 
 
-def check(type: feedback.Type, value: int | str) -> None:
+def _check(type: feedback.Type, value: int | str) -> None:
     """Raises Fault INVALID, which names `value`, where it is not what the type wants."""
-    if type == "rating" and value not in RATINGS:
+    if type == "rating" and value not in _RATINGS:
         raise Fault(Code.INVALID, "A rating is 1 (negative) or 2 (positive).", field="value")
     if type != "rating" and not (isinstance(value, str) and value.strip()):
         raise Fault(Code.INVALID, f"Feedback of type {type!r} needs text as its value.", field="value")

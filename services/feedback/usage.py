@@ -16,5 +16,6 @@ class Usage:
     async def of(self, request: usage.UsageOf) -> list[usage.Day]:
         return await store.days(self._database, request)
 
-    async def count(self, connection: Connection, heard: list[Heard[runs.RunFinished]]) -> None:
-        await store.add(connection, [event.fact for event in heard])
+
+async def count(connection: Connection, heard: list[Heard[runs.RunFinished]]) -> None:
+    await store.add(connection, [event.fact for event in heard])

@@ -57,7 +57,8 @@ def create(caller: Caller, body: wire.actions.CreateAction) -> actions.CreateAct
 
 def update(caller: Caller, asked: actions.GetAction, body: wire.actions.UpdateAction) -> actions.UpdateAction:
     script = None if body.prompt is None else _script(body.prompt)
-    system = script.system if script else ""
+    # An empty text empties it, unless the prompt itself has one.
+    system = body.system_message or (script and script.system) or body.system_message
     return actions.UpdateAction(
         workspace_id=asked.workspace_id,
         action_id=asked.action_id,
@@ -65,7 +66,7 @@ def update(caller: Caller, asked: actions.GetAction, body: wire.actions.UpdateAc
         prompt=script.prompt if script else UNSET,
         kind=values.kept(body.action_type),
         description=values.kept(body.description),
-        system_message=values.kept(body.system_message or system or body.system_message),
+        system_message=values.kept(system),
         model_id=values.kept(values.reference(body.model, "model")),
         parameters=UNSET if body.model_config is None else parameters(body.model_config),
         metadata=values.kept(body.meta_data),
