@@ -20,6 +20,8 @@ BEGUN = web.RequestKey("begun", web.StreamResponse)
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 _QUIET_SECONDS = 15.0
 _BEAT_SECONDS = 5.0
+# Between the look at a request's key and the beginning of its stream, at most.
+_OPENING_SECONDS = 60.0
 
 
 class Framing(Struct, frozen=True):
@@ -110,6 +112,7 @@ class Streams:
         self._stalled_seconds = stalled_seconds
         self._open: set[Open] = set()
         self._doubted: set[str] = set()
+        self._ended: dict[str, float] = {}
         self._doubts = asyncio.Event()
 
     @asynccontextmanager
@@ -135,6 +138,8 @@ class Streams:
     @contextmanager
     def holding(self, connection: Open) -> Iterator[None]:
         """While it is held it is kept awake, and ends with its key and with this process."""
+        if connection.key_hash in self._ended:
+            connection.task.cancel()
         self._open.add(connection)
         metrics.STREAMS.inc()
         try:
@@ -172,7 +177,6 @@ class Streams:
         """Breaks off the streams of keys that are no longer valid. Runs as long as the process serves."""
         while True:
             await self._doubts.wait()
-            self._doubted &= {stream.key_hash for stream in self._open}
             while self._doubted:
                 key_hash = self._doubted.pop()
                 try:
@@ -181,11 +185,19 @@ class Streams:
                     # Asked again when the database answers, and so are all that are left.
                     self._doubted.add(key_hash)
                     raise
-                if not still_valid:
+                if still_valid:
+                    self._ended.pop(key_hash, None)
+                else:
                     self._end_of(key_hash)
             self._doubts.clear()
 
     def _end_of(self, key_hash: str) -> None:
+        """Also those whose request was let in before, and which are not open yet."""
+        now = _now()
+        while self._ended and next(iter(self._ended.values())) < now - _OPENING_SECONDS:
+            del self._ended[next(iter(self._ended))]
+        self._ended.pop(key_hash, None)  # the newest comes last
+        self._ended[key_hash] = now
         for stream in self._open:
             if stream.key_hash == key_hash:
                 stream.task.cancel()

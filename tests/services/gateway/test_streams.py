@@ -28,6 +28,24 @@ class Connection:
         pass
 
 
+async def test_a_stream_that_begins_when_its_key_was_just_revoked_ends_too():
+    streams = Streams(stalled_seconds=30)
+    asked = asyncio.Event()
+
+    async def valid(_: str) -> bool:
+        asked.set()
+        return False
+
+    sifting = asyncio.create_task(streams.sift(valid))
+    streams.doubt("one")
+    await asked.wait()
+    late = Connection("one")
+    with streams.holding(late):
+        await asyncio.wait([late.task], timeout=5)
+    assert late.task.cancelled()
+    sifting.cancel()
+
+
 async def test_a_revoked_key_ends_its_streams_though_the_database_was_away_when_it_was_asked():
     streams, revoked = Streams(stalled_seconds=30), {"one", "two", "three"}
     away = iter([True])
