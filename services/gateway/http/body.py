@@ -65,20 +65,21 @@ async def whole(request: web.Request) -> bytes:
 
 
 async def _read(request: web.Request) -> bytes:
-    """There is room for it before any of it is read, as far as its length is known."""
+    """There is room for it before any of it is read, as far as its length is known: one that is packed grows."""
     most = getattr(request.match_info.handler, _LIMIT, MOST_BYTES)
-    room, announced = request.app[ENGINE].room, request.content_length
-    if (announced or 0) > most:
+    room, held = request.app[ENGINE].room, request.content_length or 0
+    if held > most:
         raise _too_large(most)
-    room.hold(request, announced or 0)
+    room.hold(request, held)
     body = bytearray()
     try:
         async for chunk in request.content.iter_any():
             body += chunk
             if len(body) > most:
                 raise _too_large(most)
-            if announced is None:
-                room.hold(request, len(chunk))
+            if len(body) > held:
+                room.hold(request, len(body) - held)
+                held = len(body)
     except web.RequestPayloadError:
         raise Fault(Code.MALFORMED, "The body does not arrive as its headers announce it.") from None
     return bytes(body)

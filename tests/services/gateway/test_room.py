@@ -1,6 +1,8 @@
 """What the gateway takes in at once is bounded: more is refused at once, in the voice that was spoken to."""
 
 import asyncio
+import gzip
+import json
 import time
 
 import pytest
@@ -64,6 +66,10 @@ async def test_bodies_that_there_is_no_room_for_are_refused_before_they_are_read
         first = asyncio.ensure_future(door.call("POST", "/v1/apps", large))
         await asked.wait()
         await refusal(door, "POST", "/v1/apps", large)
+        packed = gzip.compress(json.dumps(large).encode())
+        assert len(packed) < 5_000
+        unpacked = await door.call("POST", "/v1/apps", packed, headers={"Content-Encoding": "gzip"})
+        assert (unpacked.status, unpacked.headers["Retry-After"]) == (503, "1")
         gate.set()
         assert (await first).status == 409
         assert (await door.call("POST", "/v1/apps", large)).status == 409

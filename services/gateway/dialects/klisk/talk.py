@@ -6,7 +6,7 @@ The rule: everything keeps its order but `cancel`, which ends the answer that is
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import UUID
 
@@ -92,12 +92,13 @@ class Talk:
         asked = translate.chat.said(message, self._agent, self._latest)
         await limiting.admit(self._request, self._request[CALLER])
         ready = await conversing.ready(self._request, asked, runs.Mode.STREAMING)
-        self._answering = Answering(self._request, ready.start)
+        answering = self._answering = Answering(self._request, ready.start)
         try:
-            async for event in self._answering.events():
-                await self._tell(event)
-                if isinstance(event, wire.Done):
-                    self._latest, self._agent = self._answering.run_id, ready.agent
+            async with aclosing(answering.events()) as events:
+                async for event in events:
+                    await self._tell(event)
+                    if isinstance(event, wire.Done):
+                        self._latest, self._agent = answering.run_id, ready.agent
         finally:
             self._answering = None
 
@@ -113,7 +114,7 @@ class Answering:
         self._accepted = self._cancelled = False
         self.run_id = start.run_id
 
-    async def events(self) -> AsyncIterator[wire.Event]:
+    async def events(self) -> AsyncGenerator[wire.Event]:
         _, frames = await running.follow(self._request, self._start)
         telling = Telling(self.run_id)
         async with aclosing(frames):
