@@ -1,4 +1,4 @@
-"""Room: how many requests this process has in hand, and how many bytes of their bodies it holds.
+"""Room: how many requests this process has in hand, and how many bytes of their bodies or a socket's messages it holds.
 
 The rule: what there is no room for is refused at once, before its body is read, and never kept waiting.
 """
@@ -34,6 +34,11 @@ class Room:
             raise _full("bytes", "Too many large requests are being answered")
         self._held += size
         request[_HELD] = request.get(_HELD, 0) + size
+
+    def let_go(self, request: web.Request, size: int) -> None:
+        """So many bytes fewer, of a request that goes on."""
+        self._held -= size
+        request[_HELD] -= size
 
 
 def _full(what: str, why: str) -> Fault:

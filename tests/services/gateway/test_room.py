@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from libs.contracts import apps
+from libs.contracts import actions, apps
 from libs.contracts.faults import Code, Fault
 from libs.postgres import database
 from tests.services.gateway.peers import Door, Reply, opened
@@ -73,6 +73,28 @@ async def test_bodies_that_there_is_no_room_for_are_refused_before_they_are_read
         gate.set()
         assert (await first).status == 409
         assert (await door.call("POST", "/v1/apps", large)).status == 409
+
+
+async def test_messages_on_a_socket_that_there_is_no_room_for_are_refused_and_those_after_taken(nats_url, databases):
+    async with opened(nats_url, databases, body_megabytes_at_once=1) as door:
+        asked, gate = asyncio.Event(), asyncio.Event()
+
+        async def slow(_: object) -> Fault:
+            asked.set()
+            await gate.wait()
+            raise Fault(Code.CONFLICT, "Another time.")
+
+        await door.peers.answer(actions.FIND, slow)
+        large = json.dumps({"message": "y" * 900_000})
+        async with door.session.ws_connect(f"{door.url}/ws/chat?key={door.key}") as socket:
+            await socket.send_str(large)
+            await asked.wait()
+            await socket.send_str(large)
+            assert "Too many large requests" in await socket.receive_str(timeout=10)
+            gate.set()
+            for _ in range(2):
+                assert "Another time." in await socket.receive_str(timeout=10)
+                await socket.send_str(large)
 
 
 async def test_a_pool_whose_connections_are_all_taken_refuses_those_who_would_wait_for_a_time_out(

@@ -11,13 +11,14 @@ from contextlib import aclosing
 from uuid import UUID
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from msgspec import Struct
 
 from libs.contracts import runs
 from libs.contracts.faults import Code, Fault
 from services.gateway import running
 from services.gateway.dialects.klisk import conversing, translate, wire
 from services.gateway.dialects.klisk.translate.events import Telling
-from services.gateway.engine import ask
+from services.gateway.engine import ENGINE, ask
 from services.gateway.http import body, limiting, params
 from services.gateway.http.sockets import Socket
 from services.gateway.http.voices import CALLER
@@ -25,12 +26,20 @@ from services.gateway.http.voices import CALLER
 _MOST_WAITING = 32
 
 
+class _Said(Struct, frozen=True):
+    """A message that waits for its answer, and how many bytes it came in."""
+
+    message: wire.SocketMessage
+    size: int
+
+
 class Talk:
     """`latest` is the response that the next message goes on from, `agent` who gave it."""
 
     def __init__(self, request: web.Request, socket: Socket) -> None:
         self._request, self._socket = request, socket
-        self._waiting: asyncio.Queue[wire.SocketMessage] = asyncio.Queue(_MOST_WAITING)
+        self._room = request.app[ENGINE].room
+        self._waiting: asyncio.Queue[_Said] = asyncio.Queue(_MOST_WAITING)
         self._latest: UUID | None = None
         self._agent = ""
         self._answering: Answering | None = None
@@ -48,24 +57,26 @@ class Talk:
                 await self._socket.close(WSCloseCode.UNSUPPORTED_DATA)
             elif frame.type is WSMsgType.TEXT:
                 try:
-                    await self._take(body.decode(frame.data.encode(), wire.SocketMessage))
+                    await self._take(frame.data.encode())
                 except Fault as fault:
                     await self._tell(translate.events.failed(fault))
 
-    async def _take(self, message: wire.SocketMessage) -> None:
+    async def _take(self, frame: bytes) -> None:
+        message = body.decode(frame, wire.SocketMessage)
         match message.type:
             case "cancel":
                 await self._cancel()
             case None | "clear" | "restore":
-                self._put(message)
+                self._put(_Said(message, len(frame)))
             case other:
                 raise Fault(Code.INVALID, f"There is no {params.shown(other)!r} here.", field="type")
 
-    def _put(self, message: wire.SocketMessage) -> None:
-        try:
-            self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
-            raise Fault(Code.RATE_LIMITED, f"{_MOST_WAITING} messages wait for their answers: wait, too.") from None
+    def _put(self, said: _Said) -> None:
+        """Raises Fault RATE_LIMITED, UNAVAILABLE."""
+        if self._waiting.full():
+            raise Fault(Code.RATE_LIMITED, f"{_MOST_WAITING} messages wait for their answers: wait, too.")
+        self._room.hold(self._request, said.size)
+        self._waiting.put_nowait(said)
 
     async def _cancel(self) -> None:
         if self._answering is not None:
@@ -73,11 +84,13 @@ class Talk:
 
     async def _answer_all(self) -> None:
         while True:
-            message = await self._waiting.get()
+            said = await self._waiting.get()
             try:
-                await self._heed(message)
+                await self._heed(said.message)
             except Fault as fault:
                 await self._tell(translate.events.failed(fault))
+            finally:
+                self._room.let_go(self._request, said.size)
 
     async def _heed(self, message: wire.SocketMessage) -> None:
         match message.type:
