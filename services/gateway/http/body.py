@@ -18,6 +18,7 @@ from msgspec import Struct
 from libs.contracts.faults import Code, Fault
 from services.gateway.engine import ENGINE
 from services.gateway.http import misfits
+from services.gateway.http.aside import aside
 
 T = TypeVar("T")
 
@@ -31,12 +32,16 @@ _LEAST, _MOST = -(2**63), 2**64 - 1
 
 async def read(request: web.Request, type: type[T]) -> T:
     """The body as `type`. Raises Fault MALFORMED, INVALID or TOO_LARGE."""
-    return decode(await whole(request), type)
+    return await _decoded(await whole(request), type)
 
 
 async def read_optional(request: web.Request, type: type[T]) -> T:
     """Like `read`, where an empty body stands for `{}`."""
-    return decode(await whole(request) or b"{}", type)
+    return await _decoded(await whole(request) or b"{}", type)
+
+
+async def _decoded(raw: bytes, type: type[T]) -> T:
+    return await aside(len(raw), lambda: decode(raw, type))
 
 
 def up_to(most: int, *, at_once: int = 4) -> Callable[[Handler], Handler]:

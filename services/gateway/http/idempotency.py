@@ -18,6 +18,7 @@ from libs.contracts.faults import Code, Fault
 from services.gateway.effects.keeper import HEADER, Answer, Effect, other_request
 from services.gateway.engine import ENGINE
 from services.gateway.http import body, sse
+from services.gateway.http.aside import aside
 from services.gateway.http.effect import EFFECT, REPLAYED
 
 Answering = Callable[[], Awaitable[web.StreamResponse]]
@@ -105,7 +106,8 @@ def _key(request: web.Request) -> str:
 
 async def _digest(request: web.Request) -> bytes:
     head = f"{request.method} {request.path_qs}\n".encode("utf-8", "surrogateescape")
-    return hashlib.sha256(head + await body.whole(request)).digest()
+    raw = await body.whole(request)
+    return await aside(len(raw), lambda: hashlib.sha256(head + raw).digest())
 
 
 def _is_final(response: web.StreamResponse) -> bool:

@@ -12,6 +12,7 @@ from services.gateway import attachments
 from services.gateway.dialects.klisk import translate
 from services.gateway.dialects.klisk.translate.chat import Asked, Place
 from services.gateway.engine import ask, perhaps
+from services.gateway.http.aside import aside
 from services.gateway.http.voices import CALLER
 
 _MOST_NAMED = 20
@@ -29,7 +30,9 @@ async def ready(request: web.Request, asked: Asked, mode: runs.Mode) -> Ready:
     as `attachments.taken` does.
     """
     agent = await _agent(request, asked.agent)
-    taken = await attachments.taken(request, translate.chat.files(asked.attachments))
+    size = sum(len(each.data) for each in asked.attachments)
+    files = await aside(size, lambda: translate.chat.files(asked.attachments))
+    taken = await attachments.taken(request, files)
     session_id = None if asked.previous is None else await _session(request, asked.previous)
     start = translate.chat.start(request[CALLER], asked, Place(agent.id, session_id), taken, mode=mode)
     return Ready(start, agent.name)

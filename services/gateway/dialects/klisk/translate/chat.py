@@ -1,6 +1,5 @@
 """A message to an agent: what was asked, as a run to start, and the finished run as an answer."""
 
-import base64
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,7 +10,7 @@ from services.gateway import attachments
 from services.gateway.attachments import File, Taken
 from services.gateway.dialects.klisk import wire
 from services.gateway.directory.callers import Caller
-from services.gateway.http import params
+from services.gateway.http import inline, params
 
 VOICE = "klisk"
 _RESPONSE = "resp_"
@@ -67,13 +66,13 @@ def _file(number: int, given: wire.Attachment) -> File:
     name = params.shown(given.name) or f"Attachment {number}"
     if given.mime_type.partition(";")[0].strip().lower() not in attachments.TYPES:
         raise attachments.unsupported(name)
-    letters = given.data.partition(",")[2] if given.data.startswith("data:") else given.data
-    if len(letters) > attachments.MOST_BYTES * 4 // 3 + 4:
+    start = given.data.find(",") + 1 if given.data.startswith("data:") else 0
+    if len(given.data) - start > attachments.MOST_BYTES * 4 // 3 + 4:
         raise attachments.too_large(name)
     try:
-        return File(name, base64.b64decode(letters, validate=True))
-    except ValueError:
-        raise Fault(Code.INVALID, f"{name} is no valid base64.", field=f"attachments[{number - 1}].data") from None
+        return File(name, b"".join(inline.decoded(inline.File(name, given.data, start))))
+    except Fault as fault:
+        raise Fault(fault.code, f"{name} is no valid base64.", field=f"attachments[{number - 1}].data") from None
 
 
 def response(text: str | None) -> UUID | None:

@@ -1,5 +1,7 @@
 """Chat completions in an action's name, as Klu's gateway answers them, and the payload that asks for one."""
 
+from functools import partial
+
 from aiohttp import web
 from msgspec import structs
 
@@ -12,7 +14,8 @@ from services.gateway.dialects.klu.auth import COMPLETIONS
 from services.gateway.dialects.klu.gateway import Right
 from services.gateway.engine import ask
 from services.gateway.http import params, reply
-from services.gateway.http.body import read
+from services.gateway.http.aside import aside
+from services.gateway.http.body import read, whole
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -47,7 +50,8 @@ async def chat_completion(request: web.Request) -> web.StreamResponse:
     else:
         action = await _named(request, body)
         action_id, model_id = action.id, action.model_id
-    start = translate.drafts.completion(caller, body, action_id=action_id, model_id=model_id)
+    asked = partial(translate.drafts.completion, caller, body, action_id=action_id, model_id=model_id)
+    start = await aside(len(await whole(request)), asked)
     return await answering.answer(request, start, body)
 
 

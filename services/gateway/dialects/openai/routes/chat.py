@@ -4,7 +4,8 @@ from aiohttp import web
 
 from services.gateway.completions import answering
 from services.gateway.dialects.openai import naming, translate, wire
-from services.gateway.http.body import read
+from services.gateway.http.aside import aside
+from services.gateway.http.body import read, whole
 from services.gateway.http.voices import CALLER
 
 routes = web.RouteTableDef()
@@ -13,6 +14,6 @@ routes = web.RouteTableDef()
 @routes.post("/v1/chat/completions")
 async def chat_completion(request: web.Request) -> web.StreamResponse:
     body = await read(request, wire.chat.ChatRequest)
-    asked = translate.chat.asked(body)
+    asked = await aside(len(await whole(request)), lambda: translate.chat.asked(body))
     start = translate.starting.start(request[CALLER], await naming.target(request, body.model), asked)
     return await answering.answer(request, start, body)

@@ -14,7 +14,8 @@ from services.gateway.dialects.openai import naming, translate, wire
 from services.gateway.dialects.openai.translate.events import Telling
 from services.gateway.engine import ENGINE, ask, perhaps
 from services.gateway.http import params, places, reply
-from services.gateway.http.body import read
+from services.gateway.http.aside import aside
+from services.gateway.http.body import read, whole
 from services.gateway.http.fields import called
 from services.gateway.http.places import Place
 from services.gateway.http.requests import RUN_ID
@@ -46,7 +47,8 @@ async def create_response(request: web.Request) -> web.StreamResponse:
 async def _start(request: web.Request, body: wire.responses.ResponseRequest) -> runs.StartRun:
     target = await naming.target(request, body.model)
     previous = await _previous(request, body)
-    asked = translate.responses.asked(body, previous.run if previous else None)
+    before = previous.run if previous else None
+    asked = await aside(len(await whole(request)), lambda: translate.responses.asked(body, before))
     return translate.starting.start(request[CALLER], target, asked, previous.session.id if previous else None)
 
 
