@@ -26,11 +26,11 @@ _SMALL = 50_000
 
 
 class Extracted(Struct, frozen=True):
-    """`text` where it is news, `size` in bytes of what it was made from."""
+    """A text and where its chunks are, and `size` in bytes of what it was made from. `news` is a text to be kept."""
 
-    chunks: list[Chunk]
+    cut: Text
     size: int
-    text: str | None = None
+    news: str | None = None
 
 
 class Extraction:
@@ -51,14 +51,14 @@ class Extraction:
                 read = await self._reader.read_or_list(path, name=job.name, media_type=source.media_type)
             if isinstance(read, Listed):
                 return await self._sitemaps.add(job, holder, read, folder)
-        return await self._keep(job, holder, Extracted(list(_rows(job, read)), source.size, read.text))
+        return await self._keep(job, holder, Extracted(read, source.size, news=read.text))
 
     async def _keep(self, job: Job, holder: str, found: Extracted) -> Job:
-        total = len(found.chunks)
+        total = len(found.cut.chunks)
         async with self._database.transaction() as connection:
-            await progress.has_text(connection, job.document_id, text=found.text, size=found.size, chunks=total)
+            await progress.has_text(connection, job.document_id, text=found.news, size=found.size, chunks=total)
             await jobs.keep(connection, job.document_id, holder, "index")
-            await chunks.replace(connection, job.document_id, found.chunks)
+            await chunks.replace(connection, job.document_id, _rows(job, found.cut))
             await contexts.count(connection, job.context_id, chunks=total - job.chunks_total)
         return structs.replace(job, step="index", chunks_done=0, chunks_total=total)
 
@@ -70,7 +70,7 @@ class Extraction:
             cut = await self._large(job, text)
         if not cut.chunks:
             raise Unreadable("The text is empty.")
-        return Extracted(list(_rows(job, cut)), job.size)
+        return Extracted(cut, job.size)
 
     async def _large(self, job: Job, text: str) -> Text:
         async with scratch() as folder:

@@ -1,5 +1,7 @@
 """Chunks in Postgres: what a search answers with. Ids follow from what they name, so that no chunk is there twice."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -29,10 +31,10 @@ def id_of(document_id: UUID, version: int, position: int) -> UUID:
     return uuid5(document_id, f"{version}:{position}")
 
 
-async def replace(connection: Connection, document_id: UUID, chunks: list[Chunk]) -> None:
+async def replace(connection: Connection, document_id: UUID, chunks: Iterator[Chunk]) -> None:
+    """They are made as they are written, so that those of a large document hold nobody up."""
     await connection.execute("DELETE FROM chunks WHERE document_id = $1", document_id)
-    for start in range(0, len(chunks), _ROWS):
-        batch = chunks[start : start + _ROWS]
+    while batch := list(islice(chunks, _ROWS)):
         await connection.execute(
             """
             INSERT INTO chunks (id, document_id, position, start, text)
