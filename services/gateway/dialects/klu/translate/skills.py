@@ -71,6 +71,7 @@ def _kind(said: dict[str, Any]) -> tools.Kind:
     """Raises Fault INVALID, with the field that is missing or wrong."""
     if said.get("type") not in _TYPES:
         raise Fault(Code.INVALID, f"Expected one of {', '.join(_TYPES)}.", field="type")
+    # What an OpenAPI document said of the operation is read from it anew.
     said.pop("request", None)
     try:
         return msgspec.convert(said, tools.Kind)

@@ -16,7 +16,7 @@ from services.gateway.dialects.openai.translate import replies
 from services.gateway.dialects.openai.translate.replies import Kind
 from services.gateway.dialects.openai.wire.items import Item, Part
 from services.gateway.dialects.openai.wire.items import Status as Told
-from services.gateway.http.places import Place
+from services.gateway.http.places import Place, placed
 from services.gateway.http.sse import Event
 
 _encode = msgspec.json.Encoder().encode
@@ -53,17 +53,15 @@ class Telling:
         self._said = ""
 
     def of(self, frame: feed.Frame) -> list[Event]:
-        """Of the events of one frame only the last one carries the frame's own place."""
         events, place = list(self._of(frame)), Place(self.run.id, frame.attempt, frame.n)
         if not place.follows(self._seen):
             return []
         self._place, before = place, self._place
-        ids = [str(before)] * (len(events) - 1) + [str(place)]
-        told = [(event, id) for event, id in zip(events, ids, strict=False) if event.sequence_number > self._past]
-        return [_written(event, id) for event, id in told]
+        told = zip(events, placed([_written(event) for event in events], place, before=before), strict=True)
+        return [written for event, written in told if event.sequence_number > self._past]
 
     def broke_off(self, fault: Fault) -> list[Event]:
-        return [_written(replies.broke_off(fault, self._next()), str(self._place))]
+        return placed([_written(replies.broke_off(fault, self._next()))], self._place)
 
     def _of(self, frame: feed.Frame) -> Iterator[wire.events.Event]:
         match frame.body:
@@ -162,5 +160,5 @@ class Telling:
         return self._number - 1
 
 
-def _written(event: wire.events.Event, id: str) -> Event:
-    return Event(_encode(event), id, event.type)
+def _written(event: wire.events.Event) -> Event:
+    return Event(_encode(event), name=event.type)
