@@ -11,6 +11,7 @@ from libs.postgres.database import Connection, Database
 from services.runner import metrics
 from services.runner.automations.beginning import TOPIC
 from services.runner.automations.steps import Came
+from services.runner.storable import storable
 from services.runner.store import automation_runs as stored_runs
 from services.runner.store import automation_steps
 from services.runner.store import automations as stored
@@ -42,7 +43,7 @@ async def complete(database: Database, step: Claimed, holder: str, came: Came) -
 
 async def fail(database: Database, step: Claimed, holder: str, fault: Fault) -> None:
     """With it the run fails, and what was to come after it is left out."""
-    failure = text.clean(fault.failure())
+    failure = storable(fault.failure())
     async with database.transaction() as connection:
         await stored_runs.lock(connection, step.run_id)
         if not await automation_steps.end(connection, step, holder, failure=failure):

@@ -12,11 +12,11 @@ from libs.contracts.automation_steps import HttpRequest, Step
 from libs.contracts.automations import Automation, CreateAutomation, GetAutomation, UpdateAutomation
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Page
-from libs.postgres import text
 from libs.postgres.database import Connection, Database
 from services.runner.automations import times
 from services.runner.automations.soundness import Soundness
 from services.runner.keys import Keys
+from services.runner.storable import storable
 from services.runner.store import automations as stored
 from services.runner.tools.headers import KEPT, renewed
 
@@ -29,7 +29,7 @@ class Automations:
 
     async def create(self, asked: CreateAutomation) -> Automation:
         """Raises Fault: INVALID for what could not run, by its field; FORBIDDEN for one too many."""
-        made = _made(asked)
+        made = _made(storable(asked))
         if (known := await stored.find(self._database, made.workspace_id, made.id)) is not None:
             return known.automation
         await self._soundness.check(made)
@@ -48,6 +48,7 @@ class Automations:
 
     async def update(self, asked: UpdateAutomation) -> Automation:
         """Runs that go on keep what they began with. Raises Fault as `create` does."""
+        asked = storable(asked)
         found = await stored.get(self._database, asked.workspace_id, asked.automation_id)
         await self._soundness.check_change(self._changed(found, asked), asked)
         async with self._database.transaction() as connection:
@@ -66,7 +67,7 @@ class Automations:
         """As it shall be, with its headers opened."""
         known = self._keys.open_steps(before.automation.id, before.sealed_headers)
         wanted = {name: value for name in _CHANGING if (value := getattr(asked, name)) is not UNSET}
-        changed = structs.replace(before.automation, **text.clean(wanted))
+        changed = structs.replace(before.automation, **wanted)
         return structs.replace(changed, steps=_with_headers(_named(changed.steps), known))
 
     async def _put(self, connection: Connection, made: Automation) -> None:
@@ -89,7 +90,7 @@ def _made(asked: CreateAutomation) -> Automation:
     return Automation(
         id=asked.id or ids.new(),
         workspace_id=asked.workspace_id,
-        name=text.clean(asked.name),
+        name=asked.name,
         status=asked.status,
         trigger=asked.trigger,
         steps=_named(asked.steps),

@@ -271,6 +271,12 @@ async def test_an_answer_that_is_no_text_is_a_body_of_nothing(caller, hook):
     assert (run.status, run.steps[0].output) == (RunStatus.COMPLETED, {"status": 200, "body": None})
 
 
+async def test_why_a_step_failed_is_kept_as_postgres_takes_it(caller, hook):
+    hook.answer(404, {"Content-Type": "text/plain; charset=utf-7"}, body=b"no+AAA-such")
+    run = await ran(caller, await make(caller, HttpRequest(hook.url, method="GET")))
+    assert failure_of(run).message == "The server answered 404: no\ufffdsuch"
+
+
 async def test_a_request_is_tried_again_under_one_key_where_that_may_help(caller, hook):
     made = await make(caller, HttpRequest(hook.url, body="plain"))
     hook.answer(503, times=1)
