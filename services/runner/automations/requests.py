@@ -11,6 +11,7 @@ from libs.contracts.automation_steps import HttpRequest
 from libs.contracts.faults import Code, Fault
 from libs.egress import Egress, Response
 from services.runner.automations.filling import Filling
+from services.runner.automations.parsing import parsed
 from services.runner.automations.soundness import under
 from services.runner.keys import Keys
 from services.runner.store.automation_steps import Claimed
@@ -89,7 +90,4 @@ def _read(answer: Response) -> Any:
     text = _text(answer)
     if text is None or "json" not in answer.headers.get("content-type", ""):
         return text
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return text
+    return parsed(text, otherwise=text)

@@ -7,7 +7,6 @@ was written down before; a request carries the same Idempotency-Key; all else is
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from libs.bus.bus import Bus
@@ -20,6 +19,7 @@ from libs.contracts.subjects import Event
 from libs.postgres.database import Database
 from services.runner.automations import conditions, times
 from services.runner.automations.filling import Filling
+from services.runner.automations.parsing import parsed
 from services.runner.automations.requests import Requests
 from services.runner.automations.soundness import must_be_address, must_be_id
 from services.runner.store import automation_steps
@@ -133,19 +133,10 @@ def _answered(run: Run) -> Came:
     if len(run.output) > _LONGEST_ANSWER:
         raise Fault(Code.TOO_LARGE, f"The answer is over {_LONGEST_ANSWER >> 10} KiB.")
     output: dict[str, Any] = {"answer": run.output, "run_id": str(run.id)}
-    if (parsed := _parsed(run.output)) is not None:
-        output["parsed"] = parsed
+    # A number or a word is its own text.
+    if run.output.lstrip().startswith(("{", "[")) and (found := parsed(run.output)) is not None:
+        output["parsed"] = found
     return Came(output)
-
-
-def _parsed(answer: str) -> Any:
-    """None for what is no JSON object or list."""
-    if not answer.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return msgspec.json.decode(answer)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 async def _until(kind: Wait, step: Claimed, filling: Filling, where: str) -> datetime:

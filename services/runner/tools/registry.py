@@ -115,7 +115,7 @@ class Tools:
         return renewed(asked.headers, known)
 
     async def _derived(self, tool: Tool, workspace_id: UUID, headers: dict[str, str]) -> Tool:
-        """With what its source says of it, as it can be stored."""
+        """With what its source says of it."""
         match tool.kind:
             case tools.OpenApi() as source:
                 document = await self._document(source, headers)
@@ -134,7 +134,7 @@ class Tools:
             case kind:
                 offered = Offered(tool.name, tool.description, {"type": "object", "properties": {}, **tool.parameters})
         said = tool.description or offered.description
-        return storable(msgspec.structs.replace(tool, kind=kind, description=said, parameters=offered.parameters))
+        return msgspec.structs.replace(tool, kind=kind, description=said, parameters=offered.parameters)
 
     async def _document(self, source: tools.OpenApi, headers: dict[str, str]) -> Document:
         if source.document is not None:
@@ -193,4 +193,5 @@ def _made(asked: CreateTool, id: UUID) -> Tool:
 
 
 def _masked(tool: Tool) -> Tool:
-    return msgspec.structs.replace(tool, headers=dict.fromkeys(tool.headers, KEPT))
+    """As it is stored: also what its source says of it is no more than that takes."""
+    return storable(msgspec.structs.replace(tool, headers=dict.fromkeys(tool.headers, KEPT)))

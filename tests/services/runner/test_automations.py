@@ -271,6 +271,18 @@ async def test_an_answer_that_is_no_text_is_a_body_of_nothing(caller, hook):
     assert (run.status, run.steps[0].output) == (RunStatus.COMPLETED, {"status": 200, "body": None})
 
 
+async def test_what_nobody_could_take_apart_stays_text(caller, upstream, hook):
+    deep = '{"a":' * 900 + "null" + "}" * 900
+    hook.answer(200, JSON, body=b"null")
+    hook.answer(200, JSON, body=deep.encode(), times=1)
+    upstream.plays(Answer(pieces=(deep,)))
+    asked, action = HttpRequest(hook.url, method="GET"), await caller.action()
+    run = await ran(caller, await make(caller, asked, asked, RunAction(action.id, "Hi")))
+    assert run.failure is None
+    assert [step.output["body"] for step in run.steps[:2]] == [deep, None]
+    assert (run.steps[2].output["answer"], "parsed" in run.steps[2].output) == (deep, False)
+
+
 async def test_why_a_step_failed_is_kept_as_postgres_takes_it(caller, hook):
     hook.answer(404, {"Content-Type": "text/plain; charset=utf-7"}, body=b"no+AAA-such")
     run = await ran(caller, await make(caller, HttpRequest(hook.url, method="GET")))
