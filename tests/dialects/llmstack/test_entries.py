@@ -105,8 +105,8 @@ async def test_what_is_refused_is_named_as_it_was_sent(door, rpc, fault, told):
     assert answer.json["errors"] == [f"{told}: {fault.message}"]
 
 
-async def test_long_yaml_is_refused(door):
-    body = b"name: " + b"x" * yaml.MOST_BYTES
+@pytest.mark.parametrize("body", [b"name: " + b"x" * yaml.MOST_BYTES, b"name:\n" + b"- [1,2]\n" * 1000])
+async def test_yaml_that_takes_long_to_parse_is_refused(door, body):
     answer = await door.call("POST", "/api/apps", body, headers={"Content-Type": "application/yaml"})
     assert answer.status == 413
 
