@@ -8,7 +8,7 @@ from libs.contracts import actions, apps, ids
 from libs.contracts.apps import App, CreateApp, FindApp, GetApp, PageApps, UpdateApp
 from libs.contracts.faults import not_found
 from libs.contracts.paging import Page
-from libs.postgres.changes import changed
+from libs.postgres.changes import all_changed, changed
 from libs.postgres.database import Database
 from services.runner.actions import Actions
 from services.runner.catalog import ACTION, APP, NAMES, Catalog
@@ -73,8 +73,8 @@ class Apps:
         """The app as it was."""
         app = await self.get(asked)
         async with self._catalog.changing() as connection:
-            for action_id in await stored.delete(connection, app.workspace_id, app.id):
-                await changed(connection, ACTION, str(action_id))
+            gone = await stored.delete(connection, app.workspace_id, app.id)
+            await all_changed(connection, ACTION, [str(action_id) for action_id in gone])
             await changed(connection, APP, str(app.id))
             await changed(connection, NAMES, str(app.workspace_id))
         return app

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 
 from libs.contracts import ids
@@ -64,9 +65,14 @@ class Catalog:
 
     @asynccontextmanager
     async def changing(self) -> AsyncGenerator[Connection]:
-        """A transaction that changes what is cached: over once this process has forgotten it."""
-        async with self._database.transaction() as connection:
-            yield connection
+        """A transaction that changes what is cached: over once this process has forgotten it. Raises Fault NOT_FOUND
+        where what the change belongs to was deleted meanwhile.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                yield connection
+        except asyncpg.ForeignKeyViolationError as gone:
+            raise Fault(Code.NOT_FOUND, "What this belongs to was deleted meanwhile.") from gone
         await self._changes.read()
 
     async def action(self, workspace_id: UUID, id: UUID) -> Scripted:

@@ -10,7 +10,7 @@ from libs.contracts.faults import Code, Fault, not_found
 from libs.contracts.models import CreateProvider, GetProvider, PageProviders, Provider, UpdateProvider, ValidateKey
 from libs.contracts.paging import Page
 from libs.egress import Egress
-from libs.postgres.changes import changed
+from libs.postgres.changes import all_changed, changed
 from libs.postgres.database import Connection, Database
 from services.runner.catalog import DEFAULT, MODEL, Catalog
 from services.runner.keys import Keys, masked
@@ -146,6 +146,6 @@ class Vendors:
 
 
 async def _have_changed(connection: Connection, workspace_id: UUID, provider_id: UUID) -> None:
-    for model_id in await stored.models_of(connection, provider_id):
-        await changed(connection, MODEL, str(model_id))
+    models = await stored.models_of(connection, provider_id)
+    await all_changed(connection, MODEL, [str(model_id) for model_id in models])
     await changed(connection, DEFAULT, str(workspace_id))

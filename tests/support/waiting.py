@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
+
 
 async def until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Return once `condition()`; raises TimeoutError where it doesn't come true."""
@@ -18,3 +20,10 @@ async def eventually(check: Callable[[], Awaitable[Any]], *, seconds: float = 60
         while not (found := await check()):  # noqa: ASYNC110 — there is nothing to be told by
             await asyncio.sleep(0.02)
         return found
+
+
+async def held_up(connection: asyncpg.Connection) -> int:
+    """How many others wait for what the transaction of this connection has locked."""
+    return await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    )

@@ -141,10 +141,3 @@ async def deleting(rows: Database, document: Document) -> AsyncIterator[Connecti
     async with rows.transaction() as connection:
         await connection.execute("SELECT FROM documents WHERE id = $1 FOR UPDATE", document.id)
         yield connection
-
-
-async def held_up(connection: Connection) -> int:
-    """How many wait for this one."""
-    return await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-    )

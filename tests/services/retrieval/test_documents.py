@@ -13,8 +13,9 @@ from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
 from libs.postgres.database import Database
 from libs.postgres.migrate import migrate
-from tests.services.retrieval.conftest import Library, deleting, held_up, until
+from tests.services.retrieval.conftest import Library, deleting, until
 from tests.services.retrieval.readers import files as made
+from tests.support.waiting import held_up
 from tests.support.web import site
 
 pytestmark = pytest.mark.asyncio

@@ -12,7 +12,8 @@ from libs.contracts.documents import Status
 from libs.contracts.paging import Slice
 from services.retrieval.readers import Unreadable, sitemap
 from services.retrieval.readers.calls import Listed
-from tests.services.retrieval.conftest import Library, deleting, held_up, until
+from tests.services.retrieval.conftest import Library, deleting, until
+from tests.support.waiting import held_up
 from tests.support.web import site
 
 NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'

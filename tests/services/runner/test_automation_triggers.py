@@ -32,6 +32,7 @@ from tests.services.runner.automating import ended, facts, fault, get, make, run
 from tests.services.runner.conftest import Caller, eventually
 from tests.support.calling import state
 from tests.support.provider import Answer
+from tests.support.waiting import held_up
 
 pytestmark = pytest.mark.asyncio
 
@@ -274,9 +275,8 @@ async def test_an_automation_is_deleted_in_the_midst_of_a_steps_end(caller, data
     run = await trigger(caller, made)
     connection = await asyncpg.connect(databases.dsn("runner"))
     async with connection.transaction():
-        pid = await connection.fetchval("SELECT pg_backend_pid() FROM automations WHERE id = $1 FOR UPDATE", made.id)
-        held_up = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
-        await eventually(lambda: connection.fetchval(held_up, pid), bool)
+        await connection.execute("SELECT FROM automations WHERE id = $1 FOR UPDATE", made.id)
+        await eventually(lambda: held_up(connection), bool)
         await connection.execute("DELETE FROM automations WHERE id = $1", made.id)
     await connection.close()
     assert (await fault(told(caller, run.id))).code is Code.NOT_FOUND

@@ -10,6 +10,8 @@ from libs.contracts import actions, apps, ids, models, runs, sessions
 from libs.contracts.actions import Parameters
 from libs.contracts.faults import Code, Fault
 from libs.contracts.paging import Slice
+from tests.services.runner.conftest import eventually
+from tests.support.waiting import held_up
 from tests.support.web import site
 
 pytestmark = pytest.mark.asyncio
@@ -29,6 +31,31 @@ async def test_an_app_is_made_changed_and_deleted(caller):
     assert await caller.bus.call(apps.GET, asked) == changed
     assert await caller.bus.call(apps.DELETE, asked) == changed
     assert (await fault(caller.bus.call(apps.GET, asked))).code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize("table", ["apps", "actions", "providers"])
+async def test_what_is_deleted_while_something_is_made_of_it_is_not_found(caller, databases, table):
+    action = await caller.action()
+    vendor = models.CreateProvider(caller.workspace_id, "Own", "key", "http://127.0.0.1:9")
+    provider = await caller.bus.call(models.CREATE_PROVIDER, vendor)
+    made_of = {
+        "apps": (action.app_id, actions.CREATE, actions.CreateAction(caller.workspace_id, action.app_id, "Ask", "Hi")),
+        "actions": (
+            action.id,
+            actions.DEPLOY,
+            actions.DeployVersion(caller.workspace_id, action.id, "Staging", number=1),
+        ),
+        "providers": (provider.id, models.CREATE, models.CreateModel(caller.workspace_id, "small", str(provider.id))),
+    }
+    id, rpc, asked = made_of[table]
+    connection = await asyncpg.connect(databases.dsn("runner"))
+    async with connection.transaction():
+        await connection.execute(f"SELECT FROM {table} WHERE id = $1 FOR UPDATE", id)
+        making = asyncio.create_task(caller.bus.call(rpc, asked))
+        await eventually(lambda: held_up(connection), bool)
+        await connection.execute(f"DELETE FROM {table} WHERE id = $1", id)
+    await connection.close()
+    assert (await fault(making)).code is Code.NOT_FOUND
 
 
 async def test_a_name_is_as_long_as_a_list_can_tell_it(caller):
