@@ -95,6 +95,7 @@ def _too_large(most: int) -> Fault:
 
 
 def decode(raw: bytes, type: type[T]) -> T:
+    _refuse_crowded(raw)
     try:
         decoded = _decoder(type).decode(raw)
     except msgspec.ValidationError as error:
@@ -105,6 +106,28 @@ def decode(raw: bytes, type: type[T]) -> T:
         raise _malformed(raw, error) from None
     refuse_unsound(decoded)
     return decoded
+
+
+def _refuse_crowded(raw: bytes) -> None:
+    """Before it is decoded, which nothing interrupts: what surely holds too many values. Only JSON of a MB can.
+
+    Outside of strings every comma stands for a value, and every bracket for one, or for an empty list or object.
+    """
+    if len(raw) <= 2 * _MOST_VALUES or _marks(raw) <= 2 * _MOST_VALUES:
+        return
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if unescaped.count(b'"') > 2 * _MOST_VALUES:
+        raise _too_many()
+    if sum(map(_marks, unescaped.split(b'"')[::2])) > 2 * _MOST_VALUES:
+        raise _too_many()
+
+
+def _marks(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
+def _too_many() -> Fault:
+    return Fault(Code.TOO_LARGE, f"The body holds more than {_MOST_VALUES:,} values.")
 
 
 @functools.cache
@@ -160,7 +183,7 @@ def refuse_unsound(body: Any) -> None:
             return
         level, count = below, count + len(below)
         if count > _MOST_VALUES:
-            raise Fault(Code.TOO_LARGE, f"The body holds more than {_MOST_VALUES:,} values.")
+            raise _too_many()
     raise too_deep()
 
 

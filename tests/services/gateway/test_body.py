@@ -104,6 +104,18 @@ def test_a_body_of_too_many_values_is_refused():
     assert fault_of(b'{"input": "", "extra": [' + b"0," * 600_000 + b"0]}").code is Code.TOO_LARGE
 
 
+@pytest.mark.parametrize("value", [b"1", b"[]", b"{}", b'""', b'{"a":1}', rb'"\\"'])
+def test_a_crowded_body_is_refused_before_it_is_decoded(value):
+    """It breaks off, which nobody is told who did not decode it."""
+    assert fault_of(b'{"input": {"a": [' + (value + b",") * 1_100_000).code is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize("text", ["[a, {b}, c, ", '["a", ', "\\", '\\"'])
+def test_a_long_text_may_hold_whatever_stands_between_values(text):
+    given = {"input": text * 500_000, "extra": [[]] * 100_000}
+    assert body.decode(msgspec.json.encode(given), Sent).input == given["input"]
+
+
 def test_a_text_of_five_megabytes_is_fine():
     text = "x" * (5 << 20)
     assert body.decode(msgspec.json.encode({"input": text}), Sent).input == text
