@@ -4,14 +4,16 @@ Owner: whoever connected it; it sees the one schema that its role's search_path 
 a connection is given back with is what the next one gets, and behind PgBouncer a session is not ours at all.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 import asyncpg
 from asyncpg.exceptions import InternalClientError
 
+from libs.contracts.faults import Fault
 from libs.postgres.connection import Connection, connect
 from libs.postgres.pool import Pool, PoolUse, unavailable
 
@@ -30,6 +32,7 @@ _AWAY = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     ConnectionError,
 )
+_NOT_OURS = (asyncpg.ReadOnlySQLTransactionError, InternalClientError)
 # Closed to us, whatever the reason: starting, a standby, no such database yet (or not open), another password.
 _NO_ENTRY = (asyncpg.PostgresError, InternalClientError, OSError)
 
@@ -63,19 +66,11 @@ class Database:
             raise
         return database
 
-    @asynccontextmanager
-    async def acquire(self, *, timeout: float = 5.0) -> AsyncGenerator[Connection]:
+    def acquire(self, *, timeout: float = 5.0) -> AbstractAsyncContextManager[Connection]:
         """A connection. Raises Fault UNAVAILABLE when none comes free in `timeout` seconds, at once where the line for
         one is full, when the server is away, or a statement takes over a minute.
         """
-        connection = await self._take(timeout)
-        try:
-            with _faults_of(connection):
-                yield connection
-        finally:
-            topics = connection.woken()
-            self._pool.give_back(connection)
-            self._wake(topics)
+        return _Use(partial(self._take, timeout), self._give_back)
 
     @asynccontextmanager
     async def transaction(self, *, timeout: float = 5.0) -> AsyncGenerator[Connection]:
@@ -123,7 +118,9 @@ class Database:
         except _NO_ENTRY as error:
             raise unavailable("The database is away.") from error
 
-    def _wake(self, topics: set[str]) -> None:
+    def _give_back(self, connection: Connection) -> None:
+        topics = connection.woken()
+        self._pool.give_back(connection)
         for topic in topics:
             for waker in self._wakers.get(topic, []):
                 waker()
@@ -137,19 +134,36 @@ class Database:
             )
 
 
-@contextmanager
-def _faults_of(connection: Connection) -> Generator[None]:
-    try:
-        yield
-    except (asyncpg.ReadOnlySQLTransactionError, InternalClientError) as error:
+class _Use(AbstractAsyncContextManager[Connection]):
+    """One use of a connection. A class, since it is on the way of every statement: a generator takes several times as
+    long.
+    """
+
+    _connection: Connection
+
+    def __init__(self, take: Callable[[], Awaitable[Connection]], give_back: Callable[[Connection], None]) -> None:
+        self._take, self._give_back = take, give_back
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._take()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        fault = None if error is None else _fault(error, self._connection)
+        self._give_back(self._connection)
+        if fault is not None:
+            raise fault from error
+
+
+def _fault(error: BaseException, connection: Connection) -> Fault | None:
+    """What a caller is told of an error that is the server's, not the statement's."""
+    if isinstance(error, TimeoutError):
+        return unavailable("The database took too long.")
+    if isinstance(error, _NOT_OURS):
         # A standby's, or told by the server that it ends and not closed yet: the next one is made anew.
         connection.terminate()
-        raise unavailable("The database went away.") from error
-    except _AWAY as error:
-        raise unavailable("The database went away.") from error
-    except TimeoutError as error:
-        raise unavailable("The database took too long.") from error
-    except asyncpg.InterfaceError as error:
-        if not connection.is_closed():
-            raise
-        raise unavailable("The database went away.") from error
+    elif not isinstance(error, _AWAY) and not (isinstance(error, asyncpg.InterfaceError) and connection.is_closed()):
+        return None
+    return unavailable("The database went away.")
