@@ -83,7 +83,7 @@ def _cut(texts: list[str], bounds: Bounds) -> Iterator[Chunk]:
 
 
 def _point(number: int, chunk: Chunk, vector: bytes) -> Point:
-    return Point(UUID(int=number), _HERE, _HERE, UUID(int=chunk.document), chunk.text, vector)
+    return Point(number, _HERE, _HERE, UUID(int=chunk.document), chunk.text, vector)
 
 
 def _units(vectors: list[bytes]) -> "numpy.ndarray":

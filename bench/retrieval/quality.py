@@ -66,7 +66,7 @@ async def _passages(known: Labelled, dev: list[Question], test: list[Question]) 
 
 def _owners(filled: Library, hits: Iterable[Hit]) -> list[int]:
     """The passages in the order of their best chunks."""
-    return list(dict.fromkeys(filled.chunks[hit.id.int].document for hit in hits))
+    return list(dict.fromkeys(filled.chunks[hit.number].document for hit in hits))
 
 
 def _place(question: Question, owners: list[int]) -> int | None:
@@ -84,7 +84,7 @@ async def _exactly(filled: Library, questions: list[Question]) -> str:
 async def _agreement(filled: Library, questions: list[Question], hits: dict[str, list[Hit]]) -> float:
     shared = 0
     for question in questions:
-        named = {hit.id.int for hit in by_meaning(hits[question.text])[:10]}
+        named = {hit.number for hit in by_meaning(hits[question.text])[:10]}
         shared += len(named & set((await filled.exact(question.text))[:10]))
     return shared / (10 * len(questions))
 
@@ -117,7 +117,7 @@ async def _cell(filled: Library, questions: list[Question], answers: list[Answer
     """Also how much of the answers stands in the best chunks that fit into 1,000 tokens."""
     places, covered = [], 0.0
     for question in questions:
-        best = [filled.chunks[hit.id.int] for hit in fused(await filled.hits(question.text))]
+        best = [filled.chunks[hit.number] for hit in fused(await filled.hits(question.text))]
         answer = answers[question.passage]
         places.append(next((place for place, chunk in enumerate(best) if _answers(chunk, answer)), None))
         covered += _covered(_fitting(best), answer)

@@ -13,7 +13,7 @@ from services.retrieval.embeddings import Embedder
 from services.retrieval.store import chunks, contexts, jobs, progress
 from services.retrieval.store.chunks import Chunk
 from services.retrieval.store.jobs import Job
-from services.retrieval.vectors import Point, Space, Vectors
+from services.retrieval.vectors import Point, Space, Vectors, number_of
 
 _BATCH = 256
 
@@ -67,7 +67,7 @@ def _indexed(job: Job) -> contract.DocumentIndexed:
 
 def _point(job: Job, chunk: Chunk, vector: bytes) -> Point:
     return Point(
-        *(chunk.id, job.workspace_id, job.context_id, job.document_id),
+        *(number_of(chunk.id), job.workspace_id, job.context_id, job.document_id),
         text=chunk.text,
         vector=vector,
         metadata={"source": job.url or job.name} | job.metadata,

@@ -68,10 +68,10 @@ class Search:
         while hits and len(passages) < limit:
             wanted = limit - len(passages)
             asked, hits = hits[:wanted], hits[wanted:]
-            found = await chunks.passages(self._database, request, {hit.id: _score(hit) for hit in asked})
+            found = await chunks.passages(self._database, request, {hit.number: _score(hit) for hit in asked})
             if found.contexts != len(set(request.context_ids)):
                 await self._must_exist(request)
-            passages += [found.passages[hit.id] for hit in asked if hit.id in found.passages]
+            passages += [found.passages[hit.number] for hit in asked if hit.number in found.passages]
         return passages
 
     async def _must_exist(self, request: search.Query) -> None:

@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from libs.contracts import search
 from libs.postgres.database import Connection, Database
+from services.retrieval.vectors import number_of
 
 _ROWS = 500
+_SECOND_HALF = (1 << 64) - 1
 
 
 class Chunk(Struct, frozen=True):
@@ -21,9 +23,9 @@ class Chunk(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """Chunks by id, and how many of the contexts that were asked for exist."""
+    """Chunks by their numbers, and how many of the contexts that were asked for exist."""
 
-    passages: dict[UUID, search.Passage]
+    passages: dict[int, search.Passage]
     contexts: int | None
 
 
@@ -63,26 +65,31 @@ async def page(database: Database, document_id: UUID, *, first: int, limit: int)
     return [Chunk(**row) for row in rows]
 
 
-async def passages(database: Database, query: search.Query, scores: dict[UUID, float]) -> Found:
-    """Those of the scored chunks that are still there, and within the query's workspace and contexts."""
-    # OFFSET 0 has each document looked up by its id: the planner would rather walk through all of the context. Behind a
-    # SELECT the ids' number is hidden from it, or it would plan anew for each search. Documents go with their context,
-    # so where there is a passage of a single one it need not be looked for.
+async def passages(database: Database, query: search.Query, scores: dict[int, float]) -> Found:
+    """Those of the scored numbers' chunks that are still there, and within the query's workspace and contexts."""
+    # LIMIT and OFFSET have each chunk and document looked up by its id: the planner would rather walk through all of
+    # the context. Behind a SELECT it does not see how many they are, or it would plan anew for each search. Documents
+    # go with their context, so where there is a passage of a single one it need not be looked for.
     rows = await database.fetch(
         """
         SELECT chunk.id, document_id, context_id, name, position, start, chunk.text, metadata,
             CASE cardinality($3::uuid[]) WHEN 1 THEN 1
                 ELSE (SELECT count(*) FROM contexts WHERE workspace_id = $2 AND id = ANY($3)) END AS contexts
-        FROM chunks AS chunk CROSS JOIN LATERAL (
+        FROM unnest((SELECT $1::uuid[]), (SELECT $4::uuid[])) AS numbered (first, last) CROSS JOIN LATERAL (
+            SELECT id, document_id, position, start, text FROM chunks WHERE id BETWEEN first AND last
+            ORDER BY id LIMIT 1
+        ) AS chunk CROSS JOIN LATERAL (
             SELECT workspace_id, context_id, name, metadata FROM documents WHERE documents.id = document_id OFFSET 0
         ) AS document
-        WHERE chunk.id = ANY((SELECT $1::uuid[])::uuid[]) AND workspace_id = $2 AND context_id = ANY($3)
+        WHERE workspace_id = $2 AND context_id = ANY($3)
         """,
-        list(scores),
+        [UUID(int=number << 64) for number in scores],
         query.workspace_id,
         query.context_ids,
+        [UUID(int=(number << 64) + _SECOND_HALF) for number in scores],
     )
-    found = {row["id"]: _passage(row, scores[row["id"]]) for row in rows}
+    numbered = ((number_of(row["id"]), row) for row in rows)
+    found = {number: _passage(row, scores[number]) for number, row in numbered}
     return Found(found, rows[0]["contexts"] if rows else None)
 
 

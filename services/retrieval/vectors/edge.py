@@ -9,7 +9,6 @@ import shutil
 import time
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, cast
-from uuid import UUID
 
 import qdrant_edge as qdrant
 
@@ -28,7 +27,7 @@ _LAYOUT = f".{payload.LAYOUT}"
 _THREADS = 1
 _MOST_AHEAD = 64
 
-# Points' ids, with how near they are.
+# Points' numbers, with how near they are.
 _Scores: TypeAlias = "dict[qdrant.PointId, float]"
 
 
@@ -80,7 +79,7 @@ class Engine:
             asks.append(qdrant.QueryRequest(len(words.scores), query=nearest, filter=words.found))
         cosines = shard.scores(*asks)
         # The bindings' types leave open which of its kinds an id is.
-        return [Hit(cast("UUID", id), score, words.scores.get(id, 0.0)) for id, score in cosines.items()]
+        return [Hit(cast("int", number), score, words.scores.get(number, 0.0)) for number, score in cosines.items()]
 
     def _worded(self, asked: Ahead) -> _Worded:
         only = _filter(payload.terms(asked.where))
@@ -119,7 +118,7 @@ class Engine:
 
     def _point(self, point: Point) -> qdrant.Point:
         vectors = {payload.DENSE: payload.floats(point.vector), payload.SPARSE: self._words.of_chunk(point.text)}
-        return qdrant.Point(point.id, vectors, payload.of(point))
+        return qdrant.Point(point.number, vectors, payload.of(point))
 
 
 class _Shard:

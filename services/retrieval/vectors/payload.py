@@ -17,7 +17,7 @@ from libs.contracts.search import AnyOf, Equals, Range
 from services.retrieval.vectors import Point, Where
 
 # Named where points are kept, so that a change to what is below makes all of them anew.
-LAYOUT = "2"
+LAYOUT = "3"
 DENSE = "dense"
 SPARSE = "bm25"
 SCOPE = "scope"

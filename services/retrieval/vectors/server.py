@@ -64,7 +64,7 @@ class ServerVectors:
         async with self._reached():
             near, worded = await self._client.query_batch_points(_collection(space), asked)
         unit = _unit(dense)
-        hits = {point.id: Hit(UUID(str(point.id)), point.score) for point in near.points}
+        hits = {point.id: Hit(int(point.id), point.score) for point in near.points}
         return list((hits | {point.id: _hit(unit, point) for point in worded.points}).values())
 
     async def count(self, space: Space, where: Where) -> int:
@@ -105,7 +105,7 @@ class ServerVectors:
     def _points(self, points: list[Point]) -> list[models.PointStruct]:
         return [
             models.PointStruct(
-                id=str(point.id),
+                id=point.number,
                 vector={
                     payload.DENSE: payload.floats(point.vector),
                     payload.SPARSE: _sparse(self._words.of_chunk(point.text)),
@@ -152,7 +152,7 @@ def _unit(vector: list[float]) -> list[float]:
 def _hit(unit: list[float], point: models.ScoredPoint) -> Hit:
     """One that words found. The engine keeps vectors at length 1, so a product is the cosine."""
     vectors: Any = point.vector
-    return Hit(UUID(str(point.id)), sum(map(float.__mul__, unit, vectors[payload.DENSE])), point.score)
+    return Hit(int(point.id), sum(map(float.__mul__, unit, vectors[payload.DENSE])), point.score)
 
 
 def _sparse(vector: Any) -> models.SparseVector:

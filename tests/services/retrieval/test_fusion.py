@@ -1,7 +1,5 @@
 """Fusion: meaning and words in one order."""
 
-from uuid import UUID
-
 import pytest
 
 from services.retrieval.fusion import fused
@@ -9,11 +7,11 @@ from services.retrieval.vectors import Hit
 
 
 def hits(*scores: tuple[float, float]) -> list[Hit]:
-    return [Hit(UUID(int=number), *each) for number, each in enumerate(scores)]
+    return [Hit(number, *each) for number, each in enumerate(scores)]
 
 
 def order(found: list[Hit], words: float) -> list[int]:
-    return [hit.id.int for hit in fused(found, words)]
+    return [hit.number for hit in fused(found, words)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest_asyncio
 from libs.contracts import search
 from libs.contracts.faults import Code, Fault
 from services.retrieval.fusion import fused
-from services.retrieval.vectors import Point, Question, Space, Vectors, Where
+from services.retrieval.vectors import Point, Question, Space, Vectors, Where, number_of
 from services.retrieval.vectors.embedded import EmbeddedVectors
 from services.retrieval.vectors.opening import opened
 from services.retrieval.vectors.server import ServerVectors
@@ -56,7 +56,7 @@ def vector(*numbers: float) -> bytes:
 def point(
     text: str, at: bytes, *, context: UUID, document: UUID | None = None, workspace: UUID = WORKSPACE, **metadata: Any
 ) -> Point:
-    return Point(uuid4(), workspace, context, document or uuid4(), text, at, metadata)
+    return Point(number_of(uuid4()), workspace, context, document or uuid4(), text, at, metadata)
 
 
 def question_of(text: str, at: bytes) -> Question:
@@ -68,10 +68,10 @@ def question_of(text: str, at: bytes) -> Question:
 
 async def found(
     vectors: Vectors, space: Space, where: Where, text: str = "anything", at: bytes | None = None, limit: int = 10
-) -> list[UUID]:
+) -> list[int]:
     """The best `limit` of both sides together."""
     question = question_of(text, at or vector(1, 0, 0, 0))
-    return [hit.id for hit in fused(await vectors.search(space, where, question, limit=max(limit, 50)))][:limit]
+    return [hit.number for hit in fused(await vectors.search(space, where, question, limit=max(limit, 50)))][:limit]
 
 
 async def test_a_space_is_new_once(vectors: Vectors, space: Space) -> None:
@@ -89,7 +89,7 @@ async def test_a_score_is_the_cosine_of_question_and_chunk(vectors: Vectors, spa
     near = point("near", vector(3, 4, 0, 0), context=context)
     await vectors.upsert(space, [near])
     [hit] = await vectors.search(space, Where(WORKSPACE, [context]), question_of("q", vector(2, 0, 0, 0)), limit=5)
-    assert hit.id == near.id
+    assert hit.number == near.number
     assert hit.score == pytest.approx(0.6, abs=0.005)
 
 
@@ -97,7 +97,7 @@ async def test_the_nearest_in_meaning_comes_first(vectors: Vectors, space: Space
     context = uuid4()
     points = [point("alpha", vector(1, step, 0, 0), context=context) for step in range(5)]
     await vectors.upsert(space, points)
-    assert await found(vectors, space, Where(WORKSPACE, [context]), limit=3) == [each.id for each in points[:3]]
+    assert await found(vectors, space, Where(WORKSPACE, [context]), limit=3) == [each.number for each in points[:3]]
 
 
 async def test_words_find_what_meaning_does_not(vectors: Vectors, space: Space) -> None:
@@ -105,7 +105,7 @@ async def test_words_find_what_meaning_does_not(vectors: Vectors, space: Space) 
     crowd = [point(f"filler number {step}", vector(1, step / 100, 0, 0), context=context) for step in range(100)]
     code = point("The printer shows error E4032.", vector(0, 0, 0, 1), context=context)
     await vectors.upsert(space, [*crowd, code])
-    assert code.id in await found(vectors, space, Where(WORKSPACE, [context]), "What does E4032 mean?", limit=5)
+    assert code.number in await found(vectors, space, Where(WORKSPACE, [context]), "What does E4032 mean?", limit=5)
 
 
 async def test_words_are_found_in_scripts_without_spaces(vectors: Vectors, space: Space) -> None:
@@ -113,14 +113,14 @@ async def test_words_are_found_in_scripts_without_spaces(vectors: Vectors, space
     crowd = [point(f"埋め草 {step}", vector(1, step / 100, 0, 0), context=context) for step in range(100)]
     tokyo = point("私は東京に住んでいます。", vector(0, 0, 0, 1), context=context)
     await vectors.upsert(space, [*crowd, tokyo])
-    assert tokyo.id in await found(vectors, space, Where(WORKSPACE, [context]), "東京", limit=5)
+    assert tokyo.number in await found(vectors, space, Where(WORKSPACE, [context]), "東京", limit=5)
 
 
 async def test_a_chunk_written_twice_is_there_once(vectors: Vectors, space: Space) -> None:
     context = uuid4()
     once = point("old", vector(0, 1, 0, 0), context=context)
     await vectors.upsert(space, [once])
-    await vectors.upsert(space, [Point(once.id, WORKSPACE, context, once.document_id, "new", vector(1, 0, 0, 0))])
+    await vectors.upsert(space, [Point(once.number, WORKSPACE, context, once.document_id, "new", vector(1, 0, 0, 0))])
     assert await vectors.count(space, Where(WORKSPACE, [context])) == 1
     [hit] = await vectors.search(space, Where(WORKSPACE, [context]), question_of("q", vector(1, 0, 0, 0)), limit=5)
     assert hit.score == pytest.approx(1, abs=0.005)
@@ -134,9 +134,9 @@ async def test_contexts_and_workspaces_see_their_own_alone(vectors: Vectors, spa
         point("stranger", vector(1, 0, 0, 0), context=mine, workspace=stranger),
     ]
     await vectors.upsert(space, points)
-    assert await found(vectors, space, Where(WORKSPACE, [mine])) == [points[0].id]
-    assert set(await found(vectors, space, Where(WORKSPACE, [mine, sibling]))) == {points[0].id, points[1].id}
-    assert await found(vectors, space, Where(stranger, [mine])) == [points[2].id]
+    assert await found(vectors, space, Where(WORKSPACE, [mine])) == [points[0].number]
+    assert set(await found(vectors, space, Where(WORKSPACE, [mine, sibling]))) == {points[0].number, points[1].number}
+    assert await found(vectors, space, Where(stranger, [mine])) == [points[2].number]
     assert await found(vectors, space, Where(stranger, [sibling])) == []
 
 
@@ -146,9 +146,9 @@ async def test_a_filter_finds_in_each_of_the_contexts_and_in_no_other(vectors: V
     points = [point("a boat", vector(1, 0, 0, 0), context=each, color="red", size=size) for each, size in sizes.items()]
     await vectors.upsert(space, [*points, point("a boat", vector(1, 0, 0, 0), context=one, color="blue", size=1)])
     asked = Where(WORKSPACE, [one, other], search.conditions({"color": ["red", "green"]}))
-    assert set(await found(vectors, space, asked)) == {points[0].id, points[1].id}
+    assert set(await found(vectors, space, asked)) == {points[0].number, points[1].number}
     narrower = Where(WORKSPACE, [one, other], search.conditions({"color": "red", "size": {"gt": 1}}))
-    assert await found(vectors, space, narrower) == [points[1].id]
+    assert await found(vectors, space, narrower) == [points[1].number]
     stranger = Where(uuid4(), [one, other], search.conditions({"color": "red"}))
     assert await found(vectors, space, stranger) == []
 
@@ -185,7 +185,7 @@ async def test_metadata_filters(vectors: Vectors, space: Space, filter: dict[str
     context = uuid4()
     points = [point(name, vector(1, 0, 0, 0), context=context, **metadata) for name, metadata in LIBRARY.items()]
     await vectors.upsert(space, points)
-    names = {each.id: each.text for each in points}
+    names = {each.number: each.text for each in points}
     where = Where(WORKSPACE, [context], search.conditions(filter))
     assert {names[id] for id in await found(vectors, space, where, "red blue green odd")} == expected
     assert await vectors.count(space, where) == len(expected)
@@ -233,10 +233,10 @@ async def test_each_side_names_its_best_with_both_scores(vectors: Vectors, space
     neither = point("something else", vector(0, 0, 1, 0), context=context)
     await vectors.upsert(space, [near, worded, neither])
     question = question_of("a lighthouse", vector(1, 0, 0, 0))
-    hits = {hit.id: hit for hit in await vectors.search(space, Where(WORKSPACE, [context]), question, limit=1)}
-    assert hits.keys() == {near.id, worded.id}
-    assert (hits[near.id].words, hits[worded.id].words > 0) == (0, True)
-    assert hits[worded.id].score == pytest.approx(0.6, abs=0.005)
+    hits = {hit.number: hit for hit in await vectors.search(space, Where(WORKSPACE, [context]), question, limit=1)}
+    assert hits.keys() == {near.number, worded.number}
+    assert (hits[near.number].words, hits[worded.number].words > 0) == (0, True)
+    assert hits[worded.number].score == pytest.approx(0.6, abs=0.005)
 
 
 async def test_a_server_that_is_away_is_unavailable() -> None:
