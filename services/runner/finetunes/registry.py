@@ -20,7 +20,7 @@ from libs.contracts.finetunes import (
 from libs.contracts.paging import Page
 from libs.postgres.database import Database
 from services.runner.finetunes.endpoint import Refused
-from services.runner.finetunes.working import TOPIC, Endpoints
+from services.runner.finetunes.working import ENDED, TOPIC, Endpoints
 from services.runner.storable import named, storable
 from services.runner.store import datasets, providers
 from services.runner.store import finetunes as stored
@@ -92,7 +92,7 @@ class Finetunes:
         """The fine-tune as it was. A job that goes on is cancelled at the provider, where that lets itself be asked."""
         finetune = await self.get(asked)
         await stored.TABLE.delete(self._database, asked.workspace_id, finetune.id)
-        if finetune.job and not finetune.finetuned and not finetune.error and finetune.provider_id:
+        if finetune.job and finetune.status not in ENDED and finetune.provider_id:
             try:
                 await (await self._endpoints.of(finetune.provider_id, finetune.workspace_id)).cancel(finetune.job)
             except (Fault, Refused) as refused:

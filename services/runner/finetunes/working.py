@@ -33,7 +33,7 @@ TOPIC = "finetunes"
 _SLOTS = 4
 _TRIES = 8
 _LONGEST_PAUSE = 300.0
-_ENDED = frozenset({SUCCEEDED, FAILED, "cancelled"})
+ENDED = frozenset({SUCCEEDED, FAILED, "cancelled"})
 
 
 class Endpoints:
@@ -100,7 +100,7 @@ class Working:
         return Step(STARTING, "start", file=await endpoint.upload(f"{due.id}.jsonl", lines))
 
     async def _told(self, due: Due, job: Job) -> Step:
-        if job.status not in _ENDED:
+        if job.status not in ENDED:
             return Step(job.status, "follow", seconds=self._seconds, job=job.id)
         error = (job.error.message or "") if job.error else ""
         if job.status == SUCCEEDED and job.fine_tuned_model:

@@ -108,6 +108,17 @@ async def test_what_goes_on_is_not_begun_again_and_is_cancelled_with_its_deletio
     assert (await fault(caller.bus.call(finetunes.GET, asked))).code is Code.NOT_FOUND
 
 
+async def test_a_job_is_cancelled_though_its_endpoint_was_away_when_it_was_asked_last(caller, endpoint):
+    endpoint.steps = ["running"]
+    finetune = await made(caller, endpoint, "a")
+    await begun(caller, finetune)
+    await eventually(lambda: told(caller, finetune), lambda found: found.status == "running")
+    endpoint.fails = [web.Response(status=503, headers={"Retry-After": "60"})]
+    await eventually(lambda: told(caller, finetune), lambda found: bool(found.error))
+    await caller.bus.call(finetunes.DELETE, GetFinetune(caller.workspace_id, finetune.id))
+    assert endpoint.jobs["ftjob-1"].status == "cancelled"
+
+
 async def test_an_endpoint_that_is_away_is_asked_again(caller, endpoint):
     endpoint.fails = [web.Response(status=503), web.Response(status=429, headers={"Retry-After": "0"})]
     finetune = await made(caller, endpoint, "a")
