@@ -4,6 +4,7 @@ It refuses what OpenAI refuses (a wrong purpose, lines that are no chats, fewer 
 keeps what it was sent, and moves a job on by one status each time that it is asked about.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -50,7 +51,7 @@ class Job:
 @dataclass
 class Endpoint:
     """`steps` are the statuses of the next jobs, `fails` the answers to the next requests; `lost` of the next jobs
-    begun are kept without an answer.
+    begun are kept without an answer, and `gate` is waited for before one is answered.
     """
 
     url: str = ""
@@ -59,6 +60,7 @@ class Endpoint:
     steps: list[str] = field(default_factory=lambda: ["validating_files", "queued", "running", "succeeded"])
     error: str | None = None
     lost: int = 0
+    gate: asyncio.Event | None = None
     fails: list[web.Response] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -91,6 +93,8 @@ class Endpoint:
             f"ftjob-{len(self.jobs) + 1}", asked["model"], file, asked.get("suffix"), list(self.steps), self.error
         )
         self.jobs[job.id] = job
+        if self.gate is not None:
+            await self.gate.wait()
         if self.lost:
             self.lost -= 1
             return _refusal(503, "The answer was lost.")

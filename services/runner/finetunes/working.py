@@ -68,7 +68,8 @@ class Working:
         try:
             endpoint = await self._endpoints.of(due.provider_id, due.workspace_id)
             to = await self._step(due, endpoint)
-            await stored.go_on(self._database, due.id, holder, to)
+            if not await stored.go_on(self._database, due.id, holder, to):
+                await self._end_unwatched(due, endpoint, to)
         except Refused as refused:
             await self._fail(due, holder, str(refused))
         except Fault as fault:
@@ -76,6 +77,11 @@ class Working:
         except Exception:
             log.exception("A fine-tune failed on our side", extra={"finetune": due.id, "tries": due.tries})
             await self._again(due, holder, Fault(Code.INTERNAL, OURS))
+
+    async def _end_unwatched(self, due: Due, endpoint: FineTuning, to: Step) -> None:
+        """A job that was begun while its fine-tune was deleted: nobody else knows of it, and it costs money."""
+        if to.job and to.status not in ENDED and not await stored.is_there(self._database, due.id):
+            await endpoint.cancel(to.job)
 
     async def _step(self, due: Due, endpoint: FineTuning) -> Step:
         match due.step:

@@ -73,9 +73,10 @@ async def claim(database: Database, holder: str, limit: int, busy: Sequence[UUID
     return [one(row, Due) for row in await database.fetch(_CLAIM, holder, limit, list(busy))]
 
 
-async def go_on(database: Database, id: UUID, holder: str, to: Step) -> None:
+async def go_on(database: Database, id: UUID, holder: str, to: Step) -> bool:
+    """False where it is no longer the holder's."""
     to = storable(to)
-    await database.execute(
+    done = await database.execute(
         """UPDATE finetunes SET status = $3, step = $4, due_at = now() + $5 * interval '1 second', holder = NULL,
             tries = 0, file = coalesce($6, file), job = coalesce($7, job), finetuned = coalesce($8, finetuned),
             model_id = coalesce($9, model_id), error = coalesce($10, ''), updated_at = now()
@@ -91,6 +92,11 @@ async def go_on(database: Database, id: UUID, holder: str, to: Step) -> None:
         to.model_id,
         to.error,
     )
+    return done.endswith("1")
+
+
+async def is_there(database: Database, id: UUID) -> bool:
+    return await database.fetchval("SELECT EXISTS (SELECT FROM finetunes WHERE id = $1)", id)
 
 
 async def postpone(database: Database, id: UUID, holder: str, *, seconds: float, error: str) -> None:

@@ -1,5 +1,6 @@
 """Fine-tunes: what a dataset becomes, how a job is followed to its end, and what becomes of the model."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -19,6 +20,7 @@ from tests.services.runner.toolcases import make
 from tests.support.finetuning import Endpoint, finetuning
 from tests.support.provider import Answer, Call, calling
 from tests.support.services import running
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -117,6 +119,16 @@ async def test_a_job_is_cancelled_though_its_endpoint_was_away_when_it_was_asked
     await eventually(lambda: told(caller, finetune), lambda found: bool(found.error))
     await caller.bus.call(finetunes.DELETE, GetFinetune(caller.workspace_id, finetune.id))
     assert endpoint.jobs["ftjob-1"].status == "cancelled"
+
+
+async def test_a_job_that_is_begun_while_its_fine_tune_is_deleted_is_cancelled(caller, endpoint):
+    endpoint.steps, endpoint.gate = ["running"], asyncio.Event()
+    finetune = await made(caller, endpoint, "a")
+    await begun(caller, finetune)
+    await until(lambda: bool(endpoint.jobs))
+    await caller.bus.call(finetunes.DELETE, GetFinetune(caller.workspace_id, finetune.id))
+    endpoint.gate.set()
+    await until(lambda: endpoint.jobs["ftjob-1"].status == "cancelled")
 
 
 async def test_an_endpoint_that_is_away_is_asked_again(caller, endpoint):
