@@ -1,6 +1,6 @@
 """What a route works with, put together once by `build`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
@@ -50,10 +50,10 @@ class Engine:
     logins: Logins
     effects: Effects
     streams: Streams
-    proxies: Proxies = field(default_factory=Proxies)
-    public_url: str = ""
-    run_seconds: float = 600.0
-    room: Room = field(default_factory=Room)
+    proxies: Proxies
+    public_url: str
+    run_seconds: float
+    room: Room
 
 
 ENGINE = web.AppKey("engine", Engine)

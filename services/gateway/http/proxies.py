@@ -15,8 +15,8 @@ from services.gateway.origins import Address
 
 @dataclass(frozen=True)
 class Proxies:
-    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
-    https_only: bool = False
+    trusted: tuple[IPv4Network | IPv6Network, ...]
+    https_only: bool
 
     @classmethod
     def of(cls, cidrs: str, *, https_only: bool = False) -> "Proxies":

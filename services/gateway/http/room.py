@@ -12,7 +12,7 @@ _HELD = web.RequestKey("held", int)
 
 
 class Room:
-    def __init__(self, *, requests: int = 4096, body_bytes: int = 256 << 20) -> None:
+    def __init__(self, *, requests: int, body_bytes: int) -> None:
         self._requests, self._body_bytes = requests, body_bytes
         self._in_hand = self._held = 0
         metrics.REQUESTS.set_function(lambda: self._in_hand)
