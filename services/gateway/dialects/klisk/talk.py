@@ -20,6 +20,7 @@ from services.gateway.dialects.klisk import conversing, translate, wire
 from services.gateway.dialects.klisk.translate.events import Telling
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import body, limiting, params
+from services.gateway.http.aside import aside
 from services.gateway.http.sockets import Socket
 from services.gateway.http.voices import CALLER
 
@@ -62,7 +63,7 @@ class Talk:
                     await self._tell(translate.events.failed(fault))
 
     async def _take(self, frame: bytes) -> None:
-        message = body.decode(frame, wire.SocketMessage)
+        message = await aside(len(frame), lambda: body.decode(frame, wire.SocketMessage))
         match message.type:
             case "cancel":
                 await self._cancel()
