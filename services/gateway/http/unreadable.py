@@ -4,11 +4,14 @@ aiohttp would quote what was sent, and name packages to install. It is no failur
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 
 from services.gateway.http.problems import Problem, plainly
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _LONGEST_LINE = 8190
 
@@ -24,9 +27,13 @@ class Connection(web.RequestHandler):
         answer = super().handle_error(request, status, exc, message)
         if not isinstance(exc, HttpProcessingError):
             return answer
-        told = plainly(Problem(400, "BAD_REQUEST", _sentence(exc)))
-        told.force_close()
-        return told
+        return _told(400, _sentence(exc))
+
+
+def _told(status: int, sentence: str) -> web.Response:
+    told = plainly(Problem(status, "BAD_REQUEST", sentence))
+    told.force_close()
+    return told
 
 
 def _sentence(error: HttpProcessingError) -> str:
@@ -49,7 +56,19 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> Server:
         made = await super()._make_server()
-        return Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)
+        return Server(_expecting(made.request_handler), request_factory=made.request_factory, **self._kwargs)
+
+
+def _expecting(handler: Handler) -> Handler:
+    """aiohttp looks at `Expect` before any middleware is asked."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPExpectationFailed:
+            return _told(417, "Of the Expect header nothing but 100-continue is understood.")
+
+    return answer
 
 
 def http_log() -> logging.Logger:

@@ -169,6 +169,17 @@ async def test_what_can_not_be_read_gets_its_400_in_our_words_and_no_line_in_the
     assert [record for record in caplog.records if record.name.startswith(("aiohttp", "gateway.http"))] == []
 
 
+async def test_what_is_expected_of_no_server_is_told_as_json(door):
+    answer = await raw(door, b"POST /v1/apps HTTP/1.1\r\nHost: a\r\nExpect: something\r\nContent-Length: 2\r\n\r\n{}")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 417")
+    assert (b"Server: Polyvox" in head, b"Connection: close" in head) == (True, True)
+    assert (json.loads(body)["error"]["code"], "100-continue" in json.loads(body)["error"]["message"]) == (
+        "BAD_REQUEST",
+        True,
+    )
+
+
 @pytest.mark.parametrize(
     "headers",
     [
