@@ -117,6 +117,8 @@ class Kept(Struct, frozen=True):
 RUN_COLUMNS = [field.name for field in msgspec.structs.fields(runs.Run)]
 _RUN = f"SELECT {', '.join(RUN_COLUMNS)} FROM runs"
 _LISTING = Listing(_RUN, "runs", "id DESC")
+# No run is newer.
+_LAST = UUID(int=(1 << 128) - 1)
 
 
 async def get(database: Database, ids: list[UUID]) -> dict[UUID, Kept]:
@@ -130,12 +132,12 @@ async def of_dataset(
 ) -> list[Kept]:
     """Newest first, those that are older than `before`."""
     rows = await database.fetch(
-        f"""SELECT {", ".join(RUN_COLUMNS)}, frames FROM runs
-        WHERE workspace_id = $1 AND id IN (SELECT run_id FROM dataset_runs WHERE dataset_id = $2)
-            AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4""",
-        workspace_id,
+        f"""SELECT {", ".join(RUN_COLUMNS)}, frames FROM runs WHERE workspace_id = $3 AND id = ANY(ARRAY(
+            SELECT run_id FROM dataset_runs WHERE dataset_id = $1 AND run_id < $2 ORDER BY run_id DESC LIMIT $4
+        )) ORDER BY id DESC""",
         dataset_id,
-        before,
+        before or _LAST,
+        workspace_id,
         limit,
     )
     return [Kept(_run(row), row["frames"]) for row in rows]
