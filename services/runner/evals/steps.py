@@ -24,6 +24,8 @@ _ANSWER = 1
 _START_SECONDS = 30.0
 # What comes back, or has room again.
 AWAY = frozenset({Code.UNAVAILABLE, Code.TIMEOUT, Code.RATE_LIMITED})
+# What is no refusal of what was asked.
+_AGAIN = AWAY | {Code.INTERNAL}
 
 
 class Steps:
@@ -84,7 +86,7 @@ class Steps:
                 return await self._checks.verdict(check, answer.output, wanted)
 
     async def _start(self, row: Claimed, holder: str, starts: Sequence[StartRun]) -> dict[UUID, str]:
-        """Those that were refused, and why. Raises Fault (AWAY).
+        """Those that were refused, and why. Raises Fault (AWAY, INTERNAL).
 
         They are named in the row before, and so erased with its data point, whenever that is.
         """
@@ -95,7 +97,7 @@ class Steps:
             try:
                 await self._bus.call(runs.START, start, timeout=_START_SECONDS)
             except Fault as fault:
-                if fault.code in AWAY:
+                if fault.code in _AGAIN:
                     raise
                 refused[start.run_id] = fault.message
         return refused
