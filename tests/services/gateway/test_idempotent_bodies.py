@@ -13,6 +13,7 @@ from libs.contracts import apps, files, ids
 from libs.contracts.faults import Code, Fault
 from services.gateway import __main__ as gateway
 from services.gateway.dialects import klu
+from services.gateway.effects import keeper
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import sse
 from services.gateway.http.voices import CALLER, Voice, listed
@@ -127,7 +128,8 @@ async def test_a_stream_that_lost_its_reader_ends_and_may_be_read_again(nats_url
         assert "data: begun" in (await post(door, "/toy/runs", {}, key)).text
 
 
-async def test_a_stop_waits_for_what_its_client_has_left(nats_url, databases, key):
+async def test_a_stop_waits_for_what_its_client_has_left(nats_url, databases, key, monkeypatch):
+    monkeypatch.setattr(keeper, "_FINISH_SECONDS", 30.0)
     async with opened(nats_url, databases) as other:
         async with opened(nats_url, databases) as door:
             came, go = await gate(door)

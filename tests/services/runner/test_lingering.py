@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio
 LINGER = 0.6
 SILENT = 1.5
 # What looking twice a second adds, and a machine that stands still.
-LATER = 10.0
+LATER = 50.0
 UNSPOKEN = "nobody speaks for it"
 
 
@@ -184,7 +184,7 @@ async def test_a_stream_waits_for_its_first_reader_as_long_as_its_voice_says(cal
     action = await caller.action()
     waiting = await caller.run(action, mode=Mode.STREAMING, unfollowed_seconds=LINGER + 1.5)
     for_ever = await caller.run(action, mode=Mode.STREAMING)
-    read = await caller.run(action, mode=Mode.STREAMING, unfollowed_seconds=60)
+    read = await caller.run(action, mode=Mode.STREAMING, unfollowed_seconds=3600)
     frames = follower.follow(feed.Cursor(caller.workspace_id, read.id))
     await anext(frames)
     await frames.aclose()

@@ -130,9 +130,9 @@ async def test_order_is_wanted_and_given_up_with_what_waits(bus, subscribe):
 @pytest.mark.slow
 async def test_a_dispatcher_that_is_killed_leaves_the_order_to_the_other(nats_url, databases, bus, ordered):
     """What it had taken in comes to the other after five seconds; what is younger waits for it."""
-    async with receiver() as r, running("webhook_dispatcher", nats_url, databases, delivery_seconds=0.5):
+    async with receiver() as r, running("webhook_dispatcher", nats_url, databases, delivery_seconds=5):
         r.answer(delay=0.02)
-        async with processes.process("webhook_dispatcher", nats_url, databases, delivery_seconds=0.5) as other:
+        async with processes.process("webhook_dispatcher", nats_url, databases, delivery_seconds=5) as other:
             endpoint = await ordered(r)
             made = await stated(bus, endpoint, 30)
             await r.wait(10)
