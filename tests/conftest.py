@@ -30,6 +30,7 @@ _PATIENCES = (
     "libs.bus.serve._PATIENCE",
     "libs.postgres.database._PATIENCE",
     "services.gateway.limits.permits._PATIENCE",
+    "services.runner.sandbox.parent.DEADLINE",
 )
 _DAY_SECONDS = 86_400
 # What the tests of one module take, and more.
