@@ -4,7 +4,6 @@ Owner: runner; any number of its processes share the steps. Nothing is lost with
 another where they were.
 """
 
-import logging
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -13,7 +12,7 @@ import msgspec
 from libs.bus.hear import Heard
 from libs.contracts import contacts
 from libs.contracts.contacts import GetContact
-from libs.contracts.faults import OURS, Code, Fault
+from libs.contracts.faults import Code, Fault
 from libs.contracts.runs import OF_AUTOMATIONS, RunFinished
 from libs.postgres.database import Connection, Database
 from libs.postgres.leases import Lease
@@ -26,8 +25,6 @@ from services.runner.prompting.rendering import Renderer
 from services.runner.shifts import Shift
 from services.runner.store import automation_steps
 from services.runner.store.automation_steps import Claimed
-
-log = logging.getLogger(__name__)
 
 _SLOTS = 64
 _SLOTS_OF_WORKSPACE = 16
@@ -54,22 +51,13 @@ class Working:
     def __init__(self, service: Service, lease: Lease, steps: Steps, renderer: Renderer) -> None:
         database = service.database
         self._database, self._bus, self._steps, self._renderer = database, service.bus, steps, renderer
-        self.shift = Shift(lease, self._claim, self._do, slots=_SLOTS, rest=lambda: _LOOK_SECONDS)
+        self.shift = Shift(lease, self, slots=_SLOTS, rest=lambda: _LOOK_SECONDS)
         database.on_commit(TOPIC, self.shift.wake)
 
-    async def _claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Claimed]:
+    async def claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Claimed]:
         return await automation_steps.claim(self._database, holder, limit=limit, busy=busy, each=_SLOTS_OF_WORKSPACE)
 
-    async def _do(self, step: Claimed, holder: str) -> None:
-        try:
-            await self._take(step, holder)
-        except Fault as fault:
-            await self._failed(step, holder, fault)
-        except Exception:
-            log.exception("A step of an automation failed on our side", extra={"step": step.id, "tries": step.tries})
-            await self._failed(step, holder, Fault(Code.INTERNAL, OURS))
-
-    async def _take(self, step: Claimed, holder: str) -> None:
+    async def do(self, step: Claimed, holder: str) -> None:
         filling = Filling(self._renderer, await self._scope(step))
         match await self._steps.take(step, holder, filling):
             case Came() as came:
@@ -103,15 +91,10 @@ class Working:
             return {}
         return {"contact": msgspec.to_builtins(found)}
 
-    async def _failed(self, step: Claimed, holder: str, fault: Fault) -> None:
-        """While the database itself is away the step stays ours: this process takes it up again."""
+    async def failed(self, step: Claimed, holder: str, fault: Fault) -> None:
         away = fault.code in _AWAY
-        again = fault.code in _AGAIN and not isinstance(fault, Hopeless) and (away or step.tries < _TRIES)
-        try:
-            if again:
-                pause = (fault.retry_after or 1.0) if away else 0.5 * 2.0**step.tries
-                await automation_steps.postpone(self._database, step, holder, seconds=pause, counted=not away)
-            else:
-                await ending.fail(self._database, step, holder, fault)
-        except Fault as failed:
-            log.warning("A step of an automation waits", extra={"step": step.id, "error": failed.message})
+        if fault.code in _AGAIN and not isinstance(fault, Hopeless) and (away or step.tries < _TRIES):
+            pause = (fault.retry_after or 1.0) if away else 0.5 * 2.0**step.tries
+            await automation_steps.postpone(self._database, step, holder, seconds=pause, counted=not away)
+        else:
+            await ending.fail(self._database, step, holder, fault)

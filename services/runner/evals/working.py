@@ -4,12 +4,11 @@ Owner: runner; any number of its processes share the rows. Nothing is lost with 
 another where they were.
 """
 
-import logging
 from collections.abc import Sequence
 from uuid import UUID
 
 from libs.contracts import evals
-from libs.contracts.faults import OURS, Code, Fault
+from libs.contracts.faults import Fault
 from libs.postgres import outbox
 from libs.postgres.database import Database
 from libs.postgres.leases import Lease
@@ -19,8 +18,6 @@ from services.runner.store import evals as stored
 from services.runner.store import trial_rows
 from services.runner.store.evals import Summary, Trial
 from services.runner.store.trial_rows import Claimed
-
-log = logging.getLogger(__name__)
 
 TOPIC = "trials"
 _SLOTS = 16
@@ -35,14 +32,14 @@ _LONGEST_PAUSE = 60.0
 class Working:
     def __init__(self, database: Database, lease: Lease, steps: Steps) -> None:
         self._database, self._steps, self._going = database, steps, True
-        self.shift = Shift(lease, self._claim, self._do, slots=_SLOTS, rest=self._rest)
+        self.shift = Shift(lease, self, slots=_SLOTS, rest=self._rest)
         database.on_commit(TOPIC, self.shift.wake)
 
     def _rest(self) -> float:
         """While a trial goes on its runs are looked after four times a second."""
         return _GOING_SECONDS if self._going else _IDLE_SECONDS
 
-    async def _claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Claimed]:
+    async def claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Claimed]:
         claimed = await trial_rows.claim(self._database, holder, limit=limit, busy=busy, begun=_BEGUN)
         trials = await stored.finished(self._database)
         summaries = await stored.summaries(self._database, trials) if trials else {}
@@ -56,29 +53,17 @@ class Working:
             if await stored.finish(connection, trial.id, summary):
                 await outbox.state(connection, evals.FINISHED, [_finished(trial, summary)])
 
-    async def _do(self, row: Claimed, holder: str) -> None:
-        try:
-            await self._steps.take(row, holder)
-        except Fault as fault:
-            await self._again(row, holder, fault)
-        except Exception:
-            log.exception("A row of a trial failed on our side", extra={"row": row.id, "tries": row.tries})
-            await self._again(row, holder, Fault(Code.INTERNAL, OURS))
+    async def do(self, row: Claimed, holder: str) -> None:
+        await self._steps.take(row, holder)
 
-    async def _again(self, row: Claimed, holder: str, fault: Fault) -> None:
-        """What is away comes back, however long that takes; other faults are tried a few times.
-
-        While the database itself is away the row stays ours: this process takes it up again.
-        """
+    async def failed(self, row: Claimed, holder: str, fault: Fault) -> None:
+        """What is away comes back, however long that takes; other faults are tried a few times."""
         away = fault.code in AWAY
         pause = (fault.retry_after or 1.0) if away else min(2.0**row.tries, _LONGEST_PAUSE)
-        try:
-            if row.tries >= _TRIES and not away:
-                await self._steps.give_up(row, holder, fault.message)
-            else:
-                await trial_rows.postpone(self._database, row, holder, seconds=pause, counted=not away)
-        except Fault as failed:
-            log.warning("A row of a trial waits", extra={"row": row.id, "error": failed.message})
+        if row.tries >= _TRIES and not away:
+            await self._steps.give_up(row, holder, fault.message)
+        else:
+            await trial_rows.postpone(self._database, row, holder, seconds=pause, counted=not away)
 
 
 def _finished(trial: Trial, summary: Summary) -> evals.TrialFinished:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from libs.contracts import ids
 from libs.contracts.datasets import GetDataset
-from libs.contracts.faults import OURS, Code, Fault
+from libs.contracts.faults import Code, Fault
 from libs.contracts.finetunes import FAILED, STARTING, SUCCEEDED
 from libs.contracts.models import CreateModel
 from libs.egress import Egress
@@ -58,13 +58,13 @@ class Working:
         self, database: Database, lease: Lease, endpoints: Endpoints, models: Models, *, seconds: float
     ) -> None:
         self._database, self._endpoints, self._models, self._seconds = database, endpoints, models, seconds
-        self.shift = Shift(lease, self._claim, self._do, slots=_SLOTS, rest=lambda: min(1.0, seconds))
+        self.shift = Shift(lease, self, slots=_SLOTS, rest=lambda: min(1.0, seconds))
         database.on_commit(TOPIC, self.shift.wake)
 
-    async def _claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Due]:
+    async def claim(self, holder: str, limit: int, busy: Sequence[UUID]) -> list[Due]:
         return await stored.claim(self._database, holder, limit, busy)
 
-    async def _do(self, due: Due, holder: str) -> None:
+    async def do(self, due: Due, holder: str) -> None:
         try:
             endpoint = await self._endpoints.of(due.provider_id, due.workspace_id)
             to = await self._step(due, endpoint)
@@ -72,11 +72,6 @@ class Working:
                 await self._end_unwatched(due, endpoint, to)
         except Refused as refused:
             await self._fail(due, holder, str(refused))
-        except Fault as fault:
-            await self._again(due, holder, fault)
-        except Exception:
-            log.exception("A fine-tune failed on our side", extra={"finetune": due.id, "tries": due.tries})
-            await self._again(due, holder, Fault(Code.INTERNAL, OURS))
 
     async def _end_unwatched(self, due: Due, endpoint: FineTuning, to: Step) -> None:
         """A job that was begun while its fine-tune was deleted: nobody else knows of it, and it costs money."""
@@ -124,7 +119,7 @@ class Working:
         log.info("A fine-tune failed", extra={"finetune": due.id, "error": reason})
         await stored.go_on(self._database, due.id, holder, Step(FAILED, None, error=reason))
 
-    async def _again(self, due: Due, holder: str, fault: Fault) -> None:
+    async def failed(self, due: Due, holder: str, fault: Fault) -> None:
         """A job that was begun is followed for as long as it takes; the steps before are tried a few times."""
         if due.tries >= _TRIES and due.step != "follow":
             await self._fail(due, holder, fault.message)
