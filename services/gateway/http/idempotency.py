@@ -87,14 +87,20 @@ async def once_read(
         if await skim() != effect.request:
             raise other_request()
         return _again(effect.answer)
+    await bring_about(request, effect, take, done)
+    return done
+
+
+async def bring_about(request: web.Request, effect: Effect, take: Taking, done: web.Response) -> bytes:
+    """The digest that `take` told, kept with the answer. Raises its Faults: then the effect is anyone's again."""
     try:
         digest = await take()
     except BaseException:
         # Also where the client has left.
-        await asyncio.shield(effects.own(effect.release()))
+        await asyncio.shield(request.app[ENGINE].effects.own(effect.release()))
         raise
     await effect.keep(_kept(done), digest)
-    return done
+    return digest
 
 
 def _key(request: web.Request) -> str:

@@ -1,12 +1,14 @@
 """Uploads: a file on its way from a client's multipart body to a blob, never whole in memory.
 
-The right to send it is the address itself: a ticket that the engine sealed. The same address, given to a context,
-names the file.
+The right to send it is the address itself: a ticket that the engine sealed, good for one file. The same address, given
+to a context, names the file.
 """
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Awaitable, Generator
 from contextlib import contextmanager
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,13 +19,20 @@ from msgspec import Struct
 from libs.contracts import files
 from libs.contracts.faults import Code, Fault
 from libs.runtime.sealing import Sealer
+from services.gateway.effects.keeper import Effect
 from services.gateway.engine import ENGINE, ask
 from services.gateway.http import idempotency, reply
 
+T = TypeVar("T")
+
 _ABOUT = b"upload"
+# Stands where an Idempotency-Key does, and is none that a client could give.
+_FIRST = ""
 _SECONDS = 24 * 3600
 _CHUNK = 64 << 10
 _MOST_BESIDE = 64 << 10
+_SILENT_SECONDS = 60.0
+_RETRY_SECONDS = 10.0
 
 
 class Ticket(Struct, frozen=True, array_like=True):
@@ -49,31 +58,60 @@ def opened(sealer: Sealer, token: str) -> Ticket:
 
 
 async def receive(request: web.Request, ticket: Ticket) -> web.Response:
-    """Takes the part `file` in. Raises Fault UNSUPPORTED, MALFORMED, INVALID or TOO_LARGE.
+    """Takes the part `file` in. Raises Fault UNSUPPORTED, MALFORMED, INVALID, TOO_LARGE, or CONFLICT where another file
+    was taken in, or is being sent.
 
     Under an Idempotency-Key, one that was taken in before is only compared.
     """
     if not idempotency.is_given(request):
-        await take(request, ticket, await _parts(request))
+        await _take_first(request, ticket)
         return reply.nothing()
     return await idempotency.once_read(
         request,
         ticket.upload_id,
-        take=lambda: _take_hashed(request, ticket),
-        skim=lambda: _skim_hashed(request, ticket),
+        take=lambda: _take_first(request, ticket),
+        skim=lambda: _skim(request, ticket),
         done=reply.nothing(),
     )
 
 
-async def _take_hashed(request: web.Request, ticket: Ticket) -> bytes:
+async def _take_first(request: web.Request, ticket: Ticket) -> bytes:
+    """The file's digest. An address takes one file, however many have it: the others are refused."""
+    chunks = await _parts(request)
+    effect = await _reserved(request, ticket)
+    if effect.answer is None:
+        return await idempotency.bring_about(
+            request, effect, take=lambda: _take_hashed(request, ticket, chunks), done=reply.nothing()
+        )
+    if idempotency.is_given(request) and (digest := await _skim_hashed(ticket, chunks)) == effect.request:
+        # Its gateway was killed before it could keep the answer under the key.
+        return digest
+    raise Fault(Code.CONFLICT, "A file was sent to this address before: have another one made for this one.")
+
+
+async def _reserved(request: web.Request, ticket: Ticket) -> Effect:
+    try:
+        return await request.app[ENGINE].effects.begin(ticket.upload_id, _FIRST, None)
+    except Fault as fault:
+        if fault.code is not Code.CONFLICT:
+            raise
+        message = "A file is being sent to this address, which takes one: ask again in case that one breaks off."
+        raise Fault(fault.code, message, retry_after=_RETRY_SECONDS) from None
+
+
+async def _take_hashed(request: web.Request, ticket: Ticket, chunks: AsyncIterator[bytes]) -> bytes:
     digest = hashlib.sha256()
-    await take(request, ticket, _hashed(await _parts(request), digest))
+    await take(request, ticket, _hashed(chunks, digest))
     return digest.digest()
 
 
-async def _skim_hashed(request: web.Request, ticket: Ticket) -> bytes:
+async def _skim(request: web.Request, ticket: Ticket) -> bytes:
+    return await _skim_hashed(ticket, await _parts(request))
+
+
+async def _skim_hashed(ticket: Ticket, chunks: AsyncIterator[bytes]) -> bytes:
     digest, size = hashlib.sha256(), 0
-    async for chunk in _hashed(await _parts(request), digest):
+    async for chunk in _hashed(chunks, digest):
         size += len(chunk)
         if size > ticket.max_bytes:
             break  # it is another file, whatever follows
@@ -135,9 +173,18 @@ async def _pass_over(part: BodyPartReader, most: int) -> int:
 async def _chunks(reader: MultipartReader, part: BodyPartReader) -> AsyncIterator[bytes]:
     """A file is whole when the boundary follows it."""
     with _readable():
-        while chunk := await part.read_chunk(_CHUNK):
+        while chunk := await _soon(part.read_chunk(_CHUNK)):
             yield bytes(chunk)
-        await reader.next()
+        await _soon(reader.next())
+
+
+async def _soon(read: Awaitable[T]) -> T:
+    """A client that is gone without a word holds the address no longer than this."""
+    try:
+        async with asyncio.timeout(_SILENT_SECONDS):
+            return await read
+    except TimeoutError:
+        raise Fault(Code.MALFORMED, f"Nothing more of the file came for {_SILENT_SECONDS:.0f} seconds.") from None
 
 
 @contextmanager

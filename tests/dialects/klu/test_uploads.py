@@ -1,7 +1,8 @@
 """Uploads: an address to send a file to, without a key, which then names the file for a context."""
 
+import asyncio
 import json
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import aiohttp
 import msgspec
@@ -16,13 +17,17 @@ from tests.services.gateway.peers import Door, new_key
 
 pytestmark = pytest.mark.asyncio
 
-UPLOAD = UUID("01a20000-0000-7000-8000-0000000000f1")
+UPLOADS = UUID("01a20000-0000-7000-8000-0000000000f1")
 MOST = 200_000
+
+
+def upload_of(blob: str) -> UUID:
+    return uuid5(UPLOADS, blob)
 
 
 async def presigned(door: Door, blob: str) -> dict[str, str]:
     def upload(asked: files.BeginUpload | files.FinishUpload, finished: bool) -> files.Upload:
-        return files.Upload(UPLOAD, asked.workspace_id, "a.pdf", f"uploads/{blob}", MOST, finished)
+        return files.Upload(upload_of(blob), asked.workspace_id, "a.pdf", f"uploads/{blob}", MOST, finished)
 
     await door.peers.answer(files.BEGIN, lambda asked: upload(asked, False))
     await door.peers.answer(files.FINISH, lambda asked: upload(asked, True))
@@ -56,7 +61,7 @@ async def test_a_file_sent_without_a_key_reaches_its_blob_whole(door):
     answer = await send(door, given["url"], form(content, key="uploads/a.pdf", policy="x" * 1000))
     assert (answer.status, answer.text) == (204, "")
     assert await door.service.blobs.get("uploads/whole") == content
-    assert door.peers.asked == [files.FinishUpload(door.workspace_id, UPLOAD, len(content))]
+    assert door.peers.asked == [files.FinishUpload(door.workspace_id, upload_of("whole"), len(content))]
 
 
 async def test_a_file_over_the_cap_is_413_and_leaves_nothing(door):
@@ -65,6 +70,60 @@ async def test_a_file_over_the_cap_is_413_and_leaves_nothing(door):
     assert (answer.status, answer.json.keys()) == (413, {"error", "message", "detail"})
     assert door.peers.asked == []
     assert await gone(door, "uploads/large")
+
+
+async def test_of_many_who_send_to_one_address_at_once_one_is_heard(door):
+    given = await presigned(door, "contested")
+    came, go = asyncio.Event(), asyncio.Event()
+
+    async def slowly(asked: files.FinishUpload) -> files.Upload:
+        came.set()
+        await go.wait()
+        return files.Upload(asked.upload_id, asked.workspace_id, "a.pdf", "uploads/contested", MOST, True)
+
+    await door.peers.answer(files.FINISH, slowly)
+    first = asyncio.create_task(send(door, given["url"], form(b"first")))
+    await asyncio.wait_for(came.wait(), 60)
+    others = [await send(door, given["url"], form(b"other" * 30_000)) for _ in range(2)]
+    keyed = await send(door, given["url"], form(b"other"), headers={"Idempotency-Key": "mine"})
+    go.set()
+    assert (await first).status == 204
+    late = await send(door, given["url"], form(b"other"))
+    assert [answer.status for answer in (*others, keyed, late)] == [409] * 4
+    assert late.json.keys() == {"error", "message", "detail"}
+    assert (others[0].headers["Retry-After"], late.headers.get("Retry-After")) == ("10", None)
+    assert await door.service.blobs.get("uploads/contested") == b"first"
+    assert len(door.peers.asked) == 1
+
+
+async def test_an_address_whose_file_broke_off_takes_another(door):
+    given = await presigned(door, "retried")
+    assert (await send(door, given["url"], form(b"x" * (MOST + 1)))).status == 413
+    assert (await send(door, given["url"], form(b"x"))).status == 204
+
+
+async def test_who_falls_silent_holds_no_address(door, monkeypatch):
+    given = await presigned(door, "silent")
+    monkeypatch.setattr(uploads, "_SILENT_SECONDS", 0.2)
+    gone = asyncio.Event()
+
+    async def begun():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nhalf of'
+        await gone.wait()
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with door.session.post(given["url"], data=begun(), headers=headers) as answer:
+        assert answer.status == 400
+    assert (await send(door, given["url"], form(b"whole"))).status == 204
+
+
+async def test_the_file_that_was_taken_in_is_known_under_a_key_that_comes_later(door):
+    """As a client asks again whose gateway was killed after it had the file."""
+    given = await presigned(door, "known")
+    assert (await send(door, given["url"], form(b"it"))).status == 204
+    again = await send(door, given["url"], form(b"it"), headers={"Idempotency-Key": "later"})
+    other = await send(door, given["url"], form(b"other"), headers={"Idempotency-Key": "another"})
+    assert (again.status, other.status, len(door.peers.asked)) == (204, 409, 1)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +154,7 @@ async def test_a_body_that_holds_no_file_is_refused(door, body, type, status):
 
 
 async def test_an_address_that_has_expired_takes_nothing(door):
-    ticket = uploads.Ticket(door.workspace_id, UPLOAD, "uploads/expired", MOST)
+    ticket = uploads.Ticket(door.workspace_id, upload_of("expired"), "uploads/expired", MOST)
     sealer = door.service.sealer
     token = sealer.token(msgspec.msgpack.encode(ticket), about=b"upload", seconds=-1)
     answer = await send(door, f"{door.url}/v1/uploads/{token}", form(b"x"))
@@ -131,7 +190,7 @@ async def test_the_address_of_a_file_becomes_its_blob_for_a_context(door):
     await door.peers.answer(contexts.GET, examples.context)
     urls = [given["object_url"], "https://files.example/v1/uploads/theirs"]
     assert (await door.call("POST", f"/v1/context/{CONTEXT}/add_files", {"files": urls})).status == 200
-    assert door.peers.asked[0].urls == [f"blob:{UPLOAD}", "https://files.example/v1/uploads/theirs"]
+    assert door.peers.asked[0].urls == [f"blob:{upload_of('named')}", "https://files.example/v1/uploads/theirs"]
 
 
 async def test_the_address_of_a_file_is_of_no_use_to_another_workspace(door):
