@@ -141,7 +141,7 @@ class PageModels(Struct, frozen=True):
 
 
 class UpdateModel(Struct, frozen=True):
-    """What is UNSET stays as it is."""
+    """What is UNSET stays as it is. `key` and `url` are those of the model's provider."""
 
     workspace_id: UUID
     model_id: UUID
@@ -152,6 +152,8 @@ class UpdateModel(Struct, frozen=True):
     price: Price | UnsetType | None = UNSET
     sees_images: bool | UnsetType | None = UNSET
     calls_tools: bool | UnsetType | None = UNSET
+    key: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
 
 
 CREATE = Rpc("rpc.runner.models.create", CreateModel, Model)

@@ -7,7 +7,16 @@ from msgspec import UNSET
 
 from libs.contracts import ids
 from libs.contracts.faults import Code, Fault, not_found
-from libs.contracts.models import CreateModel, CreateProvider, FindModel, GetModel, Model, PageModels, UpdateModel
+from libs.contracts.models import (
+    CreateModel,
+    CreateProvider,
+    FindModel,
+    GetModel,
+    Model,
+    PageModels,
+    UpdateModel,
+    UpdateProvider,
+)
 from libs.contracts.paging import Page
 from libs.postgres.changes import changed
 from libs.postgres.database import Connection, Database
@@ -71,12 +80,16 @@ class Models:
         return msgspec.structs.replace(model, default=model.id == await self._catalog.default(workspace_id))
 
     async def update(self, asked: UpdateModel) -> Model:
+        """With its provider's key and address. Raises Fault INVALID as providers.update does: then nothing changes."""
         asked = storable(asked)
         named(asked.llm, "llm")
         if asked.context_window is not UNSET:
             _window(asked.context_window)
-        await self._own(GetModel(asked.workspace_id, asked.model_id))
+        model = await self._own(GetModel(asked.workspace_id, asked.model_id))
         async with self._catalog.changing() as connection:
+            if asked.key is not UNSET or asked.url is not UNSET:
+                vendor = UpdateProvider(asked.workspace_id, model.provider.id, key=asked.key, url=asked.url)
+                await self._vendors.renew(connection, vendor)
             if asked.default is True:
                 await stored.choosing(connection, asked.workspace_id)
                 await stored.yield_default(connection, asked.workspace_id)

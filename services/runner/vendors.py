@@ -80,14 +80,18 @@ class Vendors:
         asked = storable(asked)
         await self._own(GetProvider(asked.workspace_id, asked.provider_id))
         async with self._catalog.changing() as connection:
-            provider = await stored.lock(connection, asked.provider_id)
-            if provider is None:
-                raise not_found("provider", asked.provider_id)
-            if asked.default is True:
-                await stored.yield_default(connection, asked.workspace_id)
-            await stored.put(connection, self._renewed(provider, asked))
-            await _have_changed(connection, asked.workspace_id, provider.id)
+            await self.renew(connection, asked)
         return await self.get(GetProvider(asked.workspace_id, asked.provider_id))
+
+    async def renew(self, connection: Connection, asked: UpdateProvider) -> None:
+        """In a transaction of the caller's, who knows it as the workspace's own. Raises Fault INVALID, NOT_FOUND."""
+        provider = await stored.lock(connection, asked.provider_id)
+        if provider is None:
+            raise not_found("provider", asked.provider_id)
+        if asked.default is True:
+            await stored.yield_default(connection, asked.workspace_id)
+        await stored.put(connection, self._renewed(provider, asked))
+        await _have_changed(connection, asked.workspace_id, provider.id)
 
     def _renewed(self, provider: Stored, asked: UpdateProvider) -> Stored:
         changes: dict[str, object] = {}

@@ -366,6 +366,20 @@ async def test_a_key_is_sent_to_its_provider_and_shown_to_nobody(caller, upstrea
     assert not [row for row in rows if b"sk-second".hex() in row[0] or "sk-second" in row[0]]
 
 
+async def test_a_model_changes_with_its_providers_key_and_address_or_not_at_all(caller):
+    model = await add(caller, "gpt-4o", "Mine", url="http://one.example.com/v1", key="sk-first-key-0001")
+    mine, elsewhere = (caller.workspace_id, model.id), "http://two.example.com/v1"
+    for refused, field in (
+        (models.UpdateModel(*mine, llm="gpt-5", url="ftp://two.example.com"), "url"),
+        (models.UpdateModel(*mine, llm=" ", key="sk-second-key-0002", url=elsewhere), "llm"),
+    ):
+        assert (await fault(caller.bus.call(models.UPDATE, refused))).field == field
+        assert await caller.bus.call(models.GET, models.GetModel(*mine)) == model
+    change = models.UpdateModel(*mine, llm="gpt-5", key="sk-second-key-0002")
+    changed = await caller.bus.call(models.UPDATE, change)
+    assert (changed.llm, changed.provider.masked_key, changed.provider.url) == ("gpt-5", "…0002", model.provider.url)
+
+
 async def test_a_key_moved_to_another_row_does_not_open(caller, other, upstream, databases):
     theirs = await add(other, "theirs", "Theirs", url=upstream.openai_url, key="sk-their-key-0001")
     mine = await add(caller, "mine", "Mine", url=upstream.openai_url, key="sk-mine-key-0002")

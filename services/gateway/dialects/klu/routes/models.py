@@ -42,10 +42,5 @@ async def validate_key(request: web.Request) -> web.Response:
 
 @routes.put("/v1/models/{guid}")
 async def update_model(request: web.Request) -> web.Response:
-    asked, body = _noun.of(request), await read(request, wire.models.UpdateModel)
-    model = await ask(request, models.GET, asked)
-    if (provider := translate.models.update_its_provider(model, asked, body)) is not None:
-        await ask(request, models.UPDATE_PROVIDER, provider)
-    if (changes := translate.models.update(asked, body)) is not None:
-        await ask(request, models.UPDATE, changes)
-    return await _noun.told(request, models.GET, asked)
+    changes = translate.models.update(_noun.of(request), await read(request, wire.models.UpdateModel))
+    return await _noun.told(request, models.UPDATE, changes)

@@ -39,12 +39,8 @@ def _shown(price: models.Price | None) -> wire.models.ShownPrice | None:
     return wire.models.ShownPrice(input=values.dollars(price.input), output=values.dollars(price.output), cached=cached)
 
 
-def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.UpdateModel | None:
-    """None where the body changes nothing of the model itself."""
+def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.UpdateModel:
     assert asked.model_id is not None
-    kept = body.llm is None and body.nickname is None and body.default is None
-    if kept and body.price is UNSET and body.sees_images is UNSET and body.calls_tools is UNSET:
-        return None
     return models.UpdateModel(
         asked.workspace_id,
         asked.model_id,
@@ -54,17 +50,8 @@ def update(asked: models.GetModel, body: wire.models.UpdateModel) -> models.Upda
         price=UNSET if body.price is UNSET else _price(body.price),
         sees_images=body.sees_images,
         calls_tools=body.calls_tools,
-    )
-
-
-def update_its_provider(
-    model: models.Model, asked: models.GetModel, body: wire.models.UpdateModel
-) -> models.UpdateProvider | None:
-    """None where the body changes nothing of the provider."""
-    if body.key is None and body.url is None:
-        return None
-    return models.UpdateProvider(
-        asked.workspace_id, model.provider.id, key=values.kept(body.key), url=values.kept(body.url)
+        key=values.kept(body.key),
+        url=values.kept(body.url),
     )
 
 
