@@ -58,5 +58,6 @@ def _simulated(cron: str, local: datetime) -> Iterator[datetime]:
             raise CronSimError("It is too long")
         return iter(CronSim(cron, local))
     except CronSimError as error:
-        message = f"{cron[:_LONGEST_CRON]!r} is no cron expression: {str(error).lower()}."
+        why = f"{cron[:_LONGEST_CRON]!r} is no cron expression: {str(error).lower()}."
+        message = f"{why} Expected five fields, such as 0 9 * * MON-FRI, or six with the seconds first."
         raise Fault(Code.INVALID, message, field="trigger_config.cron") from None

@@ -141,6 +141,14 @@ async def test_what_could_never_run_is_refused_by_its_field(caller, field, steps
     assert (refused.code, refused.field) == (Code.INVALID, field)
 
 
+@pytest.mark.parametrize("status", [Status.DRAFT, Status.ACTIVE])
+async def test_a_schedule_that_is_none_is_refused_whatever_the_status_with_what_would_be_one(caller, status):
+    wanted = CreateAutomation(caller.workspace_id, "Bad", [], trigger=Schedule("* * * * * * *"), status=status)
+    refused = await fault(caller.bus.call(automations.CREATE, wanted))
+    assert (refused.code, refused.field) == (Code.INVALID, "trigger_config.cron")
+    assert "0 9 * * MON-FRI" in refused.message
+
+
 async def test_what_headers_say_is_sealed_sent_and_never_shown(caller, databases, hook):
     request = HttpRequest(hook.url, headers={"Authorization": "Bearer very-secret", "X-Who": "{{ trigger.who }}"})
     made = await make(caller, Step(request, "call"))
