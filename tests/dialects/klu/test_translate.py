@@ -178,6 +178,8 @@ def test_what_a_run_can_not_start_with_is_named(given, code, field):
     [
         ("rating", 1, 1),
         ("rating", "2", 2),
+        ("rating", 3, 3),
+        ("rating", None, ""),
         ("correction", "Better.", "Better."),
         ("issue", "hallucination", "hallucination"),
         ("issue", None, ""),
@@ -189,28 +191,20 @@ def test_feedback_in_either_spelling(type, value, kept):
     assert translate.feedback.create(CALLER, body).value == kept
 
 
-@pytest.mark.parametrize(
-    ("type", "value"), [("rating", 0), ("rating", "3"), ("rating", None), ("correction", " "), ("correction", None)]
-)
-def test_feedback_that_says_nothing_is_invalid(type, value):
-    body = wire.feedback.CreateFeedback(type=type, value=value, data=str(THING))
-    with pytest.raises(Fault) as raised:
-        translate.feedback.create(CALLER, body)
-    assert (raised.value.code, raised.value.field) == (Code.INVALID, "value")
-
-
 def test_who_rates_in_text_is_answered_in_text():
     assert translate.feedback.echoed(rating(2), "2").value == "2"
     assert translate.feedback.echoed(rating(2), 2).value == 2
     assert translate.feedback.reply(rating(2)).value == 2
 
 
-def test_a_feedback_that_becomes_a_rating_needs_the_value_of_one():
-    asked = feedback.GetFeedback(WORKSPACE, THING)
-    text = msgspec.structs.replace(rating("Wrong."), type="issue")
-    with pytest.raises(Fault):
-        translate.feedback.update(asked, text, wire.feedback.UpdateFeedback(type="rating"))
-    assert translate.feedback.update(asked, text, wire.feedback.UpdateFeedback(type="rating", value="1")).value == 1
+@pytest.mark.parametrize(
+    ("before", "type", "value", "asked"),
+    [("2", "rating", None, 2), ("2", "rating", "1", 1), (2, "issue", None, "2"), (2, None, None, msgspec.UNSET)],
+)
+def test_a_value_that_stays_is_spelled_as_its_new_type_has_it(before, type, value, asked):
+    kept = msgspec.structs.replace(rating(before), type="issue" if type == "rating" else "rating")
+    body = wire.feedback.UpdateFeedback(type=type, value=value)
+    assert translate.feedback.update(feedback.GetFeedback(WORKSPACE, THING), kept, body).value == asked
 
 
 @pytest.mark.parametrize(
