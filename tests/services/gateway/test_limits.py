@@ -9,7 +9,7 @@ import pytest_asyncio
 from libs.contracts import actions, apps
 from libs.contracts.limits import Kind
 from services.gateway.limits import windows
-from tests.dialects.klairo.signing_in import token
+from tests.dialects.klairo.signing_in import account, login, token
 from tests.dialects.klu import examples
 from tests.services.gateway.counting import workspace
 from tests.services.gateway.peers import Door, Reply, new_key, opened
@@ -134,10 +134,13 @@ async def test_pages_of_other_origins_may_read_how_it_stands(door):
 
 
 async def test_an_installation_starts_without_limits_but_for_many_requests_a_minute(door):
-    first = standing(await door.call("GET", "/v1/workspaces"))
+    key = (await new_key(door.service, "As it came")).secret
+    first = standing(await door.call("GET", "/v1/workspaces", key=key))
     assert first[0] == 600_000
-    assert standing(await door.call("GET", "/v1/workspaces"))[1] == first[1] - 1
-    me = await door.call("GET", "/api/users/me", key=await token(door, "me@example.test"))
+    assert standing(await door.call("GET", "/v1/workspaces", key=key))[1] == first[1] - 1
+    await account(door, "me@example.test", workspace="As it came")
+    held = (await login(door, "me@example.test")).json["token"]
+    me = await door.call("GET", "/api/users/me", key=held)
     assert me.json["quota"] == {"chat_limit_daily": None, "api_limit_per_minute": 600_000, "automations_max": None}
 
 
