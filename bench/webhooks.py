@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
@@ -32,6 +32,9 @@ from tests.support.services import running
 DELIVERIES, WAITING = 20_000, 100_000
 EVENTS, A_SECOND = 1200, 200
 BARE_SECONDS = 4.0
+
+# When an event is stated, counted from the beginning, and its workspace.
+Planned = tuple[float, UUID]
 
 
 class Rig(Struct, frozen=True):
@@ -103,7 +106,7 @@ async def latency() -> measure.Stretch:
     """From the beginning of the transaction that states an event to its arrival, at so many events a second."""
     async with delivering() as one:
         measured = meter(one.dispatcher)
-        taken = await arrivals(one, count=EVENTS)
+        (taken,) = (await arrivals(one, evenly([one.workspace], EVENTS, A_SECOND))).values()
         return measure.Stretch(percentiles(taken), EVENTS - len(taken), measured.read())
 
 
@@ -142,7 +145,7 @@ def table(section: str, found: dict[str, measure.Figures]) -> None:
     for name, figures in found.items():
         print(f"  {name}")
         for figure, value in figures.items():
-            print(f"    {figure:24}{value:12.2f}")
+            print(f"    {figure:32}{value:12.2f}")
 
 
 class Delivering(Struct, frozen=True):
@@ -165,27 +168,38 @@ async def delivering() -> AsyncIterator[Delivering]:
         await built.endpoints(1, 1)
         workspace = await built.database.fetchval("SELECT workspace_id FROM endpoints")
         one = Delivering(built, tree, owner, workspace)
-        await arrivals(one, count=A_SECOND)
+        await arrivals(one, evenly([workspace], A_SECOND, A_SECOND))
         yield one
 
 
-async def arrivals(one: Delivering, *, count: int, a_second: float = A_SECOND) -> list[float]:
-    """How long each event took, in milliseconds."""
-    stated, sink = dict[str, float](), one.rig.sink
+def evenly(workspaces: Sequence[UUID], count: int, a_second: float) -> list[Planned]:
+    """So many events, each workspace's in turn."""
+    return [(place / a_second, workspaces[place % len(workspaces)]) for place in range(count)]
+
+
+async def arrivals(one: Delivering, plan: Sequence[Planned], *, count: int = 0) -> dict[UUID, list[float]]:
+    """How long each event took, in milliseconds, by workspace; `count` is how many come where it is not one each."""
+    stated, sink = dict[str, tuple[float, UUID]](), one.rig.sink
     commits = GroupCommit(one.owner.database, _write)
     sink.kept, before = [], sink.count
     began = time.monotonic()
     async with asyncio.TaskGroup() as tasks:
-        for place in range(count):
-            await asyncio.sleep(max(0.0, began + place / a_second - time.monotonic()))
-            tasks.create_task(_state(commits, one.workspace, stated))
-    await sink.wait(before + count, seconds=60)
-    return [(at - stated[msgspec.json.decode(body)["data"]["run_id"]]) * 1000 for at, body in sink.kept]
+        for seconds, workspace in sorted(plan):
+            await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
+            tasks.create_task(_state(commits, workspace, stated))
+    await sink.wait(before + (count or len(plan)), seconds=60)
+    taken = dict[UUID, list[float]]()
+    for at, body in sink.kept:
+        since, workspace = stated[msgspec.json.decode(body)["data"]["run_id"]]
+        taken.setdefault(workspace, []).append((at - since) * 1000)
+    return taken
 
 
-async def _state(commits: GroupCommit[feedback.FeedbackCreated], workspace: UUID, stated: dict[str, float]) -> None:
+async def _state(
+    commits: GroupCommit[feedback.FeedbackCreated], workspace: UUID, stated: dict[str, tuple[float, UUID]]
+) -> None:
     fact = feedback.FeedbackCreated(workspace, ids.new(), ids.new(), "rating", 2)
-    stated[str(fact.run_id)] = time.time()
+    stated[str(fact.run_id)] = time.time(), workspace
     await commits.add(fact)
 
 
