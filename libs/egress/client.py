@@ -24,7 +24,6 @@ from libs.egress.urls import checked
 HTTPS = ("https",)
 AGENT = "Polyvox"
 
-_CONNECTIONS = 1000
 _KNOWN_URLS = 1000
 _MEBIBYTE = 1 << 20
 
@@ -133,7 +132,8 @@ class Egress:
         if session is None or session.closed:
             allows = self._allowed.anywhere if anywhere else self._allowed.inside
             session = self._sessions[anywhere] = aiohttp.ClientSession(
-                connector=Guarded(tls=allows, plain=allows, limit=_CONNECTIONS),
+                # Each caller bounds its own: with one bound for all they would wait for those that hang.
+                connector=Guarded(tls=allows, plain=allows, limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 headers={"User-Agent": AGENT},

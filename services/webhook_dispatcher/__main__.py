@@ -10,7 +10,7 @@ from libs.contracts import contacts, deliveries, documents, endpoints, errands, 
 from libs.postgres.erasures import Erasures
 from libs.runtime.service import Service, run
 from libs.runtime.settings import Common
-from services.webhook_dispatcher import erasing, listen, metrics
+from services.webhook_dispatcher import erasing, listen, metrics, sockets
 from services.webhook_dispatcher.attempt import Attempts
 from services.webhook_dispatcher.deliveries import Deliveries
 from services.webhook_dispatcher.dispatcher import Dispatcher
@@ -29,6 +29,9 @@ from services.webhook_dispatcher.upkeep import Upkeep
 from services.webhook_dispatcher.wakes import Wakes
 
 Positive = Annotated[int, Meta(ge=1, description="a whole number from 1")]
+
+# As many times the slots may be open when most of them hang.
+_OPEN_TIMES = 8
 
 
 class Settings(Common, kw_only=True, frozen=True):
@@ -69,7 +72,7 @@ async def build(service: Service, settings: Settings) -> None:
     dispatcher = Dispatcher(
         service.database,
         attempts.attempt,
-        limits=Limits(settings.delivery_slots, settings.delivery_slots_each, settings.delivery_slots_workspace),
+        limits=_limits(settings),
         heard=Heard(service.database, service.bus.heard),
         seconds=settings.delivery_seconds,
     )
@@ -105,6 +108,12 @@ async def build(service: Service, settings: Settings) -> None:
     service.background("orphans", dispatcher.release)
     service.background("upkeep", upkeep.run)
     service.on_stop(dispatcher.drain)
+
+
+def _limits(settings: Settings) -> Limits:
+    slots = settings.delivery_slots
+    most = sockets.allow(slots * _OPEN_TIMES)
+    return Limits(slots, settings.delivery_slots_each, settings.delivery_slots_workspace, most)
 
 
 def _erase(service: Service) -> None:

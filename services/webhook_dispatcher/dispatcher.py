@@ -9,7 +9,6 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from enum import Enum, auto
 
 from msgspec import Struct, structs
 
@@ -19,11 +18,11 @@ from libs.postgres.group_commit import GroupCommit
 from services.webhook_dispatcher import metrics
 from services.webhook_dispatcher.heard import Heard
 from services.webhook_dispatcher.in_order import InOrder
+from services.webhook_dispatcher.line import Line
 from services.webhook_dispatcher.outcome import Outcome
 from services.webhook_dispatcher.room import HANGS_SECONDS, Limits, Place, Room
 from services.webhook_dispatcher.settling import settle
-from services.webhook_dispatcher.starts import Starts
-from services.webhook_dispatcher.store import claims, queue
+from services.webhook_dispatcher.store import claims, endpoints, queue
 from services.webhook_dispatcher.store.claims import Asked, Batch, Claimed
 from services.webhook_dispatcher.turns import Turns
 
@@ -37,21 +36,23 @@ _ASIDE_SECONDS = 0.2
 _AWAY_SECONDS = 1.0
 _WIDTH = 64
 _MOST_TRUSTED = 512
-
-
-class Lane(Enum):
-    """Each has a line of its own for those in doubt."""
-
-    QUICK = auto()
-    SLOW = auto()
-    IN_ORDER = auto()
+# So many may be in doubt of what one claim takes.
+_BATCHES = 4
+# Between two that begin in a line: at endpoints in doubt, and at those that fail, which are known to.
+_GAPS = {False: 0.01, True: 0.02}
 
 
 class Open(Struct):
-    """An attempt, and since when it is under way by the monotonic clock: not while it waits for its turn, nor later."""
+    """An attempt, and since when it is under way by the monotonic clock: not while it waits for its turn, nor later.
+
+    `others` are those of its workspace that were not answered when it came; `told` once its endpoint counts as failing
+    because it hangs.
+    """
 
     place: Place
+    others: int
     since: float = math.inf
+    told: bool = False
 
 
 class Dispatcher:
@@ -69,12 +70,13 @@ class Dispatcher:
         self._database, self._attempt, self._seconds = database, attempt, seconds
         self._room = Room(limits)
         self._turns = {False: Turns(_WIDTH), True: Turns(_WIDTH)}
-        self._starts = {lane: Starts() for lane in Lane}
-        self.in_order = InOrder(database, self._room_in_order, self._begin, heard=heard, seconds=seconds)
+        self._lines = {slow: Line(gap, most=limits.line, spare=2 * limits.batch) for slow, gap in _GAPS.items()}
+        self.in_order = InOrder(database, self._most_doubtful, self._begin, heard=heard, seconds=seconds)
         self._settling = GroupCommit(database, settle)
         self._open: dict[asyncio.Task[None], Open] = {}
         self._woken = asyncio.Event()
-        self._behind = self._crowded = False
+        self._behind = self._crowded = self._skipped = False
+        self._turn_at = 0.0
         self._closing = False
 
     def wake(self) -> None:
@@ -84,11 +86,10 @@ class Dispatcher:
     async def run(self) -> None:
         """Until `drain`. Woken when something was queued, and once a second for what has become due meanwhile."""
         while not self._closing:
-            self._woken.clear()
             # What comes free during a claim is not known to it.
-            self._behind = short = self._short()
+            self._behind = self._short()
             more = await self._claim_quick()
-            self._behind = more or short or self._short()
+            self._behind |= more or self._short()
             if not more or self._free() <= 0:
                 await self._rest()
 
@@ -96,6 +97,7 @@ class Dispatcher:
         """Until `drain`: the lane of endpoints that fail, and what has waited for its next attempt."""
         while not self._closing:
             self._tell_hanging_apart()
+            await self._tell_of_hanging()
             await queue.ripen(self._database)
             await self._claim_slow()
             await asyncio.sleep(_ASIDE_SECONDS)
@@ -125,15 +127,20 @@ class Dispatcher:
 
     async def _claim_quick(self) -> bool:
         """Where more is due than may begin, whoever has answered just now comes first. Whether there may be more."""
-        more = False
-        if self._crowded or not self._admits():
-            more = await self._claim_trusted()
-        if not self._admits():
+        more = await self._claim_trusted() if self._crowded else False
+        began, most = time.monotonic(), self._most_doubtful()
+        self._skipped = self._crowded and began < self._turn_at
+        if self._skipped:
             return more
-        most = self._free_doubtful(Lane.QUICK)
+        full = {*self._room.full(), *self._lines[False].full()}
+        self._crowded = not most or bool(full)
+        if not most:
+            return more
         asked = Asked(slow=False, most=most, seconds=self._seconds)
-        batch = await claims.in_turn(self._database, self._room, self._turns[False], asked)
-        self._crowded = batch.more and bool(batch.claimed)
+        batch = await claims.in_turn(self._database, self._room, self._turns[False], asked, full=full)
+        # In a crowd most of the time is for those that have answered.
+        self._turn_at = time.monotonic() + 2 * (time.monotonic() - began)
+        self._crowded |= batch.more and bool(batch.claimed)
         return self._begin_all(batch) or more
 
     async def _claim_trusted(self) -> bool:
@@ -144,14 +151,19 @@ class Dispatcher:
         asked = Asked(slow=False, most=most, seconds=self._seconds)
         return self._begin_all(await claims.among(self._database, self._room, trusted, asked))
 
-    def _admits(self) -> bool:
-        return self._free_doubtful(Lane.QUICK) >= self._room.limits.batch
-
-    def _free_doubtful(self, lane: Lane) -> int:
-        return min(self._free(), self._room.free_doubtful, self._starts[lane].free)
+    def _most_doubtful(self) -> int:
+        """For one claim: whoever comes next finds as much room, and a few batches keep the process for long enough."""
+        free, batch = min(self._free(), self._room.free_doubtful, self._lines[False].free), self._room.limits.batch
+        return min((free + 1) // 2, _BATCHES * batch) if free >= batch else 0
 
     def _free(self) -> int:
         return 0 if self._lags() else self._room.free(slow=False)
+
+    def _makes_room(self, place: Place) -> bool:
+        """Whether something that waits may be claimed, now that this one is free."""
+        if place.doubtful and self._crowded and self._lines[False].short:
+            return True
+        return self._behind and self._room.wide(place)
 
     def _short(self) -> bool:
         return self._room.short() or self._lags()
@@ -160,11 +172,8 @@ class Dispatcher:
         """Whether the database is slower than the receivers."""
         return self._unsettled > self._room.limits.slots
 
-    def _room_in_order(self) -> int:
-        return self._free_doubtful(Lane.IN_ORDER)
-
     async def _claim_slow(self) -> None:
-        most = min(self._room.free(slow=True), self._starts[Lane.SLOW].free)
+        most = self._room.free(slow=True)
         if most > 0:
             asked = Asked(slow=True, most=most, seconds=self._seconds)
             self._begin_all(await claims.in_turn(self._database, self._room, self._turns[True], asked))
@@ -172,6 +181,7 @@ class Dispatcher:
     def _begin_all(self, batch: Batch) -> bool:
         for claimed in batch.claimed:
             self._begin(claimed)
+        self._behind |= self._short()
         return batch.more
 
     def _tell_hanging_apart(self) -> None:
@@ -185,18 +195,31 @@ class Dispatcher:
                 self._room.hangs(attempt.place.endpoint_id)
                 self._woken.set()
 
+    async def _tell_of_hanging(self) -> None:
+        """While many hang, what waits for those changes to the lane of endpoints that fail, until they answer."""
+        late = time.monotonic() - HANGS_SECONDS
+        news = [each for each in self._open.values() if each.since <= late and not each.told]
+        if news and self._room.many_hang:
+            async with self._database.transaction() as connection:
+                await endpoints.fails(connection, {each.place.endpoint_id for each in news})
+            for each in news:
+                each.told = True
+
     async def _rest(self) -> None:
+        """Not at all, where it was woken since the last time: the claims of a round do not look back."""
+        seconds = max(0.0, self._turn_at - time.monotonic()) if self._skipped else _POLL_SECONDS
         try:
-            async with asyncio.timeout(_POLL_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._woken.wait()
         except TimeoutError:
             pass
+        self._woken.clear()
 
     def _begin(self, claimed: Claimed) -> None:
         place = _place(claimed)
         if not place.slow and not self._room.trusts(place.endpoint_id):
             place = structs.replace(place, doubtful=True)
-        opened = Open(place)
+        opened = Open(place, self._room.unanswered(place.workspace_id))
         task = asyncio.get_running_loop().create_task(self._deliver(claimed, opened))
         self._room.take(place)
         self._open[task] = opened
@@ -208,6 +231,9 @@ class Dispatcher:
         finally:
             self._leave(opened)
         self._room.saw(_place(claimed), delivered=outcome.delivered)
+        # Others are sent meanwhile, while what came of this one is written down.
+        if self._makes_room(opened.place):
+            self._woken.set()
         _tell(claimed, outcome)
         await self._settle(outcome)
 
@@ -215,12 +241,14 @@ class Dispatcher:
         """Whoever has answered just now waits for nobody."""
         if not (opened.place.slow or opened.place.doubtful):
             return await self._make(claimed, opened)
-        starts = self._starts[_lane(claimed)]
-        await starts.turn()
-        if self._crowded and self._admits():
+        line = self._lines[opened.place.slow]
+        await line.turn(claimed.workspace_id, others=opened.others)
+        if self._crowded and line.half:
             self._woken.set()
         outcome = await self._make(claimed, opened)
-        starts.saw(delivered=outcome.delivered)
+        # Many that hung fail together, and hold up nobody who comes later.
+        if time.monotonic() - opened.since < HANGS_SECONDS:
+            line.saw(claimed.workspace_id, delivered=outcome.delivered)
         return outcome
 
     async def _make(self, claimed: Claimed, opened: Open) -> Outcome:
@@ -228,11 +256,8 @@ class Dispatcher:
         return await self._attempt(claimed)
 
     def _leave(self, opened: Open) -> None:
-        """Others are sent meanwhile, while what came of this one is written down."""
         opened.since = math.inf
         self._room.give_back(opened.place)
-        if self._behind and self._room.wide(opened.place):
-            self._woken.set()
 
     async def _settle(self, outcome: Outcome) -> None:
         """However long the database is away."""
@@ -257,12 +282,6 @@ class Dispatcher:
     def _unsettled(self) -> int:
         """Attempts that were made, and are not written down yet."""
         return len(self._open) - self._room.endpoints.total()
-
-
-def _lane(claimed: Claimed) -> Lane:
-    if claimed.ordered:
-        return Lane.IN_ORDER
-    return Lane.SLOW if claimed.slow else Lane.QUICK
 
 
 def _place(claimed: Claimed) -> Place:

@@ -2,9 +2,9 @@
 
 Owner: webhook_dispatcher, one in each process. Slow are the attempts at endpoints that fail, and those not answered in
 time: they have room of their own and take none from the others. Whoever has not answered just now is in doubt: some of
-the room is for the others alone, and most of it while many hang. An endpoint that fails loses half of its room with
-each failure, down to one attempt, and gets it back by doubling with each success: a recovering receiver's backlog comes
-in a ramp.
+the room is for the others alone, and of what is left no workspace takes all. An endpoint that fails loses half of its
+room with each failure, down to one attempt, and gets it back by doubling with each success: a recovering receiver's
+backlog comes in a ramp.
 """
 
 import time
@@ -15,21 +15,39 @@ from msgspec import Struct
 
 # An attempt that is open for longer hangs; an endpoint that has answered within it is in no doubt.
 HANGS_SECONDS = 1.0
-# As many times the slots may be open when most of them hang.
-_MOST_TIMES = 3
+# As many times what is left for others may be a workspace's in doubt.
+_SHARE = 2
 
 
 class Limits(Struct, frozen=True):
-    """Attempts at once: in this process, at one endpoint, and in one workspace."""
+    """Attempts at once: in this process, at one endpoint, and in one workspace; and how many may be `open` in all,
+    those that fail or hang included.
+    """
 
     slots: int
     each: int
     workspace: int
+    open: int
 
     @property
     def slow(self) -> int:
         """For all endpoints together that fail."""
         return max(1, self.slots // 4)
+
+    @property
+    def doubtful(self) -> int:
+        """For those in doubt: the others have a quarter of the slots for themselves."""
+        return self.slots - self.slots // 4
+
+    @property
+    def unanswered(self) -> int:
+        """For those in doubt and those that fail or hang."""
+        return max(self.slots, self.open - self.slots)
+
+    @property
+    def line(self) -> int:
+        """For those in doubt that have not begun."""
+        return max(4, self.slots // 4)
 
     @property
     def batch(self) -> int:
@@ -56,12 +74,31 @@ class Room:
         self._workspaces: dict[bool, Counter[UUID]] = {False: Counter(), True: Counter()}
         self._most: dict[UUID, int] = {}
         self._answered: dict[UUID, tuple[float, UUID]] = {}
-        self._doubtful = 0
+        self._doubtful: Counter[UUID] = Counter()
 
     @property
     def free_doubtful(self) -> int:
-        hang = self._workspaces[True].total() > self.limits.slow
-        return max(1, self.limits.slots // 16 if hang else self.limits.slots * 3 // 4) - self._doubtful
+        return min(self.limits.doubtful - self._doubtful.total(), self._free_unanswered)
+
+    @property
+    def _free_unanswered(self) -> int:
+        return self.limits.unanswered - self._doubtful.total() - self._workspaces[True].total()
+
+    @property
+    def many_hang(self) -> bool:
+        return self._workspaces[True].total() > self.limits.slow
+
+    def unanswered(self, workspace_id: UUID) -> int:
+        """Its attempts in doubt, and those that fail or hang."""
+        return self._doubtful[workspace_id] + self._workspaces[True][workspace_id]
+
+    def full(self) -> list[UUID]:
+        """Workspaces that have their share in doubt: some room is left for others, however many want it."""
+        spare = self.limits.batch
+        doubtful = _SHARE * (self.limits.doubtful - self._doubtful.total() - spare)
+        unanswered = _SHARE * (self._free_unanswered - spare)
+        known = {*self._doubtful, *self._workspaces[True]}
+        return [id for id in known if self._doubtful[id] >= doubtful or self.unanswered(id) >= unanswered]
 
     def trusted(self) -> list[tuple[UUID, UUID]]:
         """Those that have answered just now, each behind its workspace."""
@@ -78,7 +115,7 @@ class Room:
         open_here = self._workspaces[slow].total()
         if slow:
             return self.limits.slow - open_here
-        return min(self.limits.slots - open_here, self.limits.slots * _MOST_TIMES - self.endpoints.total())
+        return min(self.limits.slots - open_here, self.limits.open - self.endpoints.total())
 
     def workspaces(self, *, slow: bool) -> Counter[UUID]:
         """Attempts open in each."""
@@ -97,12 +134,14 @@ class Room:
     def take(self, place: Place) -> None:
         self.endpoints[place.endpoint_id] += 1
         self._workspaces[place.slow][place.workspace_id] += 1
-        self._doubtful += place.doubtful
+        if place.doubtful:
+            self._doubtful[place.workspace_id] += 1
 
     def give_back(self, place: Place) -> None:
         _less(self.endpoints, place.endpoint_id)
         _less(self._workspaces[place.slow], place.workspace_id)
-        self._doubtful -= place.doubtful
+        if place.doubtful:
+            _less(self._doubtful, place.workspace_id)
 
     def saw(self, place: Place, *, delivered: bool) -> None:
         """What came of an attempt there."""
@@ -120,11 +159,10 @@ class Room:
         self._answered.pop(endpoint_id, None)
 
     def short(self) -> bool:
-        """Whether something that is due may wait for room."""
+        """Whether something that is due, and in no doubt, may wait for room."""
         return (
             self.free(slow=False) <= 0
-            or self.free_doubtful <= 0
-            or any(open >= self.most(id) > 1 for id, open in self.endpoints.items())
+            or any(open > 1 and open >= self.most(id) for id, open in self.endpoints.items())
             or any(open >= self.limits.workspace for open in self._workspaces[False].values())
         )
 

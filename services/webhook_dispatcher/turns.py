@@ -5,7 +5,7 @@ endpoints likewise; where it had enough before the end, the next goes on from th
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -32,15 +32,17 @@ class Turns:
         # Something, since the last claim that began at the start; or came by the end of a workspace.
         self._took = False
 
-    def took(self, taken: Sequence[Taken], *, reached: UUID | None) -> bool:
+    def took(self, taken: Sequence[Taken], *, reached: UUID | None, full: Collection[UUID] = ()) -> bool:
         """A claim took these, and came as far as to that workspace where there are others behind. Whether there may be
-        more to claim.
+        more to claim. It did not look into workspaces that are `full`: they keep their turn.
         """
         of_workspace = Counter(each.workspace_id for each in taken)
         of_endpoint = Counter(each.endpoint_id for each in taken)
         began, before = self.workspace, self.endpoints
         self.workspace = reached or START
-        self.endpoints = {id: reached for id, reached in before.items() if not self._came_by(id, since=began)}
+        self.endpoints = {
+            id: reached for id, reached in before.items() if id in full or not self._came_by(id, since=began)
+        }
         # Where the end of a workspace was come by, its next turn is at its first endpoints again.
         self._took = self._took or bool(taken) or len(self.endpoints) < len(before)
         for each in sorted(taken, key=lambda each: each.endpoint_id):
@@ -51,7 +53,8 @@ class Turns:
         took, self._took = self._took, False
         if began != START:
             return took
-        return bool(before or self.endpoints) or any(of_endpoint[each.endpoint_id] >= each.quota for each in taken)
+        behind = {*before, *self.endpoints}.difference(full)
+        return bool(behind) or any(of_endpoint[each.endpoint_id] >= each.quota for each in taken)
 
     def _came_by(self, workspace_id: UUID, *, since: UUID) -> bool:
         return workspace_id > since and (self.workspace == START or workspace_id <= self.workspace)

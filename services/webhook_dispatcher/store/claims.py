@@ -4,7 +4,7 @@ A claim lasts as long as an attempt may take and `SETTLE_SECONDS`; what its hold
 else's to do. So a delivery is made at least once, and twice only where a process died or lost its database in between.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from asyncpg import Record
@@ -72,12 +72,9 @@ _IN_TURN = f"""
     )
 """
 _AMONG = f"""
-    , endpoint AS (
-        SELECT workspace_id, endpoint_id,
-               least($8 - coalesce(open, 0), greatest(1, $9::int / (SELECT count(DISTINCT id) FROM unnest($11::uuid[])
-                                                                    AS id)))::int AS share
-        FROM unnest($11::uuid[], $12::uuid[]) AS named (workspace_id, endpoint_id)
-            LEFT JOIN workspace_room USING (workspace_id)
+    , due AS (
+        SELECT workspace_id, endpoint_id, place
+        FROM unnest($11::uuid[], $12::uuid[]) WITH ORDINALITY AS named (workspace_id, endpoint_id, place)
             CROSS JOIN LATERAL (
                 SELECT FROM queue
                 WHERE {_READY} AND workspace_id = named.workspace_id AND endpoint_id = named.endpoint_id
@@ -86,6 +83,13 @@ _AMONG = f"""
         WHERE endpoint_id NOT IN (SELECT endpoint_id FROM full_endpoints)
           AND workspace_id NOT IN (SELECT workspace_id FROM full_workspaces)
         LIMIT $9
+    ), placed AS (
+        SELECT workspace_id, endpoint_id, row_number() OVER (PARTITION BY workspace_id ORDER BY place) AS place,
+               least($8 - coalesce(open, 0),
+                     greatest(1, $9::int / (SELECT count(DISTINCT workspace_id) FROM due)))::int AS share
+        FROM due LEFT JOIN workspace_room USING (workspace_id)
+    ), endpoint AS (
+        SELECT workspace_id, endpoint_id, share FROM placed WHERE place <= share
     ), far AS (SELECT NULL::uuid AS reached)
 """
 # What is for endpoints that fail, and is found in the quick lane, changes to the slow one.
@@ -168,16 +172,16 @@ class Asked(Struct, frozen=True):
     seconds: float
 
 
-async def in_turn(database: Database, room: Room, turns: Turns, asked: Asked) -> Batch:
+async def in_turn(database: Database, room: Room, turns: Turns, asked: Asked, *, full: Collection[UUID] = ()) -> Batch:
     """What is due, as far as there is room for it: workspaces in turn, in each of them its endpoints, at each of those
-    the longest due first.
+    the longest due first. Workspaces that are `full` are left out.
     """
-    width = min(turns.width, asked.most)
+    width = min(turns.width, asked.most + len(full))
     reached = [list(turns.endpoints), list(turns.endpoints.values())]
-    arguments = (*_arguments(room, asked), turns.workspace, width, *reached)
+    arguments = (*_arguments(room, asked, full), turns.workspace, width, *reached)
     claimed, rows = await _claim(database, _IN_TURN, arguments, slow=asked.slow)
     taken = [Taken(row["workspace_id"], row["endpoint_id"], row["share"], row["quota"]) for row in rows if row["share"]]
-    more = turns.took(taken, reached=rows[0]["reached"])
+    more = turns.took(taken, reached=rows[0]["reached"], full=full)
     return Batch(claimed, more or rows[0]["moved"] > 0)
 
 
@@ -198,8 +202,9 @@ async def _claim(
         return await whole(connection, found, slow=slow) if found else [], rows
 
 
-def _arguments(room: Room, asked: Asked) -> tuple[object, ...]:
-    known, workspaces = room.known(), room.workspaces(slow=asked.slow)
+def _arguments(room: Room, asked: Asked, full: Collection[UUID] = ()) -> tuple[object, ...]:
+    most, known = room.limits.of_workspace(slow=asked.slow), room.known()
+    workspaces = {**room.workspaces(slow=asked.slow), **dict.fromkeys(full, most)}
     return (
         list(known),
         [open for open, _ in known.values()],
@@ -208,7 +213,7 @@ def _arguments(room: Room, asked: Asked) -> tuple[object, ...]:
         list(workspaces.values()),
         asked.slow,
         room.limits.each,
-        room.limits.of_workspace(slow=asked.slow),
+        most,
         asked.most,
         asked.seconds + SETTLE_SECONDS,
     )

@@ -178,22 +178,47 @@ async def test_endpoints_that_fail_keep_to_a_lane_of_their_own(bus, dispatch, su
         await dead.wait(30)
 
 
-async def test_a_crowd_that_refuses_is_let_in_by_a_few_and_whoever_answers_waits_for_none_of_it(
-    bus, dispatch, subscribe
+@pytest.mark.parametrize("rest", [0, 1.5], ids=["answered just now", "answered a while ago"])
+async def test_a_crowd_that_refuses_is_let_in_one_by_one_and_another_workspace_waits_for_none_of_it(
+    bus, dispatch, subscribe, rest
 ):
     crowd, healthy_one = ids.new(), ids.new()
     nobody = f"http://127.0.0.1:{free_port()}"
     async with dispatch(delivery_slots=256, delivery_slots_each=32) as service, receiver() as healthy:
-        await make(service.database, crowd, [f"{nobody}/{place}" for place in range(150)])
+        await make(service.database, crowd, [f"{nobody}/{place}" for place in range(300)])
         await subscribe(healthy_one, healthy.url)
         await state(bus, feedback.CREATED, rated(healthy_one))
         await healthy.wait(1)
+        await asyncio.sleep(rest)
         await state(bus, feedback.CREATED, rated(crowd))
         await eventually(lambda: service.database.fetchval("SELECT count(*) FROM attempts WHERE error IS NOT NULL"))
         await state(bus, feedback.CREATED, rated(healthy_one))
         await healthy.wait(2)
         assert await service.database.fetchval("SELECT count(*) FROM queue WHERE attempts = 0") > 50
         await eventually(lambda: service.database.fetchval("SELECT count(*) = 0 FROM queue WHERE attempts = 0"))
+
+
+async def test_while_many_hang_nothing_more_is_sent_there_and_all_that_has_come_goes_on_when_they_answer(
+    bus, dispatch, subscribe
+):
+    hanging_one = ids.new()
+    failing = "SELECT count(*) FROM endpoints WHERE workspace_id = $1 AND failing_since IS NOT NULL"
+    async with dispatch(delivery_slots=16, delivery_slots_each=4) as service, receiver() as hanging:
+
+        async def fail(count: int) -> bool:
+            return await service.database.fetchval(failing, hanging_one) == count
+
+        hanging.answer(delay=4)
+        await make(service.database, hanging_one, [f"{hanging.url}/{place}" for place in range(12)])
+        await state(bus, feedback.CREATED, rated(hanging_one))
+        await hanging.wait(12)
+        await eventually(lambda: fail(12))
+        await state(bus, feedback.CREATED, rated(hanging_one))
+        await asyncio.sleep(0.5)
+        assert len(hanging.received) == 12
+        hanging.answer()
+        await hanging.wait(24)
+        await eventually(lambda: fail(0))
 
 
 async def test_attempts_that_are_not_answered_make_room_for_others(bus, dispatch, subscribe):

@@ -57,7 +57,7 @@ async def test_each_workspace_has_its_turn_however_long_another_has_waited(datab
     large, small = ids.new(), ids.new()
     busy = [await waiting(database, large, 40, since=3600) for _ in range(5)]
     quiet = await waiting(database, small, 1)
-    found = await claimed(database, Room(Limits(10, 8, 10)), Turns(64))
+    found = await claimed(database, Room(Limits(10, 8, 10, 80)), Turns(64))
     places = Counter(each.target.id for each in found)
     assert places == {quiet: 1} | dict.fromkeys(busy, 1)
 
@@ -66,7 +66,7 @@ async def test_each_endpoint_of_a_workspace_has_its_turn(database):
     workspace = ids.new()
     busy = await waiting(database, workspace, 100, since=3600)
     quiet = [await waiting(database, workspace, 1) for _ in range(3)]
-    found = await claimed(database, Room(Limits(8, 8, 8)), Turns(64))
+    found = await claimed(database, Room(Limits(8, 8, 8, 64)), Turns(64))
     assert Counter(each.target.id for each in found) == {busy: 2} | dict.fromkeys(quiet, 1)
 
 
@@ -77,7 +77,7 @@ async def test_those_that_a_claim_does_not_come_to_come_first_in_the_next(databa
             await waiting(database, workspace, 9)
     turns, seen = Turns(2), Counter[UUID]()
     for _ in range(9):
-        found = await claimed(database, Room(Limits(2, 2, 2)), turns)
+        found = await claimed(database, Room(Limits(2, 2, 2, 16)), turns)
         seen.update(each.target.id for each in found)
     assert len(seen) == 15
     assert max(seen.values()) == 2
@@ -86,7 +86,7 @@ async def test_those_that_a_claim_does_not_come_to_come_first_in_the_next(databa
 async def test_of_an_endpoint_the_longest_due_go_first_and_no_more_than_there_is_room_for(database):
     workspace = ids.new()
     endpoint = await waiting(database, workspace, 20)
-    room = Room(Limits(16, 4, 16))
+    room = Room(Limits(16, 4, 16, 128))
     first = {each.id for each in await claimed(database, room, Turns(64))}
     assert await claimed(database, room, Turns(64)) == []
     order = await database.fetch("SELECT delivery_id FROM queue WHERE endpoint_id = $1 ORDER BY due_at", endpoint)
@@ -96,7 +96,7 @@ async def test_of_an_endpoint_the_longest_due_go_first_and_no_more_than_there_is
 async def test_what_there_is_no_room_for_hides_nothing_behind_it(database):
     workspace = ids.new()
     full = [await waiting(database, workspace, 5, since=60) for _ in range(12)]
-    room = Room(Limits(64, 2, 64))
+    room = Room(Limits(64, 2, 64, 512))
     for endpoint in full:
         for _ in range(2):
             room.take(Place(endpoint, workspace, slow=False))
@@ -112,13 +112,21 @@ async def test_of_those_that_are_named_alone_something_is_claimed_wherever_they_
         await waiting(database, workspace, 5, since=60)
     trusted = await waiting(database, workspace, 9)
     named = [(workspace, trusted), (workspace, ids.new())]
-    batch = await claims.among(database, Room(Limits(8, 8, 8)), named, Asked(slow=False, most=8, seconds=15))
+    batch = await claims.among(database, Room(Limits(8, 8, 8, 64)), named, Asked(slow=False, most=8, seconds=15))
     assert [each.target.id for each in batch.claimed] == [trusted] * 8
     assert batch.more
 
 
+async def test_those_that_are_named_get_no_more_than_their_workspace_may_have(database):
+    workspace = ids.new()
+    named = [(workspace, await waiting(database, workspace, 5)) for _ in range(6)]
+    asked = Asked(slow=False, most=8, seconds=15)
+    batch = await claims.among(database, Room(Limits(8, 8, 3, 64)), named, asked)
+    assert [each.target.id for each in batch.claimed] == [id for _, id in named[:3]]
+
+
 async def test_workspaces_whose_endpoints_have_no_room_hide_none_behind_them(database):
-    room, turns = Room(Limits(64, 1, 64)), Turns(2)
+    room, turns = Room(Limits(64, 1, 64, 512)), Turns(2)
     for workspace in sorted(ids.new() for _ in range(6)):
         room.take(Place(await waiting(database, workspace, 3), workspace, slow=False))
     last = await waiting(database, UUID(int=2**128 - 1), 1)
@@ -130,7 +138,7 @@ async def test_what_is_for_endpoints_that_fail_goes_to_the_other_lane(database):
     workspace = ids.new()
     dead, healthy = await waiting(database, workspace, 3, since=60), await waiting(database, workspace, 3)
     await database.execute("UPDATE endpoints SET failing_since = now() WHERE id = $1", dead)
-    room, turns = Room(Limits(64, 8, 64)), Turns(64)
+    room, turns = Room(Limits(64, 8, 64, 512)), Turns(64)
     assert {each.target.id for each in await claimed(database, room, turns)} == {healthy}
     assert [each.target.id for each in await claimed(database, room, turns, slow=True)] == [dead]
 
@@ -165,7 +173,7 @@ async def test_what_is_due_is_counted_without_what_waits_for_its_time_its_turn_o
 
 async def test_a_backlog_is_claimed_as_quickly_by_plans_that_were_made_when_there_was_none(database):
     """Rows looked at, not time: a plan that reads the whole queue for each row would read half a million."""
-    room, turns = Room(Limits(64, 8, 64)), Turns(64)
+    room, turns = Room(Limits(64, 8, 64, 512)), Turns(64)
     await database.execute("VACUUM ANALYZE queue")
     for _ in range(10):
         await claimed(database, room, turns)

@@ -55,3 +55,12 @@ def test_endpoints_that_a_claim_did_not_come_to_are_first_in_the_next_of_their_w
 
 def test_an_endpoint_that_gave_as_many_as_it_was_asked_for_may_have_more():
     assert Turns(8).took([Taken(A, ONE, share=4, quota=1)], reached=None)
+
+
+def test_a_workspace_that_is_full_keeps_its_turn_and_is_not_waited_for():
+    turns = Turns(2)
+    assert turns.took([Taken(A, ONE, share=1, quota=1)], reached=None)
+    assert not turns.took([], reached=None, full=[A])
+    assert turns.endpoints == {A: ONE}
+    assert turns.took([Taken(A, TWO, share=1, quota=1)], reached=None)
+    assert turns.endpoints == {A: TWO}
