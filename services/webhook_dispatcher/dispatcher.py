@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 from msgspec import Struct, structs
 
@@ -200,10 +201,19 @@ class Dispatcher:
         late = time.monotonic() - HANGS_SECONDS
         news = [each for each in self._open.values() if each.since <= late and not each.told]
         if news and self._room.many_hang:
+            ids = {each.place.endpoint_id for each in news}
             async with self._database.transaction() as connection:
-                await endpoints.fails(connection, {each.place.endpoint_id for each in news})
+                await endpoints.fails(connection, ids)
             for each in news:
                 each.told = True
+            await self._take_back({id for id in ids if self._room.trusts(id)})
+
+    async def _take_back(self, answered: set[UUID]) -> None:
+        """What came of these may have been written down just before they were told of."""
+        if answered:
+            async with self._database.transaction() as connection:
+                await queue.quicken(connection, await endpoints.answers(connection, answered))
+            self._woken.set()
 
     async def _rest(self) -> None:
         """Not at all, where it was woken since the last time: the claims of a round do not look back."""
