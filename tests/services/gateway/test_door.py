@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from libs.contracts import apps, feed, runs
+from libs.contracts import apps, feed, runs, sessions
 from libs.contracts.paging import Page
 from services.gateway.__main__ import VOICES
 from services.gateway.directory.callers import digest
@@ -225,17 +225,19 @@ async def test_a_packed_body_is_read(door):
 
 
 async def test_an_answer_that_takes_long_ends_with_its_client(door):
-    """Cancelled, the call to the runner is let go."""
+    """Cancelled, the call to the runner is let go. No other test here has sessions asked for: the door that all share
+    would be asked in place of its own.
+    """
     left = asyncio.Event()
     came = asyncio.Event()
 
     async def never(question):
         came.set()
         await left.wait()
-        return examples.app
+        return examples.session
 
-    await door.peers.answer(apps.GET, never)
-    call = asyncio.create_task(door.call("GET", f"/v1/apps/{examples.APP}"))
+    await door.peers.answer(sessions.GET, never)
+    call = asyncio.create_task(door.call("GET", f"/v1/sessions/{examples.SESSION}"))
     await came.wait()
     call.cancel()
     left.set()
