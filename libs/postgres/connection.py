@@ -63,10 +63,10 @@ async def connect(dsn: str, *, statement_cache_size: int, command_timeout: float
     )
     try:
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_jsonb, decoder=_json, format="binary")
-    except asyncpg.InterfaceError as error:
-        raise ConnectionError("The server closed the connection at its start.") from error
-    except BaseException:
+    except BaseException as error:
         connection.terminate()
+        if isinstance(error, asyncpg.InterfaceError):
+            raise ConnectionError("The server closed the connection at its start.") from error
         raise
     return connection
 
